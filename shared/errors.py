@@ -1,0 +1,117 @@
+"""The error tree, sorted by what the caller does next.
+
+    DynsyncError
+    ├── RetryError            try again later
+    │   ├── ThrottledError        the service asked us to wait
+    │   ├── UnavailableError      no answer, or an answer that says "not now"
+    │   └── MovedError            the row changed since it was read
+    ├── RejectError           this record is set aside; its neighbours go on
+    ├── FailError             this job ends; nothing more is written
+    │   ├── DefinitionError       the definition has problems (all of them are listed)
+    │   ├── SourceError           the source cannot be read, or not to its end
+    │   ├── AuthenticationError   credentials refused
+    │   ├── DestinationError      Dataverse refused something that no retry mends
+    │   └── StateError            the job store cannot be read or written
+    └── RefuseError           the request itself is refused; nothing was started
+        ├── NotAllowedError       rights or reach
+        ├── AlreadyRunningError   another job of this sync holds the lease
+        ├── NotBuiltError         the definition uses a part that does not run yet
+        └── NotFoundError         no such sync, job, row
+
+Every message says what was found, what is allowed, where, and what to do. Messages never hold a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shared.values.problems import Problem
+
+
+class DynsyncError(Exception):
+    """The root: an error that this project raises on purpose."""
+
+
+class RetryError(DynsyncError):
+    """The same call may succeed later."""
+
+
+class ThrottledError(RetryError):
+    """The service asked for a pause of `retry_after_s` seconds."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UnavailableError(RetryError):
+    """No answer, or one that says "not now". `maybe_done`: the request may have been carried out."""
+
+    def __init__(self, message: str, *, maybe_done: bool = False) -> None:
+        super().__init__(message)
+        self.maybe_done = maybe_done
+
+
+class MovedError(RetryError):
+    """The row changed since it was read."""
+
+
+class RejectError(DynsyncError):
+    """One record cannot be synced; the others go on."""
+
+
+class FailError(DynsyncError):
+    """The job ends here."""
+
+
+class DefinitionError(FailError):
+    """A definition with problems; all of them, not only the first."""
+
+    def __init__(self, sync: str, problems: Sequence[Problem]) -> None:
+        self.sync = sync
+        self.problems = tuple(problems)
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(f"sync {sync!r} has {len(self.problems)} problem(s):\n{lines}")
+
+
+class SourceError(FailError):
+    """The source cannot be read, or not to its end."""
+
+
+class AuthenticationError(FailError):
+    """Credentials were refused, or the identity may not do this."""
+
+
+class DestinationError(FailError):
+    """Dataverse refused something that no retry mends. `code` is Dataverse's own, when it gave one."""
+
+    def __init__(self, message: str, *, code: str | None = None, request_id: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.request_id = request_id
+
+
+class StateError(FailError):
+    """The job store cannot be read or written."""
+
+
+class RefuseError(DynsyncError):
+    """The request is refused; nothing was started."""
+
+
+class NotAllowedError(RefuseError):
+    """Outside the caller's rights or the operator's reach."""
+
+
+class AlreadyRunningError(RefuseError):
+    """Another job of this sync is running."""
+
+
+class NotBuiltError(RefuseError):
+    """The definition uses a part that does not run yet."""
+
+
+class NotFoundError(RefuseError):
+    """There is no such thing."""

@@ -1,0 +1,129 @@
+"""The seams: what the engine needs from the outside, in protocols of a few methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from shared.values.changes import ChunkOutcome
+from shared.values.jobs import Job, JobState, Lease, Progress
+
+Clock = Callable[[], datetime]
+"""Gives the present time, always with a zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedRow:
+    """A record that the reader could not split into cells. `row` counts data records from 1."""
+
+    row: int
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StagedSource:
+    """What `Source.stage` left in the sink: `records` good ones, and the malformed ones."""
+
+    records: int
+    malformed: tuple[MalformedRow, ...] = ()
+
+
+class SourceSink(Protocol):
+    """Where a source puts its records: one DuckDB table that the engine owns.
+
+    The table holds `row_no BIGINT` (data records from 1, malformed ones counted), one column per source column named in
+    the definition that is not calculated, and for a source that tells absent from null a BOOLEAN column `"<name>?"`.
+    """
+
+    def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
+        """Create the table from a DuckDB query; returns the records in it."""
+
+    def create(self, columns: Mapping[str, str]) -> None:
+        """Create the empty table from names and DuckDB types; `append` fills it."""
+
+    def append(self, rows: Sequence[tuple[object, ...]]) -> None:
+        """Append rows in the order of `create`'s columns."""
+
+    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[tuple[object, ...]]:
+        """Run one statement beside the table (the reader's own bookkeeping) and fetch its rows."""
+
+
+class Source(Protocol):
+    """One kind of source, bound to one definition and its variables."""
+
+    def stage(self, sink: SourceSink) -> StagedSource:
+        """Put all records into the sink.
+
+        Raises:
+            SourceError: it cannot be read, or not to its end; names file, line and reason.
+        """
+
+    def column_types(self) -> Mapping[str, str]:
+        """The source's own columns and their DuckDB types, in order (a look at the header or the first records)."""
+
+
+class Secrets(Protocol):
+    """Secrets by name."""
+
+    def get(self, name: str) -> str:
+        """The value. Raises `AuthenticationError` naming the secret (never a value) when there is none."""
+
+
+class JobStore(Protocol):
+    """Jobs and leases."""
+
+    def save(self, job: Job) -> None:
+        """Insert or replace one job."""
+
+    def get(self, job_id: str) -> Job:
+        """One job. Raises `NotFoundError`."""
+
+    def list(self, *, sync: str | None = None, states: Iterable[JobState] = (), limit: int = 50) -> list[Job]:
+        """The newest first."""
+
+    def acquire(self, sync: str, job_id: str, *, now: datetime, seconds: float) -> Lease:
+        """Take or renew the lease. Raises `AlreadyRunningError` when a living job of the sync holds it."""
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back; does nothing when it is no longer ours."""
+
+
+class OutcomeStore(Protocol):
+    """What became of each chunk of a plan; written before and after every request."""
+
+    def mark_sent(self, job_id: str, chunk: ChunkOutcome) -> None:
+        """Note durably that the chunk is about to be sent."""
+
+    def record(self, job_id: str, chunk: ChunkOutcome) -> None:
+        """Note durably what became of the chunk."""
+
+    def chunks(self, job_id: str) -> list[ChunkOutcome]:
+        """All chunks noted so far, by number."""
+
+
+class ArtifactStore(Protocol):
+    """Files that belong to a job: its plan, its rejects, its report."""
+
+    def put(self, job_id: str, name: str, path: Path) -> None:
+        """Keep the file at `path` under `name` (atomically: whole or not at all); `path` is consumed."""
+
+    def path(self, job_id: str, name: str) -> Path:
+        """A local, readable copy. Raises `NotFoundError`."""
+
+    def names(self, job_id: str) -> list[str]:
+        """The files kept for the job."""
+
+
+class State(JobStore, OutcomeStore, ArtifactStore, Protocol):
+    """All of a job's memory behind one seam."""
+
+
+class ProgressListener(Protocol):
+    """Somebody who watches a job."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Called now and then, from the job's own thread."""

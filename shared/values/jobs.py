@@ -1,0 +1,142 @@
+"""Jobs: their states, counts and progress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """The states of a job. The last six are final."""
+
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    SUCCEEDED = "Succeeded"
+    COMPLETED_WITH_ERRORS = "CompletedWithErrors"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    SUPERSEDED = "Superseded"
+    UNDONE = "Undone"
+
+
+class Phase(StrEnum):
+    """What a running job is doing."""
+
+    CHECK = "check"
+    READ_SOURCE = "read source"
+    READ_DESTINATION = "read destination"
+    RESOLVE = "resolve"
+    RECONCILE = "reconcile"
+    PLAN = "plan"
+    APPLY = "apply"
+    REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBalance:
+    """Every source record read is in exactly one bucket."""
+
+    read: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    ignored: int = 0
+    filtered: int = 0
+    outside: int = 0
+    rejected: int = 0
+    conflict: int = 0
+    stale: int = 0
+    parked: int = 0
+    asked_to_delete: int = 0
+    not_attempted: int = 0
+
+    @property
+    def closes(self) -> bool:
+        """Whether the buckets add up to what was read."""
+        return self.read == sum(getattr(self, name) for name in SOURCE_BUCKETS)
+
+
+SOURCE_BUCKETS = tuple(name for name in SourceBalance.__dataclass_fields__ if name != "read")
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationBalance:
+    """Every destination row read is matched, a duplicate or dropped; every dropped row has one fate."""
+
+    read: int = 0
+    matched: int = 0
+    duplicate: int = 0
+    deleted: int = 0
+    expired: int = 0
+    deactivated: int = 0
+    kept: int = 0
+    refused: int = 0
+    not_attempted: int = 0
+
+    @property
+    def dropped(self) -> int:
+        """Rows in the destination's filtered set whose key no source record carries."""
+        return self.deleted + self.expired + self.deactivated + self.kept + self.refused + self.not_attempted
+
+    @property
+    def closes(self) -> bool:
+        """Whether the buckets add up to what was read."""
+        return self.read == self.matched + self.duplicate + self.dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """A limit that stopped a job before its first write (or in its course). Counts in rows."""
+
+    name: str
+    found: int
+    of: int
+    allowed: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One execution of a sync. `timings_s` holds seconds per phase; `notes` are sentences for a person."""
+
+    id: str
+    sync: str
+    state: JobState
+    started_by: str
+    created_at: datetime
+    definition_version: str = ""
+    definition_hash: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    finished_at: datetime | None = None
+    planned: Mapping[str, int] = field(default_factory=dict)
+    source: SourceBalance = field(default_factory=SourceBalance)
+    destination: DestinationBalance = field(default_factory=DestinationBalance)
+    skipped_cells: int = 0
+    brakes: tuple[Brake, ...] = ()
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+    requests: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run a sync until `until`; `epoch` grows with every holder."""
+
+    sync: str
+    job_id: str
+    epoch: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a phase is. `total` is None while it is not known."""
+
+    phase: Phase
+    done: int = 0
+    total: int | None = None
+    rejected: int = 0
