@@ -1,0 +1,109 @@
+"""The files of a job in a local folder: `<folder>/<job>/<name>`, each whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from shared.errors import NotFoundError, StateError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class Artifacts:
+    """Files by job and name. A file is put under its name by one rename, after it is safely on the disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, job_id: str, name: str, path: Path) -> None:
+        """Keep the file at `path` under `name`, in place of an older one; `path` is consumed.
+
+        Raises:
+            StateError: the file cannot be kept; the older one, and `path`, are still there.
+        """
+        target = self._target(job_id, name)
+        with _worded(f"{name!r} of job {job_id}"):
+            if not stat.S_ISREG(path.lstat().st_mode):
+                raise StateError(f"{path} is not a plain file; only files can be kept with a job")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if _same_disk(path, target.parent):
+                _rename(path, target)
+            else:
+                _copy(path, target)
+
+    def path(self, job_id: str, name: str) -> Path:
+        """Where the file is. Raises `NotFoundError`."""
+        target = self._target(job_id, name)
+        if not target.is_file():
+            kept = ", ".join(self.names(job_id)) or "nothing"
+            raise NotFoundError(f"job {job_id} keeps no {name!r}; it keeps {kept}")
+        return target
+
+    def names(self, job_id: str) -> list[str]:
+        """The files kept for the job, sorted; none for a job that keeps nothing."""
+        folder = self._folder / _checked(job_id, "job id")
+        with _worded(f"the files of job {job_id}"):
+            if not folder.is_dir():
+                return []
+            return sorted(entry.name for entry in folder.iterdir() if _NAME.fullmatch(entry.name))
+
+    def _target(self, job_id: str, name: str) -> Path:
+        return self._folder / _checked(job_id, "job id") / _checked(name, "file name")
+
+
+def _checked(name: str, what: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise StateError(
+            f"{name!r} is no {what}; allowed are letters, digits, dot, underscore and hyphen, "
+            "the first a letter or digit, at most 128 characters"
+        )
+    return name
+
+
+def _same_disk(path: Path, folder: Path) -> bool:
+    return path.stat().st_dev == folder.stat().st_dev
+
+
+def _rename(path: Path, target: Path) -> None:
+    _sync(path)
+    os.replace(path, target)  # noqa: PTH105 - the one system call this promise rests on, under its own name
+    _sync(target.parent)
+
+
+def _copy(path: Path, target: Path) -> None:
+    """From another disk: copy beside the target first."""
+    number, name = tempfile.mkstemp(prefix=".", dir=target.parent)
+    os.close(number)
+    beside = Path(name)
+    try:
+        shutil.copyfile(path, beside)
+        _rename(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+    path.unlink()
+
+
+def _sync(path: Path) -> None:
+    """Wait until the file or folder is on the disk. (Windows cannot open a folder; its rename is journalled.)"""
+    if os.name == "nt" and path.is_dir():
+        return
+    number = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+@contextlib.contextmanager
+def _worded(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StateError(f"{what} cannot be kept ({error}); check the state folder, its rights and the disk") from error

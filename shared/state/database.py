@@ -1,0 +1,144 @@
+"""The SQLite file behind the local store: opening, schema, one lock, and errors in words."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from shared.errors import StateError
+
+APPLICATION_ID = 0x44594E53
+"""Marks the file as ours ("DYNS" in its header)."""
+
+VERSION = 1
+
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE jobs (
+  id TEXT PRIMARY KEY, sync TEXT NOT NULL, state TEXT NOT NULL, created_us INTEGER NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX jobs_by_age ON jobs (created_us);
+CREATE INDEX jobs_by_sync ON jobs (sync, created_us);
+CREATE TABLE leases (
+  sync TEXT PRIMARY KEY, job_id TEXT, holder TEXT, epoch INTEGER NOT NULL, until_us INTEGER NOT NULL
+) STRICT;
+CREATE TABLE chunks (
+  job_id TEXT NOT NULL, chunk INTEGER NOT NULL, first_change INTEGER NOT NULL, last_change INTEGER NOT NULL,
+  answered INTEGER NOT NULL, exceptions TEXT NOT NULL, PRIMARY KEY (job_id, chunk)
+) STRICT, WITHOUT ROWID;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+
+_REMEDIES = {
+    sqlite3.SQLITE_NOTADB: "it is no SQLite database: move it away and start again, or restore a copy",
+    sqlite3.SQLITE_CORRUPT: "it is damaged: restore a copy, or move it away and start again",
+    sqlite3.SQLITE_BUSY: "another program holds it: wait for that one to end, then try again",
+    sqlite3.SQLITE_LOCKED: "another program holds it: wait for that one to end, then try again",
+    sqlite3.SQLITE_READONLY: "it cannot be written: give this user the right to write the file and its folder",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: check that the folder may be read and written by this user",
+    sqlite3.SQLITE_FULL: "the disk is full: make room, then try again",
+}
+
+
+class Database:
+    """One SQLite file, one connection, one lock. Threads take turns; processes meet in SQLite's own locks.
+
+    Write-ahead log with `synchronous=FULL`: what was committed survives the loss of power.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        with self._worded():
+            self._connection = self._open(busy_timeout_s)
+        self._closer = weakref.finalize(self, self._connection.close)
+
+    def close(self) -> None:
+        """Close the file; done by itself when the object is no longer used."""
+        with self._lock:
+            self._closer()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that holds the write lock from its start: committed at the end, undone by an error."""
+        with self._lock, self._worded():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        """All rows of one reading statement."""
+        with self._lock, self._worded(), closing(self._connection.execute(sql, parameters)) as cursor:
+            return cursor.fetchall()
+
+    def _open(self, busy_timeout_s: float) -> sqlite3.Connection:
+        create(self._path)
+        connection = sqlite3.connect(
+            self._path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False, cached_statements=32
+        )
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            self._refuse_foreign(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _refuse_foreign(self, connection: sqlite3.Connection) -> None:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if application != APPLICATION_ID:
+            raise StateError(f"{self._path} is not a job store of Dynamics Sync; choose another state folder")
+        if version != VERSION:
+            raise StateError(
+                f"{self._path} was written by another version of Dynamics Sync (its layout is {version}, this version "
+                f"reads {VERSION}); use that version, or choose another state folder"
+            )
+
+    @contextmanager
+    def _worded(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            remedy = _REMEDIES.get(code, "check the disk and the file, then try again")
+            raise StateError(f"the job store {self._path} failed ({error}); {remedy}") from error
+        except OSError as error:
+            raise StateError(f"the job store {self._path} failed ({error}); check the folder and its rights") from error
+
+
+def create(path: Path) -> None:
+    """Create the database unless it is there. It appears whole: built under another name, then linked into place."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_name(f".{path.name}.{threading.get_native_id()}.new")
+    made.unlink(missing_ok=True)
+    try:
+        with closing(sqlite3.connect(made, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(_SCHEMA)
+        _place(made, path)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def _place(made: Path, path: Path) -> None:
+    """Give the file its name unless another was faster, whose file then stays."""
+    try:
+        path.hardlink_to(made)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links: the rename is whole too, only a race would be decided late
+        if not path.exists():
+            made.rename(path)

@@ -1,0 +1,132 @@
+"""What is particular to the local store: its file, its versions, its disks."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from shared.errors import StateError
+from shared.state import artifacts
+from shared.state.local import LocalState
+from shared.values.changes import ChunkOutcome
+from shared.values.jobs import Job, JobState
+
+JOB = Job("job-1", "accounts", JobState.QUEUED, "nia", datetime(2025, 3, 1, tzinfo=UTC))
+
+
+def change(folder: Path, sql: str) -> None:
+    with closing(sqlite3.connect(folder / "state.db", isolation_level=None)) as connection:
+        connection.execute(sql)
+
+
+def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
+    """Rubbish in place of the database stops at once, with what to do, and is not touched."""
+    (tmp_path / "state.db").write_bytes(b"rubbish" * 1000)
+    with pytest.raises(StateError, match="no SQLite database: move it away"):
+        LocalState(tmp_path)
+    assert (tmp_path / "state.db").read_bytes() == b"rubbish" * 1000
+
+
+def test_a_damaged_database_is_said(tmp_path: Path) -> None:
+    """A page that was overwritten is found when it is read."""
+    state = LocalState(tmp_path)
+    for number in range(200):
+        state.mark_sent("job-1", ChunkOutcome(number, 0, 1, answered=False))
+    state.close()
+    path = tmp_path / "state.db"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    with pytest.raises(StateError, match="damaged: restore a copy"):
+        LocalState(tmp_path).chunks("job-1")
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    """A database that is not ours is not written to."""
+    change(tmp_path, "CREATE TABLE recipes (name TEXT)")
+    with pytest.raises(StateError, match="not a job store"):
+        LocalState(tmp_path)
+
+
+def test_another_versions_database_is_refused(tmp_path: Path) -> None:
+    """A newer layout is not guessed at."""
+    LocalState(tmp_path).close()
+    change(tmp_path, "PRAGMA user_version = 99")
+    with pytest.raises(StateError, match="its layout is 99, this version reads 1"):
+        LocalState(tmp_path)
+
+
+def test_a_job_of_another_version_is_refused(tmp_path: Path) -> None:
+    """A stored job with a member that is not known is not half read."""
+    state = LocalState(tmp_path)
+    state.save(JOB)
+    change(tmp_path, """UPDATE jobs SET body = json_set(body, '$.mood', 'good')""")
+    with pytest.raises(StateError, match="mood"):
+        state.get("job-1")
+
+
+def test_a_locked_database_is_said(tmp_path: Path) -> None:
+    """Another program that holds the write lock is waited for, then named as the reason."""
+    state = LocalState(tmp_path, busy_timeout_s=0.01)
+    with closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StateError, match="another program holds it"):
+            state.save(JOB)
+        other.execute("ROLLBACK")
+    state.save(JOB)
+    assert state.get("job-1") == JOB
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    """A file in the folder's place is an error of the store."""
+    (tmp_path / "state").write_text("in the way", encoding="utf-8")
+    with pytest.raises(StateError, match="check the folder"):
+        LocalState(tmp_path / "state")
+
+
+def test_commits_reach_the_disk(tmp_path: Path) -> None:
+    """The write-ahead log with full synchronisation: a noted chunk survives the loss of power."""
+    state = LocalState(tmp_path)
+    assert state._database.rows("PRAGMA journal_mode") == [("wal",)]
+    assert state._database.rows("PRAGMA synchronous") == [(2,)]
+
+
+def test_ten_thousand_chunks_are_read_in_one_statement(tmp_path: Path) -> None:
+    """A job of ten thousand chunks resumes from one read by number, along the primary key."""
+    state = LocalState(tmp_path)
+    with state._database.writing() as connection:
+        connection.execute(
+            "WITH RECURSIVE n(value) AS (SELECT 0 UNION ALL SELECT value + 1 FROM n WHERE value < 9999) "
+            "INSERT INTO chunks SELECT 'job-1', value, value * 10, value * 10 + 9, 1, '[]' FROM n"
+        )
+    chunks = state.chunks("job-1")
+    assert [chunk.chunk for chunk in chunks] == list(range(10_000))
+    plan = state._database.rows("EXPLAIN QUERY PLAN SELECT chunk FROM chunks WHERE job_id = 'x' ORDER BY chunk")
+    assert len(plan) == 1, "one search along the key, no sorting"
+
+
+def test_nothing_is_left_beside_the_database(tmp_path: Path) -> None:
+    """The file is built under another name, of which nothing stays."""
+    LocalState(tmp_path).close()
+    assert [path.name for path in tmp_path.iterdir()] == ["state.db"]
+
+
+def test_a_file_from_another_disk_is_copied_in_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Across disks there is no rename: the copy is made beside the target, and a failure leaves both files."""
+    state = LocalState(tmp_path / "state")
+    monkeypatch.setattr(artifacts, "_same_disk", lambda *_: False)
+    made = tmp_path / "made"
+    made.write_text("plan", encoding="utf-8")
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("gone")))
+        with pytest.raises(StateError, match="gone"):
+            state.put("job-1", "plan", made)
+    assert made.exists()
+    assert list((tmp_path / "state" / "jobs" / "job-1").iterdir()) == []
+    state.put("job-1", "plan", made)
+    assert not made.exists()
+    assert state.path("job-1", "plan").read_text(encoding="utf-8") == "plan"
