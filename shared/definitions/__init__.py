@@ -1,0 +1,1 @@
+"""A sync definition: the models of the YAML, its checks, its variables, and the operator's reach."""
