@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictFloat, StrictInt, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from shared.definitions.part import AnyText, Count, Flag, Part, SecretRef, Text
+from shared.definitions.part import AnyText, Count, Part, SecretRef, Text
 
-ParameterValue = AnyText | Flag | StrictInt | StrictFloat | None
+
+def _plain_value(value: object) -> object:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise ValueError("is not a plain value; write a text, a number, true, false or null")
+
+
+ParameterValue = Annotated[
+    Any, AfterValidator(_plain_value), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
+]
+"""A text, a number, true, false or null."""
 
 
 class HttpCall(Part):
