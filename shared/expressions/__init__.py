@@ -1,0 +1,88 @@
+"""The expression language: DuckDB's scalar SQL, parsed and rebuilt from an allow-list.
+
+`parse` gives an `Expression`; its `sql` is text that this package wrote, never the text that came in. Names go through
+the caller's quoting, texts are quoted anew, variables stay bound parameters. docs/expressions.md lists the language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from shared.expressions.building import Builder, Names
+from shared.expressions.errors import ExpressionError
+from shared.expressions.fragments import ColumnPlace, Fragment, Kind, Part, VariablePlace
+from shared.expressions.functions import ROW_NUMBER
+from shared.expressions.reading import tree
+
+__all__ = ["Expression", "ExpressionError", "parse"]
+
+_KINDS: dict[str, Kind] = {"text": "text", "number": "number", "date": "date", "bool": "bool"}
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A parsed expression: what it names, and its SQL.
+
+    `columns` holds names as the caller spells them. `kind` is what it gives as far as the text tells: text, number,
+    date, bool, interval, null or unknown.
+    """
+
+    text: str
+    columns: frozenset[str]
+    variables: frozenset[str]
+    uses_row_number: bool
+    kind: Kind
+    parts: tuple[Part, ...]
+
+    def sql(self, column: Callable[[str], str], variable: Callable[[str], str] = lambda name: "$v_" + name) -> str:
+        """DuckDB SQL in one line. `column` gives the SQL of a column (of `row_number()` too: name `row_no`)."""
+        return "".join(_rendered(part, column, variable) for part in self.parts)
+
+
+def _rendered(part: Part, column: Callable[[str], str], variable: Callable[[str], str]) -> str:
+    if isinstance(part, ColumnPlace):
+        return column(part.name)
+    return variable(part.name) if isinstance(part, VariablePlace) else part
+
+
+def parse(
+    text: str,
+    *,
+    columns: Collection[str],
+    variables: Collection[str] = (),
+    row_number: bool = False,
+) -> Expression:
+    """Parse an expression over `columns` and `variables`.
+
+    `columns` may be a mapping of names to kinds (text, number, date, bool): then values are checked against what
+    functions want, and numbers become tidy texts. A qualified name (`target.name`) is a column of that whole name.
+    `row_number` allows the expression `row_number()`, alone.
+
+    Raises:
+        ExpressionError: not in the language; says what was found, where, and what is allowed.
+    """
+    read = tree(text)
+    names = Names(columns=columns, kinds=_kinds(columns), variables=variables, row_number=row_number)
+    if row_number and _is_row_number(read):
+        built = Fragment((ColumnPlace("row_no"),), "number")
+        return Expression(text, frozenset(), frozenset(), True, built.kind, built.parts)
+    try:
+        built = Builder(names).build(read)
+    except RecursionError:
+        raise ExpressionError("an expression nested too deeply; split it into several columns") from None
+    return Expression(
+        text, frozenset(names.columns_used), frozenset(names.variables_used), False, built.kind, built.parts
+    )
+
+
+def _kinds(columns: Collection[str]) -> dict[str, Kind]:
+    if not isinstance(columns, Mapping):
+        return {}
+    return {name: _KINDS.get(kind, "unknown") for name, kind in columns.items()}
+
+
+def _is_row_number(node: exp.Expression) -> bool:
+    return isinstance(node, exp.Anonymous) and node.name.lower() == ROW_NUMBER and not node.expressions
