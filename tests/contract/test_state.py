@@ -292,6 +292,7 @@ def test_no_name_leaves_the_folder(state: State, tmp_path: Path, name: str) -> N
     assert made.exists()
 
 
+@pytest.mark.needs("symlinks")
 def test_only_plain_files_are_kept(state: State, tmp_path: Path) -> None:
     """A link is not followed, a folder not moved, a missing file is an error."""
     link = tmp_path / "link"

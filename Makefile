@@ -1,0 +1,28 @@
+# Each target sets up what it needs by itself.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test lint bench
+PYTHON_HERE := .venv/bin/python
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
+
+setup: ## make .venv with all requirements (every other target does it by itself)
+	@tools/set-up
+
+demo: setup ## a whole sync against a local Dataverse: plan, run, run again
+	@$(PYTHON_HERE) -m local.demo
+
+serve: setup ## start the local Dataverse (the host with timers, queues and pages is not built yet)
+	@echo "Starting the local Dataverse only: the host with timers, queues and pages is not built yet."
+	@./dynsync dataverse
+
+test: lint ## lint, types and all tests
+	@$(PYTHON_HERE) -m pytest -n 2 -v -rs
+
+lint: setup ## ruff (rules and format) and mypy
+	@$(PYTHON_HERE) -m ruff check .
+	@$(PYTHON_HERE) -m ruff format --check .
+	@$(PYTHON_HERE) -m mypy
+
+bench: setup ## the measurements
+	@$(PYTHON_HERE) -m bench

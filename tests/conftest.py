@@ -1,0 +1,50 @@
+"""What the tests need beyond Python: tests marked `needs(name)` are skipped without it, and the header says so."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def _can_link() -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            (Path(folder) / "link").symlink_to(folder)
+        except OSError:
+            return False
+    return True
+
+
+NEEDS: dict[str, tuple[str, Callable[[], bool]]] = {
+    "symlinks": ("this user may not make symbolic links", _can_link),
+}
+
+
+def missing() -> dict[str, str]:
+    """What is not there, and why."""
+    return {name: why for name, (why, found) in NEEDS.items() if not found()}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", f"needs(name): skipped unless there is one of {', '.join(NEEDS)}")
+
+
+def pytest_report_header() -> list[str]:
+    lacks = missing()
+    if not lacks:
+        return ["skipped: nothing; everything that the tests need is there"]
+    return [f"skipped: tests that need {name}, because {why}" for name, why in lacks.items()]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    lacks = missing()
+    for item in items:
+        for marker in item.iter_markers("needs"):
+            (name,) = marker.args
+            if name not in NEEDS:
+                raise pytest.UsageError(f"{item.nodeid} needs {name!r}; known are {', '.join(NEEDS)}")
+            if name in lacks:
+                item.add_marker(pytest.mark.skip(reason=f"needs {name}: {lacks[name]}"))
