@@ -1,0 +1,1 @@
+"""The Dataverse Web API client: signing in, transport, metadata, reading, writing."""

@@ -1,0 +1,151 @@
+"""One request, one reply, over a pooled connection. Failures of many kinds become one: no answer."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http.cookiejar import DefaultCookiePolicy
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from shared.dataverse.reply import RawBody, Reply, read_body
+from shared.errors import DestinationError, UnavailableError
+from shared.ports import Clock
+
+_CONNECT_S = 20.0
+_NESTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. `repeatable`: sending it twice does no harm."""
+
+    method: str
+    url: str
+    body: bytes | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = True
+
+
+class NoAnswerError(Exception):
+    """A connection failed. `sent`: the request may have reached the service."""
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.sent = sent
+
+
+class Connection:
+    """A pool of connections. Thread-safe.
+
+    Takes nothing from the machine's environment (proxies, netrc, bundles) and keeps no cookies: one would pin a
+    single web server, whose limits are its own. `timeout_s` bounds the wait for an answer and the reading of it.
+    """
+
+    def __init__(
+        self, *, timeout_s: float, pool: int, clock: Clock, verify: bool | str, reply_limit_bytes: int
+    ) -> None:
+        self._timeout_s, self._clock, self._verify = timeout_s, clock, verify
+        self._reply_limit_bytes = reply_limit_bytes
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=pool, max_retries=0)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._session.close()
+
+    def exchange(self, request: Request, token: str) -> Reply:
+        """Send and read to the end, whatever the status.
+
+        Raises:
+            NoAnswerError: the connection failed, or the reply was cut short.
+            DestinationError: the certificate cannot be verified, or the reply is too large.
+        """
+        with failures_told(), self._opened(_sealed(request, token)) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Reply(response.status_code, headers, self._body(response.raw, headers))
+
+    def _opened(self, sealed: requests.PreparedRequest) -> requests.Response:
+        return self._session.send(
+            sealed,
+            stream=True,
+            allow_redirects=False,
+            verify=self._verify,
+            proxies={},
+            timeout=(min(_CONNECT_S, self._timeout_s), self._timeout_s),
+        )
+
+    def _body(self, raw: RawBody, headers: Mapping[str, str]) -> bytes:
+        try:
+            return read_body(raw, headers, limit_bytes=self._reply_limit_bytes, check=self._time_is_left())
+        except UnavailableError as error:
+            raise NoAnswerError(str(error), sent=True) from None
+
+    def _time_is_left(self) -> Callable[[], None]:
+        ends_at = self._clock() + timedelta(seconds=self._timeout_s)
+
+        def check() -> None:
+            if self._clock() > ends_at:
+                raise NoAnswerError(f"the reply did not end within {self._timeout_s:.0f} s", sent=True)
+
+        return check
+
+
+def _sealed(request: Request, token: str) -> requests.PreparedRequest:
+    sealed = requests.Request(request.method, request.url, headers=dict(request.headers), data=request.body).prepare()
+    sealed.url = request.url  # as given: a paging link must not be encoded afresh
+    sealed.headers["Authorization"] = f"Bearer {token}"
+    return sealed
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Turn the library's many failures into `NoAnswerError` (or `DestinationError` for a wrong certificate)."""
+    try:
+        yield
+    except requests.exceptions.SSLError as error:
+        raise _ssl_failure(error) from None
+    except requests.exceptions.RequestException as error:
+        raise NoAnswerError(_kind(error), sent=not _never_sent(error)) from None
+    except urllib3.exceptions.HTTPError as error:
+        raise NoAnswerError(_kind(error), sent=True) from None
+
+
+def _ssl_failure(error: requests.exceptions.SSLError) -> Exception:
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
+        return DestinationError("the service's certificate cannot be verified; check the service URL and any proxy")
+    return NoAnswerError("the encrypted connection broke", sent=True)
+
+
+def _never_sent(error: Exception) -> bool:
+    """Whether the connection failed before a byte of the request left."""
+    never = (requests.exceptions.ConnectTimeout, urllib3.exceptions.NewConnectionError)
+    return any(isinstance(cause, never) for cause in _causes(error))
+
+
+def _kind(error: Exception) -> str:
+    """What failed, without the address (it holds filters and so field values)."""
+    return ", ".join(sorted({type(cause).__name__ for cause in _causes(error)}))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what stands behind it, as requests and urllib3 nest them."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting and len(seen) < _NESTED:
+        now = waiting.pop()
+        if now in seen:
+            continue
+        seen.append(now)
+        yield now
+        inner = [*now.args, getattr(now, "reason", None), now.__cause__]
+        waiting.extend(cause for cause in inner if isinstance(cause, BaseException))
