@@ -1,0 +1,1 @@
+"""The life of a job: read, map, reconcile, plan, apply. Owns DuckDB; knows ports, not adapters."""

@@ -1,0 +1,205 @@
+"""A stored plan: `plan.parquet` (one row per change) and `plan.json` (what the rows mean).
+
+The rows: change (from 1, in the order of applying), action, id, key, row_no, before, after, later. `after` and `later`
+are JSON objects of the members as they will be sent; `before` holds what stood there when the plan was made, under the
+names in which Dataverse returns values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import orjson
+
+from shared.engine.workspace import Workspace
+from shared.errors import RefuseError
+from shared.sql import literal
+from shared.values.changes import Action, FieldChange, PlannedChange
+
+ROWS = "plan.parquet"
+MANIFEST = "plan.json"
+_COLUMNS = "change, action, id::VARCHAR, key, row_no, before, after, later"
+_FORMATS = {".parquet": "(FORMAT parquet, COMPRESSION zstd)", ".csv": "(FORMAT csv, HEADER)", ".jsonl": "(FORMAT json)"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedColumn:
+    """One column that the plan writes: its read name, and the navigation properties through which it is bound."""
+
+    name: str
+    read_name: str
+    label: str
+    scale: int | None = None
+    navigations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a plan's rows mean and where they belong. `ids`: how new ids were made (growing, derived, source)."""
+
+    job: str
+    sync: str
+    organization: str
+    table: str
+    key: tuple[str, ...]
+    ids: str
+    accent_sensitive: bool
+    columns: tuple[PlannedColumn, ...]
+    counts: Mapping[str, int]
+
+    def to_json(self) -> bytes:
+        """As it is stored."""
+        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Self:
+        """As it was stored."""
+        values: dict[str, Any] = orjson.loads(text)
+        columns = tuple(PlannedColumn(**_tuples(column)) for column in values.pop("columns"))
+        return cls(**_tuples(values), columns=columns)
+
+    @property
+    def read_names(self) -> Mapping[str, str]:
+        """From every member of a request to the name under which its value is read."""
+        names = {column.name: column.read_name for column in self.columns if not column.navigations}
+        binds = {f"{n}@odata.bind": column.read_name for column in self.columns for n in column.navigations}
+        return names | binds
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One change as stored. `before`, `after` and `later` are JSON texts."""
+
+    change: int
+    action: Action
+    id: str
+    key: str
+    row_no: int | None
+    before: str | None
+    after: str | None
+    later: str | None
+
+
+def store_rows(workspace: Workspace, path: Path) -> int:
+    """Write the job's table `plan` to `path` as Parquet; returns the number of changes."""
+    return workspace.run(
+        f"COPY (SELECT rowid + 1 AS change, * FROM plan) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+    )
+
+
+class PlanFile:
+    """A stored plan, opened for reading."""
+
+    def __init__(self, rows: Path, manifest: Path) -> None:
+        self.manifest = Manifest.from_json(manifest.read_bytes())
+        self._path = literal(str(rows))
+        self._connection = duckdb.connect(config={"threads": 1, "memory_limit": "256MB"})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    @property
+    def total(self) -> int:
+        """The number of changes."""
+        return sum(self.manifest.counts.values())
+
+    def chunks(self, size: int) -> Iterator[list[PlanRow]]:
+        """All changes in order, at most `size` at a time."""
+        cursor = self._connection.cursor()
+        cursor.execute(f"SELECT {_COLUMNS} FROM {self._path} ORDER BY change")
+        while rows := cursor.fetchmany(size):
+            yield [_row(row) for row in rows]
+
+    def rows(self, numbers: Collection[int]) -> list[PlanRow]:
+        """The changes with these numbers, in order."""
+        listed = ", ".join(str(int(number)) for number in numbers)
+        return self._select(f"WHERE change IN ({listed})") if listed else []
+
+    def sample(self, *, limit: int, actions: Collection[Action] = (), key: str | None = None) -> list[PlannedChange]:
+        """Up to `limit` changes, a few of each action first; of these actions or of this key only when given."""
+        tests = ["TRUE"]
+        if actions:
+            tests.append(f"action IN ({', '.join(literal(action.value) for action in actions)})")
+        if key is not None:
+            tests.append(f"key = {literal(key)}")
+        spread = f"QUALIFY row_number() OVER (PARTITION BY action ORDER BY change) <= {int(limit)}"
+        found = self._select(f"WHERE {' AND '.join(tests)}", spread)
+        return [self.readable(row) for row in _spread(found, limit)]
+
+    def _select(self, where: str, qualify: str = "") -> list[PlanRow]:
+        sql = f"SELECT {_COLUMNS} FROM {self._path} {where} {qualify} ORDER BY change"
+        return [_row(row) for row in self._connection.execute(sql).fetchall()]
+
+    def readable(self, row: PlanRow) -> PlannedChange:
+        """A change field by field, old → new, under the columns' names."""
+        old = orjson.loads(row.before) if row.before else {}
+        new = self.sent_values(row)
+        names = {column.read_name: column.name for column in self.manifest.columns}
+        fields = tuple(
+            FieldChange(names.get(name, name), _text(old.get(name)), _text(new.get(name)))
+            for name in dict.fromkeys([*old, *new])
+            if row.action is not Action.DELETE or old.get(name) is not None
+        )
+        return PlannedChange(row.change, row.action, row.key, row.id, row.row_no, fields)
+
+    def sent_values(self, row: PlanRow) -> dict[str, object]:
+        """What a change writes, by read name; a bound row as its id."""
+        read_names = self.manifest.read_names
+        members: dict[str, object] = {}
+        for text in (row.after, row.later):
+            members |= orjson.loads(text) if text else {}
+        return {read_names.get(name, name): _bound(value) for name, value in members.items()}
+
+    def export(self, path: Path) -> int:
+        """Write the plan as CSV, JSON lines or Parquet, by the file's ending; returns the number of changes."""
+        form = _FORMATS.get(path.suffix.lower())
+        if form is None:
+            raise RefuseError(f"cannot write a plan as {path.name!r}; name a file that ends in {', '.join(_FORMATS)}")
+        sql = f"COPY (SELECT * FROM {self._path} ORDER BY change) TO {literal(str(path))} {form}"
+        rows = self._connection.execute(sql).fetchall()
+        return int(rows[0][0])
+
+
+def _row(values: tuple[Any, ...]) -> PlanRow:
+    row = PlanRow(*values)
+    return replace(row, action=Action(row.action))
+
+
+def _spread(rows: list[PlanRow], limit: int) -> list[PlanRow]:
+    """At most `limit` rows, the actions taking turns."""
+    turns: dict[Action, int] = {}
+    ranked = []
+    for row in rows:
+        turns[row.action] = turns.get(row.action, 0) + 1
+        ranked.append((turns[row.action], row.change, row))
+    chosen = sorted(ranked, key=lambda item: item[:2])[:limit]
+    return sorted((row for _, _, row in chosen), key=lambda row: row.change)
+
+
+def _bound(value: object) -> object:
+    """The id inside `/accounts(…)`; any other value as it is."""
+    if isinstance(value, str) and value.startswith("/") and value.endswith(")"):
+        return value[value.rindex("(") + 1 : -1]
+    return value
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

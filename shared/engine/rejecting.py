@@ -1,0 +1,114 @@
+"""Sets records aside, each with its reason, key and row number, in the job's table `rejects`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.columns import TypedSource
+from shared.engine.workspace import Workspace
+from shared.mapping.compose import Mapping, Target, key_display
+from shared.ports import MalformedRow
+from shared.sql import identifier, literal
+from shared.values.records import RejectType
+
+FOUND_LENGTH = 200
+"""Characters of a refused value that are kept."""
+
+_TABLE = """
+    CREATE OR REPLACE TABLE rejects (
+        row_no BIGINT, key VARCHAR, type VARCHAR, "column" VARCHAR, found VARCHAR, reason VARCHAR,
+        code VARCHAR, request_id VARCHAR, rejecting BOOLEAN
+    )
+"""
+_FATES = "CREATE OR REPLACE TABLE fates (row_no BIGINT, bucket VARCHAR)"
+
+
+class Rejections:
+    """The reject table of one job, and the fates of records that are neither written nor unchanged."""
+
+    def __init__(self, workspace: Workspace, mapping: Mapping) -> None:
+        self._workspace = workspace
+        self._key = key_display(mapping.key_forms, "w")
+        self._mapping = mapping
+        workspace.run(_TABLE)
+        workspace.run(_FATES)
+
+    def malformed(self, rows: Sequence[MalformedRow]) -> None:
+        """Records that could not be split into cells."""
+        if rows:
+            texts = [(row.row, None, RejectType.MALFORMED_ROW.value, None, row.text[:FOUND_LENGTH], row.reason) for row in rows]
+            self._workspace.append("rejects", [(*text, None, None, True) for text in texts])
+
+    def by_schema(self, source: TypedSource) -> None:
+        """Records that break the schema's rules, or are only reported by them."""
+        self._workspace.run(
+            f"""
+            INSERT INTO rejects
+            SELECT problem.row_no, {self._key}, problem.type, problem."column", problem.found, problem.reason,
+                   NULL, NULL, problem.rejecting
+            FROM ({source.problems}) problem LEFT JOIN wanted w ON w.row_no = problem.row_no
+            ORDER BY problem.row_no
+            """,
+            source.parameters,
+        )
+
+    def by_mapping(self) -> None:
+        """Records with a flawed cell, a key that is missing, or an unknown action."""
+        for target in self._mapping.targets:
+            if target.flaws and self._workspace.value(self._count_of(target)):
+                self._flawed(target)
+        self._insert("NOT w.ok AND w.kh IS NULL AND w.row_no NOT IN (SELECT row_no FROM rejects WHERE rejecting)",
+                     RejectType.MISSING_KEY, ", ".join(self._mapping.key), "the sync key has no value")
+        if self._mapping.action:
+            reason = "the action is INSERT, UPDATE or DELETE"
+            self.reject("w.\"!action\" IS NULL OR w.\"!action\" NOT IN ('INSERT', 'UPDATE', 'DELETE')",
+                        RejectType.UNKNOWN_ACTION, self._mapping.action.name, reason)
+
+    def _count_of(self, target: Target) -> str:
+        return f"SELECT count(*) FROM wanted WHERE NOT ok AND {identifier(target.name + '!')} > 0"
+
+    def _flawed(self, target: Target) -> None:
+        number = f"w.{identifier(target.name + '!')}"
+        types = " ".join(f"WHEN {n} THEN {literal(flaw.type.value)}" for n, flaw in enumerate(target.flaws, start=1))
+        reasons = " ".join(f"WHEN {n} THEN {literal(flaw.reason)}" for n, flaw in enumerate(target.flaws, start=1))
+        found = self._found(target)
+        self._workspace.run(f"""
+            INSERT INTO rejects
+            SELECT w.row_no, {self._key}, CASE {number} {types} END, {literal(target.name)},
+                   {found}, CASE {number} {reasons} END, NULL, NULL, TRUE
+            FROM wanted w JOIN source s ON s.row_no = w.row_no
+            WHERE NOT w.ok AND {number} > 0 AND NOT w."!rejected" ORDER BY w.row_no
+        """)
+
+    def _found(self, target: Target) -> str:
+        staged = self._workspace.columns("source")
+        texts = [f"s.{identifier(source.name)}::VARCHAR" for source in target.sources if source.name in staged]
+        return f"left(concat_ws(' | ', {', '.join(texts)}), {FOUND_LENGTH})" if texts else "NULL"
+
+    def reject(self, condition: str, type_: RejectType, column: str | None, reason: str) -> int:
+        """Set aside the good records for which `condition` (SQL over `wanted w`) holds; returns how many."""
+        where = f"w.ok AND ({condition})"
+        self._insert(where, type_, column, reason)
+        return self._workspace.run(f"UPDATE wanted w SET ok = FALSE WHERE {where}")
+
+    def reject_rows(self, rows: str, type_: RejectType, column: str | None, reason_sql: str) -> None:
+        """Set aside the records that the query `rows` (row_no, times) names; `reason_sql` may use `r.times`."""
+        self._workspace.run(f"CREATE OR REPLACE TABLE refused AS {rows}")
+        self._workspace.run(f"""
+            INSERT INTO rejects
+            SELECT w.row_no, {self._key}, {literal(type_.value)}, {literal(column)}, NULL, {reason_sql}, NULL, NULL, TRUE
+            FROM wanted w JOIN refused r ON r.row_no = w.row_no ORDER BY w.row_no
+        """)
+        self._workspace.run("UPDATE wanted SET ok = FALSE WHERE row_no IN (SELECT row_no FROM refused)")
+
+    def _insert(self, where: str, type_: RejectType, column: str | None, reason: str) -> None:
+        self._workspace.run(f"""
+            INSERT INTO rejects
+            SELECT w.row_no, {self._key}, {literal(type_.value)}, {literal(column)}, NULL, {literal(reason)},
+                   NULL, NULL, TRUE
+            FROM wanted w WHERE {where} ORDER BY w.row_no
+        """)
+
+    def fate(self, rows: str, bucket: str) -> int:
+        """Note the fate of the records that the query `rows` (row_no first) names."""
+        return self._workspace.run(f"INSERT INTO fates SELECT row_no, {literal(bucket)} FROM ({rows})")

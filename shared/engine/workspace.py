@@ -1,0 +1,155 @@
+"""A job's working memory: one DuckDB file with a memory limit, a spool folder, and nothing of the outside in reach."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+
+from shared.errors import FailError
+from shared.sql import identifier, literal
+
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a job may use: DuckDB's memory in MB (the process needs about 150 MB more), threads, disk in MB."""
+
+    memory_mb: int = 256
+    threads: int = 2
+    disk_mb: int = 20_000
+
+
+class Workspace:
+    """One DuckDB database in a folder of its own; both vanish on exit."""
+
+    def __init__(self, *, limits: Limits, parent: Path | None = None, readable: Sequence[Path] = ()) -> None:
+        """Open the workspace. `readable` are files and folders outside it that may be read."""
+        self.folder = Path(tempfile.mkdtemp(prefix="dynsync-", dir=parent))
+        self.spool = self.folder / "spool"
+        self.spool.mkdir()
+        self._connection = duckdb.connect(str(self.folder / "work.duckdb"))
+        for statement in self._settings(limits, readable):
+            self._connection.execute(statement).fetchall()
+
+    def _settings(self, limits: Limits, readable: Sequence[Path]) -> list[str]:
+        folders = [str(self.folder), *(str(path) for path in readable if path.is_dir())]
+        files = [str(path) for path in readable if not path.is_dir()]
+        return [
+            f"SET memory_limit = '{limits.memory_mb}MB'",
+            f"SET threads = {limits.threads}",
+            f"SET temp_directory = {literal(str(self.folder / 'spill'))}",
+            f"SET max_temp_directory_size = '{limits.disk_mb}MB'",
+            "SET TimeZone = 'UTC'",
+            f"SET allowed_directories = {_list(folders)}",
+            f"SET allowed_paths = {_list(files)}",
+            "SET enable_external_access = FALSE",
+            "SET lock_configuration = TRUE",
+        ]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database and delete the folder."""
+        self._connection.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def run(self, sql: str, parameters: Mapping[str, object] | None = None) -> int:
+        """Run one statement to its end; the number of rows it changed (0 when it tells none).
+
+        Raises:
+            FailError: memory or disk ran out.
+        """
+        with _limits_in_words():
+            rows = self._connection.execute(sql, parameters or {}).fetchall()
+        return int(rows[0][0]) if rows and isinstance(rows[0][0], int) else 0
+
+    def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        """All rows of a small query."""
+        with _limits_in_words():
+            return self._connection.execute(sql, parameters or {}).fetchall()
+
+    def value(self, sql: str, parameters: Mapping[str, object] | None = None) -> int:
+        """The one whole number that a query gives."""
+        (row,) = self.rows(sql, parameters)
+        if not isinstance(row[0], int):
+            raise TypeError(f"the query gives {type(row[0]).__name__}, not a whole number: {sql}")
+        return row[0]
+
+    def stream(self, sql: str, size: int, parameters: Mapping[str, object] | None = None) -> Iterator[list[Row]]:
+        """The rows of a large query, `size` at a time; no other statement may run meanwhile."""
+        with _limits_in_words():
+            cursor = self._connection.execute(sql, parameters or {})
+            while rows := cursor.fetchmany(size):
+                yield rows
+
+    def append(self, table: str, rows: Sequence[Row]) -> None:
+        """Append rows to a table, in the order of its columns."""
+        with _limits_in_words(), self._connection.appender(table) as appender:
+            appender.append_rows(rows)
+
+    def columns(self, table: str) -> dict[str, str]:
+        """A table's columns and their DuckDB types, in order."""
+        return {str(name): str(type_) for name, type_, *_ in self.rows(f"DESCRIBE {identifier(table)}")}
+
+    def spooled(self, name: str, content: bytes | memoryview) -> Path:
+        """Write a file that statements may read."""
+        path = self.spool / name
+        path.write_bytes(content)
+        return path
+
+
+class SourceTable:
+    """The table `source`: the sink that sources fill (`ports.SourceSink`)."""
+
+    name = "source"
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
+        """Create the table from a query; returns the records in it."""
+        self._workspace.run(f"CREATE OR REPLACE TABLE {self.name} AS {query}", parameters)
+        return self._workspace.value(f"SELECT count(*) FROM {self.name}")
+
+    def create(self, columns: Mapping[str, str]) -> None:
+        """Create the empty table from names and DuckDB types."""
+        listed = ", ".join(f"{identifier(name)} {type_}" for name, type_ in columns.items())
+        self._workspace.run(f"CREATE OR REPLACE TABLE {self.name} ({listed})")
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Append rows in the order of `create`'s columns."""
+        self._workspace.append(self.name, rows)
+
+    def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        """Run one statement beside the table and fetch its rows."""
+        return self._workspace.rows(sql, parameters)
+
+
+@contextmanager
+def _limits_in_words() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise FailError(
+            "the job needs more working memory or temporary disk than it may use; nothing was written for this step. "
+            "Raise DYNSYNC_MEMORY_MB or DYNSYNC_DISK_MB, or split the source."
+        ) from error
+
+
+def _list(paths: Sequence[str]) -> str:
+    return "[" + ", ".join(literal(path) for path in paths) + "]"

@@ -1,0 +1,258 @@
+"""A definition's mappings held against Dataverse's metadata: a `Mapping` ready to compose, and every problem found."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping as MappingOf, Sequence
+from dataclasses import dataclass, field
+
+from shared.canonical import Form, form_of
+from shared.columns import TypedColumn
+from shared.definitions.mapping import ColumnMapping, EntityFromColumn, Link
+from shared.definitions.sync import SyncDefinition
+from shared.expressions import Expression, parse
+from shared.mapping.cells import Cell, accepted_types, cell
+from shared.mapping.compose import Mapping, Target
+from shared.mapping.links import LinkSide, LinkTable, link_cell
+from shared.mapping.removals import Removal, removal_of
+from shared.sql import literal
+from shared.values.problems import Problem, Severity
+from shared.values.tables import Column, ColumnKind, Environment, Table
+
+_CURRENCY = "transactioncurrencyid"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What is known of the environment: the destination's table and every table that a link may look into."""
+
+    table: Table
+    linked: MappingOf[str, Table]
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A mapping made ready, and what the job must read beside it.
+
+    `extra` are forms that are read from the destination but not mapped (for the `changed` condition and for
+    removals); `linked` maps each link's number to the tables it looks into.
+    """
+
+    mapping: Mapping
+    extra: tuple[Form, ...]
+    when: Expression | None
+    removal: Removal
+    linked: MappingOf[int, tuple[Table, ...]]
+
+
+@dataclass(slots=True)
+class Builder:
+    """Collects targets and problems while the mappings are gone through."""
+
+    definition: SyncDefinition
+    metadata: Metadata
+    columns: MappingOf[str, TypedColumn]
+    problems: list[Problem] = field(default_factory=list)
+    linked: dict[int, tuple[Table, ...]] = field(default_factory=dict)
+
+    def note(self, path: str, found: str, remedy: str = "", severity: Severity = Severity.ERROR) -> None:
+        """Add a problem."""
+        self.problems.append(Problem(path, found, remedy, severity))
+
+    def target(self, number: int, mapping: ColumnMapping) -> Target | None:
+        """One mapping as a target, or None when it has a problem."""
+        path = f"mappings.{number}"
+        column = self._column(f"{path}.target", mapping.target)
+        sources = [self.columns[name] for name in mapping.sources if name in self.columns]
+        if column is None or len(sources) < len(mapping.sources):
+            return None
+        form = form_of(column, money_scale=self._money_scale())
+        link = self._link(f"{path}.link", number, mapping.link, column, sources) if mapping.link else None
+        if mapping.link and link is None:
+            return None
+        if link is None and not self._fits(path, column, form, sources[0]):
+            return None
+        on_null = mapping.on_null or self.definition.destination.on_null
+        made = link_cell(link) if link else cell(form, sources[0])
+        key = mapping.target in self.definition.behaviour.key
+        feeding = (*sources, link.entity_source) if link and link.entity_source else tuple(sources)
+        return Target(form, feeding, made, link, keep_null=on_null == "keep", key=key)
+
+    def _column(self, path: str, name: str) -> Column | None:
+        columns = self.metadata.table.columns
+        column = columns.get(name)
+        if column is None:
+            self.note(path, f"table {self.metadata.table.name} has no column {name!r}", nearest(name, columns))
+            return None
+        if column.kind is ColumnKind.UNSUPPORTED:
+            self.note(path, f"{name} is of type {column.type_name}, which cannot be synced", "remove the mapping")
+            return None
+        if not column.primary_id and not (column.creatable or column.updatable):
+            self.note(path, f"{name} is not writable: Dataverse computes it", "remove the mapping")
+            return None
+        return column
+
+    def _money_scale(self) -> int | None:
+        environment, code = self.metadata.environment, self.definition.destination.currency
+        if code and code in environment.currencies:
+            return environment.currencies[code][1]
+        return None
+
+    def _fits(self, path: str, column: Column, form: Form, source: TypedColumn) -> bool:
+        if column.is_lookup and len(column.targets) != 1:
+            tables = ", ".join(target.entity for target in column.targets)
+            self.note(path, f"{column.name} may point at {tables}", "add a `link` that says which table and column")
+            return False
+        accepted = accepted_types(form)
+        if source.type in accepted:
+            return True
+        words = " or ".join(sorted(accepted))
+        found = f"source column {source.name} is {source.type}, but {column.name} ({column.kind}) takes {words}"
+        self.note(f"{path}.source", found, f"declare {source.name} as `type: {sorted(accepted)[0]}`")
+        return False
+
+    def _link(
+        self, path: str, number: int, link: Link, column: Column, sources: Sequence[TypedColumn]
+    ) -> LinkTable | None:
+        if not column.is_lookup:
+            self.note(path, f"{column.name} is no lookup but {column.kind}", "remove `link`")
+            return None
+        by_column = isinstance(link.entity, EntityFromColumn)
+        tables = self._link_tables(f"{path}.entity", link, column)
+        if not tables:
+            return None
+        sides = self._link_sides(f"{path}.column", link, tables[0], sources)
+        entity_source = self.columns.get(link.entity.source) if isinstance(link.entity, EntityFromColumn) else None
+        if sides is None or (by_column and entity_source is None):
+            return None
+        self.linked[number] = tables
+        entity = None if by_column else tables[0].name
+        return LinkTable(number, sides, entity, entity_source, link.where or "", link.missing == "null")
+
+    def _link_tables(self, path: str, link: Link, column: Column) -> tuple[Table, ...]:
+        allowed = {target.entity for target in column.targets}
+        known = self.metadata.linked
+        if isinstance(link.entity, EntityFromColumn):
+            return tuple(
+                known[name] for name in sorted(allowed) if name in known and set(link.columns) <= set(known[name].columns)
+            )
+        table = known.get(link.entity)
+        if table is None or table.name not in allowed:
+            found = f"{column.name} cannot point at {link.entity!r}"
+            self.note(path, found, f"it points at {', '.join(sorted(allowed))}")
+            return ()
+        return (table,)
+
+    def _link_sides(
+        self, path: str, link: Link, table: Table, sources: Sequence[TypedColumn]
+    ) -> tuple[LinkSide, ...] | None:
+        sides = []
+        for name, source in zip(link.columns, sources, strict=True):
+            column = table.columns.get(name)
+            if column is None or column.kind is ColumnKind.UNSUPPORTED:
+                self.note(path, f"table {table.name} has no column {name!r} to match", nearest(name, table.columns))
+                return None
+            form = form_of(column)
+            if source.type not in accepted_types(form):
+                words = " or ".join(sorted(accepted_types(form)))
+                self.note(path, f"{source.name} is {source.type}, but {table.name}.{name} takes {words}")
+                return None
+            sides.append(LinkSide(form, source))
+        return tuple(sides)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A remedy that offers the names most like `name`."""
+    close = difflib.get_close_matches(name.lower(), list(names), n=3, cutoff=0.5)
+    return f"did you mean {', '.join(close)}?" if close else "look the name up in the table's columns"
+
+
+def prepare(
+    definition: SyncDefinition, metadata: Metadata, columns: MappingOf[str, TypedColumn]
+) -> tuple[Prepared | None, list[Problem]]:
+    """The mapping made ready, and all problems; None when one of them is an error.
+
+    `columns` are the source's typed columns by the name that mappings use.
+    """
+    builder = Builder(definition, metadata, columns)
+    found = [builder.target(number, mapping) for number, mapping in enumerate(definition.mappings)]
+    targets = [target for target in found if target is not None]
+    targets += _currency(builder, targets)
+    _check_money(builder, targets)
+    _check_ids(builder)
+    _check_key(builder, targets)
+    removal = removal_of(definition, metadata.table, builder.note)
+    when, watched, extra = _condition(builder, targets)
+    if any(problem.severity is Severity.ERROR for problem in builder.problems):
+        return None, builder.problems
+    action = definition.behaviour.action_column
+    mapping = Mapping(
+        targets=tuple(targets),
+        key=tuple(definition.behaviour.key),
+        id_column=metadata.table.id_column,
+        accent_sensitive=metadata.environment.accent_sensitive,
+        action=columns[action] if action else None,
+        watched=watched,
+    )
+    names = {target.name for target in targets} | {form.name for form in extra}
+    more = tuple(form for form in removal.reads if form.name not in names)
+    return Prepared(mapping, (*extra, *more), when, removal, builder.linked), builder.problems
+
+
+def _currency(builder: Builder, targets: Sequence[Target]) -> list[Target]:
+    code = builder.definition.destination.currency
+    column = builder.metadata.table.columns.get(_CURRENCY)
+    if code is None or column is None or any(target.name == _CURRENCY for target in targets):
+        return []
+    known = builder.metadata.environment.currencies
+    if code not in known:
+        listed = ", ".join(sorted(known)) or "none"
+        builder.note("destination.currency", f"the environment has no currency {code}", f"it has {listed}")
+        return []
+    return [Target(form_of(column), (), Cell(f"{literal(known[code][0])}::UUID"))]
+
+
+def _check_money(builder: Builder, targets: Sequence[Target]) -> None:
+    names = [target.name for target in targets if target.form.column.kind is ColumnKind.MONEY]
+    if names and not any(target.name == _CURRENCY for target in targets):
+        found = f"money is mapped ({', '.join(names)}) but no currency is"
+        builder.note("destination.currency", found, f"state `currency`, or map {_CURRENCY}")
+
+
+def _check_ids(builder: Builder) -> None:
+    stated, real = builder.definition.destination.id_column, builder.metadata.table.id_column
+    if stated != real:
+        table = builder.metadata.table.name
+        builder.note("destination.id_column", f"the id column of {table} is {real}, not {stated!r}", f"write {real}")
+
+
+def _check_key(builder: Builder, targets: Sequence[Target]) -> None:
+    table, key = builder.metadata.table, tuple(builder.definition.behaviour.key)
+    for number, name in enumerate(key):
+        target = next((target for target in targets if target.name == name), None)
+        if target and target.form.column.kind in (ColumnKind.MEMO, ColumnKind.CHOICES, ColumnKind.MONEY):
+            builder.note(f"behaviour.key.{number}", f"{name} ({target.form.column.kind}) cannot be a key column")
+        if target and not target.form.column.readable:
+            builder.note(f"behaviour.key.{number}", f"{name} cannot be read, so no row can be matched by it")
+    if set(key) != {table.id_column} and table.key_over(set(key)) is None:
+        found = f"no active alternate key of {table.name} covers {', '.join(key)}"
+        remedy = "create one in Dataverse, so that the server itself keeps out a second row with the same key"
+        builder.note("behaviour.key", found, remedy, Severity.WARNING)
+
+
+def _condition(
+    builder: Builder, targets: Sequence[Target]
+) -> tuple[Expression | None, tuple[TypedColumn, ...], tuple[Form, ...]]:
+    changed = builder.definition.behaviour.changed
+    if isinstance(changed, str):
+        return None, (), ()
+    table = builder.metadata.table
+    known = {f"source.{name}" for name in builder.columns}
+    known |= {f"target.{c.name}" for c in table.columns.values() if c.kind is not ColumnKind.UNSUPPORTED and c.readable}
+    when = parse(changed.when, columns=known, variables=builder.definition.variables)
+    watched = tuple(builder.columns[name[7:]] for name in sorted(when.columns) if name.startswith("source."))
+    mapped = {target.name for target in targets}
+    looked_at = sorted(name[7:] for name in when.columns if name.startswith("target."))
+    extra = tuple(form_of(table.columns[name]) for name in looked_at if name not in mapped)
+    return when, watched, extra

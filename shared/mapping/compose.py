@@ -1,0 +1,189 @@
+"""The whole mapping as one query: typed source records in, `wanted` rows out.
+
+`wanted` holds one row per record that the source filter kept:
+
+    row_no BIGINT, ok BOOLEAN, kh UBIGINT (hash of the key as the server sees it, NULL when unreadable),
+    rh UBIGINT (hash of all compared values, NULL when a cell is absent), "!rejected" BOOLEAN (by the schema rules),
+    "!action" VARCHAR (only with an action column),
+    per target: "name" (canonical value), "name!" UTINYINT (number of the flaw, 0 for none),
+                "name?" BOOLEAN (absent; only where that can be), "name@" VARCHAR (table of a polymorphic lookup),
+    "source.column" for source columns that the `changed` condition looks at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.canonical import Form, compared, key_hash
+from shared.columns import TypedColumn, TypedSource
+from shared.mapping.cells import Cell, Flaw, as_text
+from shared.mapping.links import LinkTable, join, joined_columns
+from shared.sql import identifier
+from shared.values.records import RejectType
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One mapped destination column: its form, the source columns that feed it, and its cell."""
+
+    form: Form
+    sources: tuple[TypedColumn, ...]
+    cell: Cell
+    link: LinkTable | None = None
+    keep_null: bool = False
+    key: bool = False
+
+    @property
+    def name(self) -> str:
+        """The column's logical name."""
+        return self.form.name
+
+    @property
+    def may_be_absent(self) -> bool:
+        """Whether a record can lack this cell, so that it is neither written nor cleared."""
+        return self.keep_null or any(source.may_be_absent for source in self.sources)
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether the column can be read and updated; others are written once, when the row is created."""
+        return self.form.column.readable and self.form.column.updatable
+
+    @property
+    def entity(self) -> str | None:
+        """The table a lookup points at when it is the same for every record."""
+        return self.link.entity if self.link else None
+
+    @property
+    def entity_column(self) -> str | None:
+        """The `wanted` column that names the table of a polymorphic lookup."""
+        return f"{self.name}@" if self.link and self.link.entity_source else None
+
+    @property
+    def flaws(self) -> tuple[Flaw, ...]:
+        """All that can be wrong, the server's own requirement included."""
+        if not self.form.column.required or self.form.column.primary_id:
+            return self.cell.flaws
+        reason = f"{self.name} must have a value"
+        return (*self.cell.flaws, Flaw(RejectType.MANDATORY, f"({self.cell.value}) IS NULL", reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """All that composes `wanted`: targets, the key (names in order), and how the environment compares texts."""
+
+    targets: tuple[Target, ...]
+    key: tuple[str, ...]
+    id_column: str
+    accent_sensitive: bool
+    action: TypedColumn | None = None
+    watched: tuple[TypedColumn, ...] = ()
+
+    @property
+    def key_forms(self) -> tuple[Form, ...]:
+        """The forms of the sync key's columns, in the key's order."""
+        forms = {target.name: target.form for target in self.targets}
+        return tuple(forms[name] for name in self.key)
+
+    @property
+    def compared(self) -> tuple[Target, ...]:
+        """The targets whose values are compared: what can be read and updated, without the row's id."""
+        return tuple(target for target in self.targets if target.name != self.id_column and target.is_compared)
+
+    @property
+    def id_target(self) -> Target | None:
+        """The target that is the row's id, when the id column is mapped."""
+        return next((target for target in self.targets if target.name == self.id_column), None)
+
+    @property
+    def links(self) -> tuple[LinkTable, ...]:
+        """The link tables that the query joins."""
+        return tuple(target.link for target in self.targets if target.link)
+
+
+def wanted_query(mapping: Mapping, source: TypedSource) -> str:
+    """The query whose rows are `wanted`; it takes the source's own parameters."""
+    return f"""
+        WITH typed AS ({source.query}),
+        linked AS ({_linked(mapping)}),
+        mapped AS (SELECT {_mapped_columns(mapping)} FROM linked WHERE NOT "!filtered"),
+        keyed AS (SELECT *, {_key_hash(mapping)} AS kh FROM mapped)
+        SELECT row_no, {_ok(mapping)} AS ok, kh, {row_hash(mapping, "keyed")} AS rh, * EXCLUDE (row_no, kh)
+        FROM keyed
+    """
+
+
+def _linked(mapping: Mapping) -> str:
+    added = [column for link in mapping.links for column in joined_columns(link)]
+    joins = " ".join(join(link, accent_sensitive=mapping.accent_sensitive) for link in mapping.links)
+    return f"SELECT {', '.join(['typed.*', *added])} FROM typed {joins}"
+
+
+def _mapped_columns(mapping: Mapping) -> str:
+    columns = ["row_no", '"!rejected"']
+    for target in mapping.targets:
+        columns.extend(_target_columns(target))
+    if mapping.action:
+        text = as_text(identifier(mapping.action.name), mapping.action)
+        columns.append(f'upper(trim({text})) AS "!action"')
+    columns.extend(f"{identifier(c.name)} AS {identifier('source.' + c.name)}" for c in mapping.watched)
+    return ", ".join(columns)
+
+
+def _target_columns(target: Target) -> list[str]:
+    value = f"({target.cell.value})::{target.form.sql_type}"
+    columns = [f"{value} AS {identifier(target.name)}", f"{_flaw_number(target)} AS {identifier(target.name + '!')}"]
+    if target.may_be_absent:
+        columns.append(f"{_absent(target, value)} AS {identifier(target.name + '?')}")
+    if target.entity_column and target.link:
+        columns.append(f'"!entity{target.link.number}" AS {identifier(target.entity_column)}')
+    return columns
+
+
+def _flaw_number(target: Target) -> str:
+    if not target.flaws:
+        return "0::UTINYINT"
+    absent = f"WHEN {_source_absent(target)} THEN 0 " if any(s.may_be_absent for s in target.sources) else ""
+    cases = " ".join(f"WHEN {flaw.when} THEN {number}" for number, flaw in enumerate(target.flaws, start=1))
+    return f"(CASE {absent}{cases} ELSE 0 END)::UTINYINT"
+
+
+def _source_absent(target: Target) -> str:
+    return " OR ".join(f"{identifier(s.name + '?')}" for s in target.sources if s.may_be_absent)
+
+
+def _absent(target: Target, value: str) -> str:
+    tests = [f"({_source_absent(target)})"] if any(s.may_be_absent for s in target.sources) else []
+    tests += [f"{value} IS NULL"] if target.keep_null else []
+    return f"coalesce({' OR '.join(tests)}, FALSE)"
+
+
+def _key_hash(mapping: Mapping) -> str:
+    names = {form.name: identifier(form.name) for form in mapping.key_forms}
+    return key_hash(mapping.key_forms, names, accent_sensitive=mapping.accent_sensitive)
+
+
+def _ok(mapping: Mapping) -> str:
+    flawless = [f"{identifier(target.name + '!')} = 0" for target in mapping.targets if target.flaws]
+    return " AND ".join(['NOT "!rejected"', "kh IS NOT NULL", *flawless])
+
+
+def row_hash(mapping: Mapping, alias: str) -> str:
+    """SQL of the hash over all compared values; NULL when the row must be looked at closely (an absent cell, a delete)."""
+    values = [
+        compared(target.form, f"{alias}.{identifier(target.name)}", key=target.key) for target in mapping.compared
+    ]
+    hashed = f"hash({', '.join(values)})" if values else "0::UBIGINT"
+    closer = [f"{alias}.{identifier(target.name + '?')}" for target in mapping.compared if target.may_be_absent]
+    closer += [f"{alias}.\"!action\" = 'DELETE'"] if mapping.action else []
+    return f"CASE WHEN {' OR '.join(closer)} THEN NULL ELSE {hashed} END" if closer else hashed
+
+
+def flaw_query(target: Target) -> str:
+    """The query that names each record with a flaw in this cell: row_no and the flaw's number."""
+    return f"SELECT row_no, {identifier(target.name + '!')} AS flaw FROM wanted WHERE flaw > 0"
+
+
+def key_display(forms: Sequence[Form], alias: str) -> str:
+    """SQL of a key as people read it: its values with ` | ` between them."""
+    return f"concat_ws(' | ', {', '.join(f'{alias}.{identifier(form.name)}' for form in forms)})"
