@@ -102,6 +102,6 @@ class DataverseConnection(Part):
         return self
 
     def _check_stated_kind(self) -> None:
-        proofs = [self, *self.credentials] if not self.credentials else list(self.credentials)
+        proofs = self.credentials or (self,)
         if self.auth is not None and any(getattr(proof, self.auth) is None for proof in proofs):
             raise ValueError(f"states auth: {self.auth} but gives no {self.auth} (for every credential)")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from shared.definitions.document import MAX_CHARACTERS, Document, DocumentError, read_document
+from shared.definitions.part import Part
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.wording import words
 from shared.errors import DefinitionError
@@ -52,28 +54,51 @@ def parse_sync(text: str, *, name: str) -> SyncDefinition:
         DefinitionError: with all problems of the text. No message, and no error behind it, holds a value that stands
             in a secret's place.
     """
+    return _parse(text, SyncDefinition, name=name, check=_own_name)
+
+
+def read_model[Model: Part](path: Path, model: type[Model]) -> Model:
+    """Another file of the same language, such as the reach file; an empty one gives the defaults.
+
+    Raises:
+        DefinitionError: with all problems of the file.
+    """
+    return _parse(read_text(path), model, name=path.name, empty={})
+
+
+def _parse[Model: Part](
+    text: str,
+    model: type[Model],
+    *,
+    name: str,
+    empty: object = None,
+    check: Callable[[Model, str, Document], list[Problem]] = lambda _model, _name, _document: [],
+) -> Model:
     problems: list[Problem]
     try:
         document = read_document(text)
     except DocumentError as error:
         problems = list(error.problems)
     else:
-        definition, problems = _validate(document)
-        if definition is not None and definition.name != name:
-            problems = [_other_name(definition.name, name, document)]
-        elif definition is not None:
-            return definition
+        found, problems = _validate(document, model, empty)
+        problems = problems if found is None else check(found, name, document)
+        if found is not None and not problems:
+            return found
     raise DefinitionError(name, problems)  # outside of `except`: nothing that quotes the text hangs on it
 
 
-def _validate(document: Document) -> tuple[SyncDefinition | None, list[Problem]]:
-    if not isinstance(document.value, dict):
-        return None, [Problem("", "the file holds no definition", "write keys and values, beginning with name")]
+def _validate[Model: Part](document: Document, model: type[Model], empty: object) -> tuple[Model | None, list[Problem]]:
+    value = empty if document.value is None else document.value
+    if not isinstance(value, dict):
+        return None, [Problem("", "the file does not hold keys and values", "begin with a line such as name: …")]
     try:
-        return SyncDefinition.model_validate(document.value), []
+        return model.model_validate(value), []
     except ValidationError as error:
-        return None, words(error.errors(include_url=False), SyncDefinition, document)
+        return None, words(error.errors(include_url=False), model, document)
 
 
-def _other_name(found: str, name: str, document: Document) -> Problem:
-    return Problem("name", f"{found!r} is not the file's name (line {document.line(('name',))})", f"write {name}")
+def _own_name(definition: SyncDefinition, name: str, document: Document) -> list[Problem]:
+    if definition.name == name:
+        return []
+    line = document.line(("name",))
+    return [Problem("name", f"{definition.name!r} is not the file's name (line {line})", f"write {name}")]

@@ -24,6 +24,17 @@ from shared.definitions.part import (
 )
 from shared.definitions.schema_column import SchemaColumn
 
+PathKind = Literal["local", "https", "blob"]
+
+
+def path_kind(path: str) -> PathKind:
+    """Where a path leads by its beginning; `http://` counts as https. One that begins with a variable is local."""
+    lower = path.lstrip().lower()
+    if lower.startswith(("http://", "https://")):
+        return "https"
+    return "blob" if lower.startswith("blob:") else "local"
+
+
 Encoding = Literal["utf-8", "utf-8-sig", "utf-16", "latin-1", "ascii", "windows-1252"]
 FilePath = Annotated[Text, Field(max_length=2000)]
 Rows = Annotated[Count, Field(ge=0, le=1_000_000)]

@@ -72,7 +72,7 @@ class _Place:
         return (self.field.description or "") if self.field is not None else ""
 
 
-def _parts(annotation: Any, tag: str | None = None) -> Iterator[tuple[str | None, type[Part]]]:
+def model_parts(annotation: Any, tag: str | None = None) -> Iterator[tuple[str | None, type[Part]]]:
     """Every model inside an annotation, with the tag that chooses it."""
     if isinstance(annotation, type) and issubclass(annotation, Part):
         yield tag, annotation
@@ -80,10 +80,10 @@ def _parts(annotation: Any, tag: str | None = None) -> Iterator[tuple[str | None
     arguments = get_args(annotation)
     if get_origin(annotation) is Annotated:
         own = next((part.tag for part in arguments[1:] if isinstance(part, Tag)), tag)
-        yield from _parts(arguments[0], own)
+        yield from model_parts(arguments[0], own)
         return
     for argument in arguments:
-        yield from _parts(argument, tag)
+        yield from model_parts(argument, tag)
 
 
 def _is_container(annotation: Any) -> bool:
@@ -114,7 +114,7 @@ def place_of(root: type[Part], location: Path) -> _Place:
             setting = _field(owner, step) if owner is not None else None
             if setting is None:
                 return _Place(owner, None)
-            choices = list(_parts(setting.annotation))
+            choices = list(model_parts(setting.annotation))
             skip = _is_container(setting.annotation)
             if not choices:
                 return _Place(owner, setting)
@@ -252,6 +252,6 @@ def _no_variant(value: object, place: _Place) -> tuple[str, str]:
 
 def _kinds(place: _Place) -> list[str]:
     """The values of `type` that the variants at a place are told apart by."""
-    variants = [model for _, model in _parts(place.field.annotation)] if place.field is not None else []
+    variants = [model for _, model in model_parts(place.field.annotation)] if place.field is not None else []
     types = [get_args(model.model_fields["type"].annotation) for model in variants if "type" in model.model_fields]
     return [kind for (kind,) in types] if len(types) > 1 else []

@@ -1,0 +1,124 @@
+"""Reach: hosts, folders, containers and secrets that the operator has not allowed. No secret's name is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shared.definitions.connection import DataverseConnection
+from shared.definitions.part import Part, SecretRef
+from shared.definitions.post_sync import HttpCall
+from shared.definitions.reach import Reach, address
+from shared.definitions.source import DataverseSource, FileSource, RestSource, SqlSource, path_kind
+from shared.definitions.sync import SyncDefinition
+from shared.values.problems import Problem
+from shared.variables import names, render, template_pieces
+
+_FILE = "the operator's reach file (syncs/reach.yaml)"
+
+
+def check(definition: SyncDefinition, reach: Reach, *, local: bool) -> list[Problem]:
+    """Problems with what lies outside the operator's reach."""
+    return [
+        *_secrets(definition, reach),
+        *_dataverse(definition, reach, local=local),
+        *_calls(definition, reach, local=local),
+        *_paths(definition, reach, local=local),
+    ]
+
+
+def secrets_of(part: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every secret that a part of a definition names: the path, and the secret's name."""
+    if isinstance(part, SecretRef):
+        yield path, part.secret
+    elif isinstance(part, Part):
+        if isinstance(part, HttpCall) and part.secret is not None:
+            yield f"{path}.secret", part.secret
+        for name, setting in type(part).model_fields.items():
+            yield from secrets_of(getattr(part, name), f"{path}.{setting.alias or name}".lstrip("."))
+    elif isinstance(part, tuple):
+        for number, item in enumerate(part):
+            yield from secrets_of(item, f"{path}.{number}")
+    elif isinstance(part, dict):
+        for name, item in part.items():
+            yield from secrets_of(item, f"{path}.{name}")
+
+
+def _secrets(definition: SyncDefinition, reach: Reach) -> Iterator[Problem]:
+    for path, name in secrets_of(definition):
+        if not reach.allows_secret(definition.name, name):
+            yield Problem(
+                path,
+                "this sync may not name that secret (its name is not shown, for it may be a secret itself)",
+                f"name one that begins with {definition.name}--, or let {_FILE} allow it under secrets",
+            )
+
+
+def _dataverse(definition: SyncDefinition, reach: Reach, *, local: bool) -> Iterator[Problem]:
+    parts: list[tuple[str, DataverseConnection]] = [("destination", definition.destination)]
+    if isinstance(definition.source, DataverseSource):
+        parts.append(("source", definition.source))
+    for path, part in parts:
+        if not reach.allows_destination(part.service_url, local=local):
+            yield _host(f"{path}.service_url", part.service_url, "destinations")
+        if part.authority is not None and not reach.allows_authority(part.authority, local=local):
+            yield _host(f"{path}.authority", part.authority, "authorities")
+
+
+def _host(path: str, url: str, kind: str) -> Problem:
+    found = address(url)
+    if found is None:
+        return Problem(
+            path,
+            "the URL is not a plain one",
+            "write https://host/path, without user name, blanks or variables in the host",
+        )
+    return Problem(
+        path,
+        f"{found.scheme}://{found.host} is outside the operator's reach",
+        f"use https, and let {_FILE} name the host under {kind}",
+    )
+
+
+def _plain_url(template: str) -> str:
+    """The URL with a mark for every variable; a variable in the host makes it no plain URL."""
+    scheme, _, rest = template.partition("://")
+    host, slash, tail = rest.partition("/")
+    if names(template_pieces(host)) or "@" in host:
+        return ""
+    return f"{scheme}://{host}{slash}{render(template_pieces(tail), lambda _name: '0')}"
+
+
+def _calls(definition: SyncDefinition, reach: Reach, *, local: bool) -> Iterator[Problem]:
+    urls = [
+        (f"post_sync.{number}.http.url", step.http.url)
+        for number, step in enumerate(definition.post_sync)
+        if step.http is not None
+    ]
+    if isinstance(definition.source, RestSource):
+        urls.append(("source.url", definition.source.url))
+    for path, url in urls:
+        plain = _plain_url(url)
+        if not reach.allows_outbound(plain, local=local):
+            yield _host(path, plain, "outbound")
+
+
+def _paths(definition: SyncDefinition, reach: Reach, *, local: bool) -> Iterator[Problem]:
+    """A path with variables is checked again when their values are known."""
+    source = definition.source
+    template = source.path if isinstance(source, FileSource | SqlSource) else None
+    if template is None:
+        return
+    kind, pieces = path_kind(template), template_pieces(template)
+    plain = "".join(piece.text for piece in pieces)
+    if kind == "https":
+        if not reach.allows_blob(_plain_url(template)) and not reach.allows_outbound(_plain_url(template), local=local):
+            yield _host("source.path", _plain_url(template), "outbound or containers")
+    elif kind == "blob":
+        if not names(pieces) and not reach.allows_blob(plain):
+            yield Problem("source.path", "the container is outside the operator's reach", f"let {_FILE} name it")
+    elif not names(pieces) and not reach.allows_path(plain):
+        yield Problem(
+            "source.path",
+            f"the file {plain!r} is not in a folder that may be read",
+            f"let {_FILE} name its folder under folders, or hand the file over with a file variable",
+        )
