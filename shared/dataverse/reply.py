@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
 from isal import isal_zlib
+from isal.igzip_lib import IsalError
 
 from shared.dataverse.refusals import Refusal, is_web_page, read_refusal
 from shared.errors import DestinationError, UnavailableError
@@ -97,7 +97,7 @@ def _gunzip(packed: bytes, limit_bytes: int) -> bytes:
     unpacker = isal_zlib.decompressobj(_GZIP_WINDOW)
     try:
         body: bytes = unpacker.decompress(packed, limit_bytes + 1)
-    except zlib.error as error:
+    except IsalError as error:
         raise UnavailableError(f"a reply could not be unpacked: {error}", maybe_done=True) from None
     if len(body) > limit_bytes:
         raise _too_large(limit_bytes)

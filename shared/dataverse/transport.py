@@ -151,6 +151,10 @@ class Transport:
         self._count(retries=1, throttled=int(throttled), throttled_s=seconds if throttled else 0.0)
         self._sleep(seconds)
 
+    def now(self) -> datetime:
+        """The present time, by the clock that was given."""
+        return self._clock()
+
     def backoff_s(self, attempt: int) -> float:
         """The pause before repeat `attempt` (from 1), in seconds."""
         return self._pauses.backoff_s(attempt, self._jitter)

@@ -1,0 +1,122 @@
+"""One table from its metadata, with one request per thing that only a cast tells."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from shared.dataverse.literals import encoded, quoted
+from shared.dataverse.metadata.columns import CASTS, kind_of, read_column
+from shared.dataverse.metadata.json import Json, flag, inner, label, text, texts
+from shared.dataverse.reading import Reader
+from shared.dataverse.transport import Transport
+from shared.errors import DestinationError
+from shared.values.tables import AlternateKey, Column, ColumnKind, LookupTarget, Table
+
+_ATTRIBUTES = (
+    "Attributes?$select=LogicalName,SchemaName,DisplayName,AttributeType,AttributeTypeName,RequiredLevel,IsPrimaryId,"
+    "IsPrimaryName,IsValidForCreate,IsValidForUpdate,IsValidForRead,AttributeOf"
+)
+_RELATIONSHIPS = (
+    "ManyToOneRelationships?$select=SchemaName,ReferencingAttribute,ReferencingEntityNavigationPropertyName,"
+    "ReferencedEntity,ReferencedAttribute"
+)
+_KEYS = "Keys?$select=SchemaName,LogicalName,KeyAttributes,EntityKeyIndexStatus"
+_OWNERS = ("systemuser", "team")
+Navigation = Mapping[str, Mapping[str, str]]
+"""Navigation property names: by column, then by the table pointed at."""
+
+
+def read_table(transport: Transport, reader: Reader, name: str, entity_sets: Mapping[str, str]) -> Table:
+    """Read one table by its logical name; `entity_sets` gives set names by logical name.
+
+    Raises:
+        DestinationError: the table cannot be written through the Web API, or the service refused.
+    """
+    root = f"EntityDefinitions(LogicalName={encoded(quoted(name))})"
+    definition = transport.get(root).json()
+    elastic = text(definition, "TableType") == "Elastic"
+    return Table(
+        name=name,
+        schema_name=text(definition, "SchemaName"),
+        entity_set=_required(definition, "EntitySetName", name),
+        id_column=_required(definition, "PrimaryIdAttribute", name),
+        name_column=text(definition, "PrimaryNameAttribute") or None,
+        columns=_read_columns(reader, root, entity_sets),
+        keys=tuple(_key(row) for row in reader.all_rows(f"{root}/{_KEYS}")),
+        bulk_create=elastic or _offers(reader, "CreateMultiple", name),
+        bulk_update=elastic or _offers(reader, "UpdateMultiple", name),
+        optimistic_concurrency=flag(definition, "IsOptimisticConcurrencyEnabled"),
+        change_tracking=flag(definition, "ChangeTrackingEnabled"),
+        elastic=elastic,
+    )
+
+
+def _required(definition: Json, member: str, name: str) -> str:
+    value = text(definition, member)
+    if not value:
+        raise DestinationError(f"the metadata of table {name!r} has no {member}; it cannot be used through the Web API")
+    return value
+
+
+def _read_columns(reader: Reader, root: str, entity_sets: Mapping[str, str]) -> dict[str, Column]:
+    attributes = [row for row in reader.all_rows(f"{root}/{_ATTRIBUTES}") if text(row, "LogicalName")]
+    details = _read_details(reader, root, {kind_of(attribute) for attribute in attributes})
+    navigation = _navigation(reader, root)
+    columns = {}
+    for attribute in sorted(attributes, key=lambda row: text(row, "LogicalName")):
+        name = text(attribute, "LogicalName")
+        detail = details.get(name, {})
+        targets = _targets(attribute, detail, navigation.get(name, {}), entity_sets)
+        columns[name] = read_column(attribute, detail, targets)
+    return columns
+
+
+def _read_details(reader: Reader, root: str, kinds: set[ColumnKind]) -> dict[str, Json]:
+    casts = dict.fromkeys(CASTS[kind] for kind in sorted(kinds) if kind in CASTS)
+    return {
+        text(row, "LogicalName"): row
+        for cast in casts
+        for row in reader.all_rows(f"{root}/Attributes/{cast.segment}?{cast.query}")
+    }
+
+
+def _navigation(reader: Reader, root: str) -> Navigation:
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in reader.all_rows(f"{root}/{_RELATIONSHIPS}"):
+        name = text(row, "ReferencingEntityNavigationPropertyName")
+        if name:
+            found[text(row, "ReferencingAttribute")].setdefault(text(row, "ReferencedEntity"), name)
+    return found
+
+
+def _targets(
+    attribute: Json, detail: Json, navigation: Mapping[str, str], entity_sets: Mapping[str, str]
+) -> tuple[LookupTarget, ...]:
+    """What a lookup may point at: its targets that have a navigation property and an entity set.
+
+    An owner has one navigation property, named like its column, for users and teams alike.
+    """
+    if kind_of(attribute) is ColumnKind.OWNER:
+        name = next(iter(navigation.values()), text(attribute, "LogicalName"))
+        navigation = dict.fromkeys(_OWNERS, name)
+    wanted = texts(detail, "Targets") or list(navigation)
+    wanted = [entity for entity in wanted if entity != "owner"] if navigation.keys() >= set(_OWNERS) else wanted
+    return tuple(
+        LookupTarget(entity, entity_sets[entity], navigation[entity])
+        for entity in wanted
+        if entity in entity_sets and entity in navigation
+    )
+
+
+def _key(row: Json) -> AlternateKey:
+    name = text(row, "SchemaName") or text(row, "LogicalName") or label(row, "DisplayName")
+    status = text(row, "EntityKeyIndexStatus") or text(inner(row, "EntityKeyIndexStatus"), "Value")
+    return AlternateKey(name, tuple(texts(row, "KeyAttributes")), active=status == "Active")
+
+
+def _offers(reader: Reader, message: str, table: str) -> bool:
+    """Whether the table takes a bulk message. Source: Microsoft Learn, "Use bulk operation messages"."""
+    condition = f"sdkmessageid/name eq {quoted(message)} and primaryobjecttypecode eq {quoted(table)}"
+    path = f"sdkmessagefilters?$select=sdkmessagefilterid&$filter={encoded(condition)}"
+    return bool(reader.all_rows(path))

@@ -1,0 +1,90 @@
+"""What is known so far of the rows of one call: outcomes, doubts, and how often each was sent again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from shared.dataverse.error_dictionary import explain_refusal
+from shared.dataverse.refusals import Refusal
+from shared.values.changes import Outcome, OutcomeStatus, Write, WriteKind
+
+ID_TAKEN = "a row with this id exists already"
+"""How the message of a create begins whose id the table holds already (code 0x80040237)."""
+
+_UNSETTLED = "no answer came, and it could not be found out whether the write was carried out"
+_NOT_SENT = "not sent: the service was not available"
+
+
+class Run:
+    """One call of `Writer.write`. Positions count from 0 in the order of its writes. For one thread."""
+
+    def __init__(self, kind: WriteKind, writes: Sequence[Write]) -> None:
+        self.kind = kind
+        self.writes = writes
+        self.in_doubt: set[int] = set()
+        self.resent: Counter[int] = Counter()
+        self.refused_calls = 0
+        self._outcomes: dict[int, Outcome] = {}
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing of this call can have been carried out."""
+        done = any(outcome.status is OutcomeStatus.DONE for outcome in self._outcomes.values())
+        return not done and not self.in_doubt
+
+    def open(self) -> list[int]:
+        """Positions without an outcome."""
+        return [position for position in range(len(self.writes)) if position not in self._outcomes]
+
+    def has_etag(self, positions: Iterable[int]) -> bool:
+        """Whether one of the writes depends on its row's version."""
+        return any(self.writes[position].etag is not None for position in positions)
+
+    def done(self, positions: Iterable[int]) -> None:
+        """They were carried out."""
+        for position in positions:
+            self._note(position, OutcomeStatus.DONE)
+
+    def unsettled(self, positions: Iterable[int], reason: str = _UNSETTLED) -> None:
+        """Nobody knows."""
+        for position in positions:
+            self._note(position, OutcomeStatus.IN_DOUBT, message=reason)
+
+    def unfit(self, position: int, reason: str) -> None:
+        """It cannot be sent at all."""
+        self._note(position, OutcomeStatus.REJECTED, message=reason)
+
+    def rejected(self, position: int, refusal: Refusal, prefix: str = "") -> None:
+        """Dataverse refused this row."""
+        self._refused(position, OutcomeStatus.REJECTED, refusal, prefix)
+
+    def conflict(self, position: int, refusal: Refusal) -> None:
+        """The row changed since it was read."""
+        self._refused(position, OutcomeStatus.CONFLICT, refusal)
+
+    def doubtful(self, position: int, refusal: Refusal) -> None:
+        """Refused now, but an earlier request without an answer may have been carried out."""
+        self._refused(position, OutcomeStatus.IN_DOUBT, refusal)
+
+    def outcomes(self) -> list[Outcome]:
+        """One outcome per write, in order. What was never answered is in doubt when it was sent once."""
+        for position in self.open():
+            if position in self.in_doubt:
+                self.unsettled([position])
+            else:
+                self._note(position, OutcomeStatus.NOT_ATTEMPTED, message=_NOT_SENT)
+        return [self._outcomes[position] for position in range(len(self.writes))]
+
+    def _refused(self, position: int, status: OutcomeStatus, refusal: Refusal, prefix: str = "") -> None:
+        message = f"{prefix}: {refusal.message}" if prefix else refusal.message
+        code = refusal.code or _code_by_text(refusal)
+        self._outcomes[position] = Outcome(self.writes[position].change, status, code, message, refusal.request_id)
+
+    def _note(self, position: int, status: OutcomeStatus, message: str | None = None) -> None:
+        self._outcomes[position] = Outcome(self.writes[position].change, status, message=message)
+
+
+def _code_by_text(refusal: Refusal) -> str | None:
+    entry = explain_refusal(refusal)
+    return (entry.code or None) if entry else None
