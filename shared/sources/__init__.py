@@ -1,0 +1,106 @@
+"""Sources: one module per kind of place that records come from, all behind `shared.ports.Source`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.definitions.source import (
+    DelimitedSource,
+    JsonSource,
+    ParquetSource,
+    SourceBase,
+    SqlSource,
+)
+from shared.errors import NotAllowedError, NotBuiltError, SourceError
+from shared.ports import Secrets, Source
+from shared.sources.csv_dialect import Dialect
+from shared.sources.dbapi import select_table
+from shared.sources.delimited import DelimitedFile
+from shared.sources.json_file import JsonFile
+from shared.sources.parquet import ParquetFile
+from shared.sources.places import locate
+from shared.sources.sqlite import sqlite_source
+
+__all__ = ["open_source"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    variables: Mapping[str, str]
+    base: Path
+    allows_path: Callable[[Path], bool]
+    secrets: Secrets
+    spool: Path
+
+    def locate(self, template: str) -> Path:
+        return locate(template, variables=self.variables, base=self.base, allows_path=self.allows_path)
+
+
+def open_source(
+    definition: SourceBase,
+    *,
+    variables: Mapping[str, str],
+    base: Path,
+    allows_path: Callable[[Path], bool],
+    secrets: Secrets,
+    spool: Path | None = None,
+) -> Source:
+    """The source that a definition describes, bound to its variables; nothing is read yet.
+
+    `base` is where relative paths begin, `allows_path` says what lies within the operator's reach. `spool` is a folder
+    for temporary copies of text files (other encodings, gzip, mixed line ends); DuckDB must be allowed to read there.
+
+    Raises:
+        NotAllowedError: the path is outside the operator's reach.
+        SourceError: the file does not exist, or a variable has no value.
+        NotBuiltError: this kind of source does not run yet.
+    """
+    around = _Surroundings(variables, base, allows_path, secrets, spool or Path(tempfile.gettempdir()))
+    wanted = tuple(dict.fromkeys(column.name for column in definition.columns if not column.calculated))
+    match definition:
+        case DelimitedSource():
+            return _delimited(definition, wanted, around)
+        case JsonSource():
+            path = around.locate(definition.path)
+            return JsonFile(path, wanted, definition.format, definition.records, around.spool)
+        case ParquetSource():
+            return ParquetFile(around.locate(definition.path), wanted)
+        case SqlSource(dialect="sqlite"):
+            return _sqlite(definition, wanted, around)
+        case SqlSource():
+            raise NotBuiltError(f"a sql source of dialect {definition.dialect} does not run yet; sqlite does")
+    kind = getattr(definition, "type", type(definition).__name__)
+    raise NotBuiltError(f"a source of type {kind} does not run yet; delimited, json, parquet and sql (sqlite) do")
+
+
+def _delimited(definition: DelimitedSource, wanted: tuple[str, ...], around: _Surroundings) -> Source:
+    dialect = Dialect(
+        delimiter=definition.delimiter,
+        quote=definition.quote,
+        escape=definition.escape,
+        header=definition.header,
+        skip_rows=definition.skip_rows,
+    )
+    return DelimitedFile(around.locate(definition.path), wanted, dialect, definition.encoding, around.spool)
+
+
+def _sqlite(definition: SqlSource, wanted: tuple[str, ...], around: _Surroundings) -> Source:
+    sql = definition.query or select_table(definition.table or "", definition.filter)
+    return sqlite_source(_database(definition, around), sql, wanted=wanted, variables=around.variables)
+
+
+def _database(definition: SqlSource, around: _Surroundings) -> Path:
+    if definition.connection is None:
+        return around.locate(definition.path or "")
+    name = definition.connection.secret
+    try:
+        return around.locate(around.secrets.get(name).replace("@", "@@"))
+    except (SourceError, NotAllowedError) as error:
+        # The path came from a secret, so it is not shown.
+        raise type(error)(
+            f"the secret {name!r} does not hold the path of a SQLite file that exists within the operator's reach; "
+            "correct the secret, or add the folder to syncs/reach.yaml"
+        ) from None

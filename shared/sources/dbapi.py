@@ -1,0 +1,197 @@
+"""Databases through any DB-API 2.0 driver: one statement, bound variables, rows in batches.
+
+A driver gives a function that connects, its placeholder style and its error class; the rest is the same for all.
+Source: PEP 249, Python Database API Specification v2.0.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Literal, Protocol
+
+from shared import variables
+from shared.errors import SourceError
+from shared.ports import MalformedRow, SourceSink, StagedSource
+from shared.sources import names
+from shared.sql import identifier
+
+ParameterStyle = Literal["qmark", "numeric", "named", "format", "pyformat"]
+Parameters = list[str] | dict[str, str]
+_BATCH = 10_000
+_MAX_MALFORMED = 100_000
+
+
+class Cursor(Protocol):
+    """What is used of a driver's cursor."""
+
+    @property
+    def description(self) -> Sequence[Sequence[object]] | None:
+        """One item per result column, its name first; None without a result."""
+
+    def execute(self, statement: str, parameters: Sequence[str] | Mapping[str, str], /) -> object:
+        """Run a statement."""
+
+    def fetchmany(self, size: int, /) -> Sequence[Sequence[object]]:
+        """The next rows; none at the end."""
+
+
+class Connection(Protocol):
+    """What is used of a driver's connection."""
+
+    def cursor(self) -> Cursor:
+        """A new cursor."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+def all_text(description: Sequence[Sequence[object]]) -> list[str]:
+    """Every column as VARCHAR: the rule that loses nothing."""
+    return ["VARCHAR"] * len(description)
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """One driver. `column_types` gives a DuckDB type per result column; only VARCHAR columns have values made text."""
+
+    connect: Callable[[], Connection]
+    errors: tuple[type[Exception], ...]
+    style: ParameterStyle
+    column_types: Callable[[Sequence[Sequence[object]]], list[str]] = all_text
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement in the driver's own form, with its parameters."""
+
+    text: str
+    parameters: Parameters
+
+
+def bind(text: str, values: Mapping[str, str], *, style: ParameterStyle) -> Statement:
+    """A statement in which each `@name` outside of quotes is a placeholder; its value travels as a text parameter.
+
+    Raises:
+        SourceError: a variable has no value.
+    """
+    pieces = variables.code_pieces(text)
+    missing = sorted(variables.names(pieces) - set(values))
+    if missing:
+        raise SourceError(f"the source's SQL needs the variable @{missing[0]}, which has no value")
+    in_order = [piece.text for piece in pieces if piece.variable]
+    counted = iter(range(1, len(in_order) + 1))
+    forms: Mapping[str, Callable[[str], str]] = {
+        "qmark": lambda _: "?",
+        "numeric": lambda _: f":{next(counted)}",
+        "named": lambda name: f":{name}",
+        "format": lambda _: "%s",
+        "pyformat": lambda name: f"%({name})s",
+    }
+    if style in ("format", "pyformat"):
+        pieces = [p if p.variable else variables.Piece(p.text.replace("%", "%%")) for p in pieces]
+    by_name = style in ("named", "pyformat")
+    parameters: Parameters = {n: values[n] for n in in_order} if by_name else [values[n] for n in in_order]
+    return Statement(variables.render(pieces, forms[style]), parameters)
+
+
+def select_table(table: str, condition: str | None) -> str:
+    """A statement that reads a whole table (`schema.table`), or the rows for which `condition` holds."""
+    name = ".".join(identifier(part) for part in table.split("."))
+    return f"SELECT * FROM {name}" + (f" WHERE (\n{condition}\n)" if condition else "")
+
+
+@dataclass(frozen=True, slots=True)
+class DbApiSource:
+    """The result of one statement as a source. `shown` names the database in messages; it never holds a secret."""
+
+    driver: Driver
+    statement: Statement
+    wanted: tuple[str, ...]
+    shown: str
+
+    def stage(self, sink: SourceSink) -> StagedSource:
+        """See `Source.stage`: the rows in the order of the database, fetched by 10,000."""
+        names.require_distinct(self.wanted, where=self.shown)
+        with self._opened() as (cursor, types):
+            names.require(self.wanted, list(types), where=f"the result of {self.shown}")
+            columns = {name: types[name] for name in self.wanted}
+            sink.create({"row_no": "BIGINT"} | columns)
+            picked = _Picked([list(types).index(name) for name in self.wanted], list(columns.values()))
+            read, malformed = 0, list[MalformedRow]()
+            while rows := cursor.fetchmany(_BATCH):
+                good = list(picked.rows(rows, after=read, malformed=malformed))
+                read += len(rows)
+                if len(malformed) > _MAX_MALFORMED:
+                    raise SourceError(f"{self.shown}: more than {_MAX_MALFORMED:,} malformed rows; check the data")
+                if good:
+                    sink.append(good)
+        return StagedSource(records=read - len(malformed), malformed=tuple(malformed))
+
+    def column_types(self) -> Mapping[str, str]:
+        """The result's columns and the DuckDB types they are staged as."""
+        with self._opened() as (_, types):
+            return types
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[tuple[Cursor, dict[str, str]]]:
+        try:
+            with contextlib.closing(self.driver.connect()) as connection:
+                cursor = connection.cursor()
+                cursor.execute(self.statement.text, self.statement.parameters)
+                yield cursor, self._types(cursor)
+        except self.driver.errors as error:
+            raise SourceError(f"{self.shown} refused the read: {error}; {_remedy(str(error))}") from None
+
+    def _types(self, cursor: Cursor) -> dict[str, str]:
+        if cursor.description is None:
+            raise SourceError(f"the statement for {self.shown} gives no rows; write a SELECT")
+        columns = [str(item[0]) for item in cursor.description]
+        twice = next((name for at, name in enumerate(columns) if name in columns[:at]), None)
+        if twice is not None:
+            raise SourceError(f"the result of {self.shown} has the column {twice!r} twice; name each with AS")
+        return dict(zip(columns, self.driver.column_types(cursor.description), strict=True))
+
+
+def _remedy(reason: str) -> str:
+    if "locked" in reason or "busy" in reason:
+        return "another program holds the database; run the job again when it is done"
+    return "correct the table, query or filter of the source"
+
+
+@dataclass(frozen=True, slots=True)
+class _Picked:
+    """The wanted cells of rows, by position; texts where the column is staged as VARCHAR."""
+
+    positions: list[int]
+    types: list[str]
+
+    def rows(
+        self, rows: Sequence[Sequence[object]], *, after: int, malformed: list[MalformedRow]
+    ) -> Iterator[tuple[object, ...]]:
+        cells = list(zip(self.positions, (kind == "VARCHAR" for kind in self.types), strict=True))
+        for number, row in enumerate(rows, start=after + 1):
+            values = [as_text(row[at]) if text else row[at] for at, text in cells]
+            if any(type(value) is str and "\0" in value for value in values):
+                malformed.append(MalformedRow(number, "a text holds a NUL character", ""))
+                continue
+            yield (number, *values)
+
+
+def as_text(value: object) -> str | None:
+    """A driver's value as text that loses nothing: plain digits, ISO dates, true and false, bytes as base64."""
+    if value is None or type(value) is str:
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float | Decimal):
+        return format(Decimal(repr(value)) if isinstance(value, float) else value, "f")
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode()
+    return str(value)

@@ -1,0 +1,206 @@
+"""The records of a JSON file one after another, in bounded memory: a list in a document, or one object a line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from shared.errors import SourceError
+from shared.sources.json_text import DECODER
+from shared.sources.names import quoted
+
+MAX_RECORD_CHARS = 16 << 20
+_BLOCK_CHARS = 1 << 20
+_NOT_BLANK = re.compile(r"[^ \t\r\n]")
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A record that is no JSON: the reason, and its text."""
+
+    reason: str
+    text: str
+
+
+class _Window:
+    """A moving window over a text: `text` from `at` on is not consumed yet."""
+
+    def __init__(self, file: IO[str], shown: Path) -> None:
+        self._file, self._shown = file, shown
+        self.text, self.at, self._lines, self.ended = "", 0, 0, False
+
+    def more(self) -> bool:
+        """Take in another block, as large as what waits; False at the file's end."""
+        block = self._file.read(max(_BLOCK_CHARS, len(self.text) - self.at))
+        self._lines += self.text.count("\n", 0, self.at)
+        self.text, self.at = self.text[self.at :] + block, 0
+        self.ended = not block
+        return bool(block)
+
+    def peek(self) -> str:
+        """The next sign that is not blank, or nothing at the end."""
+        while True:
+            match = _NOT_BLANK.search(self.text, self.at)
+            self.at = match.start() if match else len(self.text)
+            if self.at < len(self.text):
+                return self.text[self.at]
+            if not self.more():
+                return ""
+
+    def take(self, expected: str) -> str:
+        """Consume the next sign, one of `expected`."""
+        sign = self.peek()
+        if not sign or sign not in expected:
+            raise self.error(f"expected {' or '.join(expected)}, found {sign or 'the end of the file'}")
+        self.at += 1
+        return sign
+
+    def value(self, what: str) -> object:
+        """Consume one value."""
+        self.peek()
+        while True:
+            try:
+                value, end = DECODER.raw_decode(self.text, self.at)
+            except RecursionError:
+                raise self.error(f"{what} is nested too deeply") from None
+            except ValueError as error:
+                fault = error
+            else:
+                length, whole = end - self.at, end < len(self.text)
+                if whole or not self.more_for(what):
+                    self.at += length
+                    return value
+                continue
+            if not self.more_for(what):
+                raise self._invalid(fault)
+
+    def more_for(self, what: str) -> bool:
+        """Take in more of a value that may go on, up to the limit for one record."""
+        if len(self.text) - self.at > MAX_RECORD_CHARS:
+            raise self.error(
+                f"{what} is longer than {MAX_RECORD_CHARS >> 20} million characters or not valid JSON from here on"
+            )
+        return not self.ended and self.more()
+
+    def _invalid(self, fault: ValueError) -> SourceError:
+        if isinstance(fault, json.JSONDecodeError):
+            self.at = fault.pos
+            ended = fault.pos >= len(self.text.rstrip()) or fault.msg.startswith("Unterminated string")
+            return self.error("the file ends in the middle of a value" if ended else fault.msg)
+        return self.error(str(fault))
+
+    def error(self, reason: str) -> SourceError:
+        """An error at the present place."""
+        line = self._lines + self.text.count("\n", 0, self.at) + 1
+        column = self.at - self.text.rfind("\n", 0, self.at)
+        return SourceError(
+            f"{self._shown}, line {line}, character {column}: {reason}; "
+            "the file is truncated or not valid JSON, nothing was taken from it; get it again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JsonRecords:
+    """The records of one readable file. `format`: array, lines or auto; `path`: dotted way to the list, or None."""
+
+    format: str
+    path: str | None
+    shown: Path
+
+    def read(self, file: IO[str]) -> Iterator[object]:
+        """Each record, a `Broken` for a line that is no JSON.
+
+        Raises:
+            SourceError: the document is not valid JSON to its end, or the list is not where `path` says.
+        """
+        window = _Window(file, self.shown)
+        first = window.peek()
+        if self.format == "lines" or (self.format == "auto" and self.path is None and first not in ("[", "")):
+            file.seek(0)
+            yield from self._lines(file)
+            return
+        if not first:
+            raise SourceError(f"{self.shown} holds no JSON; an empty list is written as []")
+        yield from self._document(window, self.path.split(".") if self.path else [])
+        if window.peek():
+            raise window.error("something follows after the end of the document")
+
+    def _document(self, window: _Window, way: list[str]) -> Iterator[object]:
+        if not way:
+            yield from self._list(window)
+            return
+        if window.peek() != "{":
+            raise window.error(f"`records` asks for the member {way[0]!r} of an object, but here is none")
+        window.take("{")
+        members: list[str] = []
+        while window.peek() != "}":
+            if members:
+                window.take(",")
+            name = window.value("a member's name") if window.peek() == '"' else window.take('"')
+            window.take(":")
+            if name == way[0]:
+                if name in members:
+                    raise window.error(f"the member {name!r} stands there twice")
+                yield from self._document(window, way[1:])
+            else:
+                window.value(f"the member {name!r}")
+            members.append(str(name))
+        window.take("}")
+        if way[0] not in members:
+            raise SourceError(
+                f"{self.shown} has no member {way[0]!r} (`records: {self.path}`); it has {quoted(members) or 'none'}"
+            )
+
+    def _list(self, window: _Window) -> Iterator[object]:
+        if window.peek() == "{":
+            raise SourceError(
+                f"{self.shown} is an object, not a list, where the records should be; "
+                "name the member that holds them in `records`, or state `format: lines`"
+            )
+        window.take("[")
+        if window.peek() == "]":
+            window.take("]")
+            return
+        while True:
+            yield window.value("a record")
+            if window.take(",]") == "]":
+                return
+
+    def _lines(self, file: IO[str]) -> Iterator[object]:
+        number, broken = 0, None
+        while line := file.readline(MAX_RECORD_CHARS + 1):
+            number += 1
+            if len(line) > MAX_RECORD_CHARS:
+                raise SourceError(
+                    f"{self.shown}, line {number}: a record of more than {MAX_RECORD_CHARS >> 20} million characters; "
+                    "if the file is one document, state `format: array`"
+                )
+            if not line.strip():
+                continue
+            if broken is not None:
+                yield broken
+            record = self._line(line)
+            broken = record if isinstance(record, Broken) else None
+            if broken is None:
+                yield record
+        if broken is not None:
+            raise SourceError(
+                f"{self.shown}, line {number}: the last record is not valid JSON ({broken.reason}); "
+                "the file is truncated, nothing was taken from it; get it again"
+            )
+
+    def _line(self, line: str) -> object:
+        text = line.strip(" \t\r\n")
+        try:
+            value, end = DECODER.raw_decode(text)
+        except RecursionError:
+            return Broken("nested too deeply", text[:1000])
+        except json.JSONDecodeError as error:
+            return Broken(f"not valid JSON: {error.msg} at character {error.colno}", text[:1000])
+        except ValueError as error:
+            return Broken(f"not valid JSON: {error}", text[:1000])
+        return value if end == len(text) else Broken(f"more text after the record, at character {end + 1}", text[:1000])

@@ -1,0 +1,69 @@
+"""Parquet files, staged by DuckDB with their own types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from shared.errors import SourceError
+from shared.ports import SourceSink, StagedSource
+from shared.sources import names
+from shared.sql import identifier, literal
+
+_NESTED = ("STRUCT", "MAP", "UNION", "VARIANT")
+_ROW_NUMBER = "file_row_number"
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetFile:
+    """A Parquet file as a source."""
+
+    path: Path
+    wanted: tuple[str, ...]
+
+    def stage(self, sink: SourceSink) -> StagedSource:
+        """See `Source.stage`: the file's own types; lists and objects as JSON text; bytes as base64."""
+        names.require_distinct(self.wanted, where=str(self.path))
+        with self._readable():
+            types = self._types()
+            names.require(self.wanted, list(types), where=str(self.path))
+            # A column of the file's own with that name would be taken for the numbering.
+            if _ROW_NUMBER in {name.casefold() for name in types}:
+                number, read = "row_number() OVER ()", f"read_parquet({literal(str(self.path))})"
+            else:
+                number = f"{_ROW_NUMBER} + 1"
+                read = f"read_parquet({literal(str(self.path))}, file_row_number = true)"
+            cells = ", ".join(f"{_cell(name, types[name])} AS {identifier(name)}" for name in self.wanted)
+            return StagedSource(records=sink.fill(f"SELECT {number} AS row_no, {cells} FROM {read}"))
+
+    def column_types(self) -> Mapping[str, str]:
+        """The file's columns and DuckDB's types for them."""
+        with self._readable():
+            return self._types()
+
+    def _types(self) -> dict[str, str]:
+        with duckdb.connect(config={"threads": 1, "memory_limit": "100MB"}) as connection:
+            rows = connection.execute(f"DESCRIBE SELECT * FROM read_parquet({literal(str(self.path))})").fetchall()
+        return {str(row[0]): str(row[1]) for row in rows}
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0]
+            raise SourceError(
+                f"{self.path} is no whole Parquet file ({reason}); it is damaged, truncated or of another kind; "
+                "nothing was taken from it; get it again"
+            ) from None
+
+
+def _cell(name: str, kind: str) -> str:
+    column = identifier(name)
+    if kind.endswith("]") or kind.startswith(_NESTED):
+        return f"to_json({column})::VARCHAR"
+    return f"to_base64({column})" if kind == "BLOB" else column

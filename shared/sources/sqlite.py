@@ -1,0 +1,36 @@
+"""SQLite databases, opened for reading only.
+
+SQLite types values, not columns: a column declared INTEGER may hold a text. So every value is staged as the text that
+stands there: an integer by its digits, a text with its leading zeros; the schema's rules give it its type afterwards.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from shared.sources.dbapi import DbApiSource, Driver, bind
+
+_WAIT_S = 10.0
+_ALLOWED = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE))
+
+
+def _authorise(action: int, *_: str | None) -> int:
+    return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that can only read this file: no writes, no ATTACH, no PRAGMA. It waits ten seconds for a lock."""
+    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_WAIT_S)
+    connection.set_authorizer(_authorise)
+    return connection
+
+
+def sqlite_source(path: Path, sql: str, *, wanted: tuple[str, ...], variables: Mapping[str, str]) -> DbApiSource:
+    """The result of a SELECT in a SQLite file; `@name` outside of quotes is bound."""
+    driver = Driver(connect=lambda: connect(path), errors=(sqlite3.Error,), style="named")
+    return DbApiSource(
+        driver=driver, statement=bind(sql, variables, style="named"), wanted=wanted, shown=f"the SQLite file {path}"
+    )
