@@ -27,7 +27,7 @@ _TOKEN = re.compile(
     |(?P<date>\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-]\d\d:\d\d))?(?![0-9A-Za-z_]))
     |(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![0-9A-Za-z_]))
     |(?P<name>[^\W\d]\w*(?:[./][^\W\d]\w*)*)
-    |(?P<sign>[(),:*/-])
+    |(?P<sign>[(),:*/=-])
     |(?P<blank>[ \t\r\n]+)
     |(?P<wrong>.)""",
     re.VERBOSE | re.DOTALL,
@@ -97,6 +97,24 @@ def _checked(text: str) -> list[_Token]:
     tokens = list(_tokens(text))
     if not tokens:
         raise FilterError("the filter is empty; leave it out when all rows count")
+    _check_equals(tokens)
+    _check_brackets(tokens)
+    return tokens
+
+
+def _check_equals(tokens: Sequence[_Token]) -> None:
+    """A `=` names a parameter of a called function, as in `Microsoft.Dynamics.CRM.LastXDays(PropertyName='x')`."""
+    called = ""
+    for at, token in enumerate(tokens):
+        if token.text == "(":
+            called = tokens[at - 1].text if at else ""
+        elif token.text == ")":
+            called = ""
+        elif token.text == "=" and not (called.startswith("Microsoft.") and tokens[at - 2].text in ("(", ",")):
+            raise _unexpected("=", token.at)
+
+
+def _check_brackets(tokens: Sequence[_Token]) -> None:
     opened: list[int] = []
     for token in tokens:
         if token.text == "(" and token.kind == "sign":
@@ -109,7 +127,6 @@ def _checked(text: str) -> list[_Token]:
             raise FilterError(f"the filter nests more than {_MAX_DEPTH} brackets; write it flatter")
     if opened:
         raise FilterError(f"the bracket at character {opened[-1] + 1} of the filter is not closed; add `)`")
-    return tokens
 
 
 def check(text: str) -> None:
@@ -132,7 +149,7 @@ def _column(tokens: Sequence[_Token], at: int) -> str | None:
     token = tokens[at]
     if token.kind != "name" or token.text in _WORDS or _is_call(tokens, at) or token.text.startswith("Microsoft."):
         return None
-    if at + 1 < len(tokens) and tokens[at + 1].text == ":":
+    if at + 1 < len(tokens) and tokens[at + 1].text in (":", "="):
         return None
     return token.text
 
@@ -171,7 +188,7 @@ def both(first: str | None, second: str | None) -> str | None:
 
 
 def bind_odata(text: str, *, variables: Mapping[str, str], column_kind: Callable[[str], ColumnKind | None]) -> str:
-    """The filter with every `@name` outside of texts replaced by a literal of the type of the column it is compared with.
+    """The filter with every `@name` outside of texts replaced by a literal of the type that its column has.
 
     `column_kind` tells the type of a column by its name in the filter. Where no type can be told, and for text columns,
     the value becomes a quoted text.

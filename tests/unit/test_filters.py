@@ -80,9 +80,7 @@ def test_a_value_that_is_no_literal_of_the_type_is_refused_without_being_shown(t
     """The message names the variable and what its column needs; never the value."""
     with pytest.raises(FilterError, match="@v") as caught:
         bound(text, v=value)
-    assert (
-        value not in ("", "1", "0\n") and value in str(caught.value) or len(value) < 5 or value not in str(caught.value)
-    )
+    assert len(value) < 5 or value not in str(caught.value)
     assert "or true" not in str(caught.value)
 
 
@@ -105,6 +103,8 @@ def test_a_missing_variable_is_named() -> None:
         "$filter=statecode eq 0",
         "statecode eq 0?x",
         "statecode = 0",
+        "(statecode = 0)",
+        "startswith(name='x')",
         'name eq "x"',
         "name eq 'a\tb'",
         "name eq 'a\x00b'",
@@ -127,13 +127,11 @@ def test_what_is_not_one_filter_is_refused(text: str) -> None:
 def test_columns_are_told_from_words_functions_texts_and_variables() -> None:
     """What stands in a text, is called or is a lambda's variable is no column."""
     text = (
-        "(statecode eq 0 or contains(name,'status')) and _parentaccountid_value ne null and primarycontactid/fullname eq @me "
-        f"and accountid ne {GUID} and createdon gt 2026-01-01T00:00:00Z and tasks/any(t:t/subject eq 'x') "
-        "and Microsoft.Dynamics.CRM.LastXDays(PropertyName='modifiedon')"
+        "(statecode eq 0 or contains(name,'status')) and _parentaccountid_value ne null "
+        f"and primarycontactid/fullname eq @me and accountid ne {GUID} and createdon gt 2026-01-01T00:00:00Z "
+        "and tasks/any(t:t/subject eq 'x') "
+        "and Microsoft.Dynamics.CRM.LastXDays(PropertyName='modifiedon',PropertyValue=7)"
     )
-    with pytest.raises(FilterError, match="="):
-        columns_in(text)
-    text = text.partition(" and Microsoft")[0]
     assert columns_in(text) == {
         "statecode", "name", "_parentaccountid_value", "primarycontactid/fullname", "accountid", "createdon",
     }  # fmt: skip
