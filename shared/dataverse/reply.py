@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import orjson
 from isal import isal_zlib
@@ -17,6 +17,7 @@ REPLY_LIMIT_BYTES = 256 * 1024 * 1024
 """Larger than any page of 5,000 rows with long texts; a reply beyond it is not read to its end."""
 _PIECE_BYTES = 4 * 1024 * 1024
 _GZIP_WINDOW = 31
+_UNPACKING_ERROR = cast("type[Exception]", IsalError)  # its stub calls it an instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _gunzip(packed: bytes, limit_bytes: int) -> bytes:
     unpacker = isal_zlib.decompressobj(_GZIP_WINDOW)
     try:
         body: bytes = unpacker.decompress(packed, limit_bytes + 1)
-    except IsalError as error:
+    except _UNPACKING_ERROR as error:
         raise UnavailableError(f"a reply could not be unpacked: {error}", maybe_done=True) from None
     if len(body) > limit_bytes:
         raise _too_large(limit_bytes)

@@ -15,7 +15,7 @@ from shared.dataverse.auth import TokenSource
 from shared.dataverse.connection import Connection, NoAnswerError, Request
 from shared.dataverse.error_dictionary import Reaction, in_plain_words, reaction_to
 from shared.dataverse.pauses import UNAVAILABLE, PausePolicy, is_definite, repeats_allowed, retry_after_s
-from shared.dataverse.refusals import request_id_of
+from shared.dataverse.refusals import is_web_page, request_id_of
 from shared.dataverse.reply import REPLY_LIMIT_BYTES, Reply
 from shared.dataverse.service_url import parse_service_url
 from shared.errors import AuthenticationError, DestinationError, FailError, RetryError, ThrottledError, UnavailableError
@@ -51,6 +51,7 @@ class _Tries:
     """What one request has been through."""
 
     renewed: bool = False
+    in_doubt: bool = False
     unanswered: int = 0
     refused: int = 0
     throttled: int = 0
@@ -168,8 +169,17 @@ class Transport:
             self._after_no_answer(request, tries, failure)
             return None
         if reply.status < 300:
-            return reply
+            return self._believed(reply)
         return self._after_refusal(request, tries, reply, token)
+
+    def _believed(self, reply: Reply) -> Reply:
+        """A success, unless it is a page for people: then something else than the service has answered."""
+        if is_web_page(reply.headers, reply.body):
+            raise DestinationError(
+                f"{self.service.origin} answered with a web page (a login or proxy page?), not as the Web API does; "
+                "check the service URL"
+            )
+        return reply
 
     def _after_refusal(self, request: Request, tries: _Tries, reply: Reply, token: str) -> Reply | None:
         if reply.status < 400:
@@ -181,7 +191,7 @@ class Transport:
         elif not is_definite(reply):
             self._after_not_now(request, tries, reply)
         else:
-            return self._after_definite(tries, reply)
+            return self._after_definite(request, tries, reply)
         return None
 
     def _after_unauthorised(self, tries: _Tries, reply: Reply, token: str) -> None:
@@ -200,38 +210,44 @@ class Transport:
         pause_s = self._pauses.throttled_s(tries.throttled, retry_after_s(reply.headers, self._clock()))
         spent_s = tries.throttled_s + pause_s
         if spent_s > self._pauses.throttled_total_s or tries.throttled > self._pauses.throttled_attempts:
-            raise ThrottledError(
-                f"{self.service.origin} asks for a pause of {pause_s:.0f} s after {tries.throttled_s:.0f} s of pauses "
-                f"({reply.refusal}); lower `parallel` or run at another time",
-                retry_after_s=pause_s,
-            )
+            raise self._throttled_for_too_long(tries, reply, pause_s)
         tries.throttled_s = spent_s
         self.wait(pause_s, throttled=True)
 
+    def _throttled_for_too_long(self, tries: _Tries, reply: Reply, pause_s: float) -> ThrottledError | UnavailableError:
+        message = (
+            f"{self.service.origin} asks for a pause of {pause_s:.0f} s after {tries.throttled_s:.0f} s of pauses "
+            f"({reply.refusal}); lower `parallel` or run at another time"
+        )
+        if tries.in_doubt:
+            return UnavailableError(message, maybe_done=True)
+        return ThrottledError(message, retry_after_s=pause_s)
+
     def _after_not_now(self, request: Request, tries: _Tries, reply: Reply) -> None:
         tries.unanswered += 1
+        tries.in_doubt |= request.method != "GET"
         if not request.repeatable or tries.unanswered > self._pauses.attempts:
             raise UnavailableError(
                 f"{self.service.origin} is not available ({reply.refusal}) after {tries.unanswered} attempt(s)",
-                maybe_done=request.method != "GET",
+                maybe_done=tries.in_doubt,
             )
         named_s = retry_after_s(reply.headers, self._clock()) or 0.0
         self.wait(max(min(named_s, self._pauses.longest_s), self.backoff_s(tries.unanswered)))
 
-    def _after_definite(self, tries: _Tries, reply: Reply) -> Reply | None:
+    def _after_definite(self, request: Request, tries: _Tries, reply: Reply) -> Reply | None:
         tries.refused += 1
-        if tries.refused > repeats_allowed(reply):
+        if not request.repeatable or tries.refused > repeats_allowed(reply):
             return reply
         self.wait(self.backoff_s(tries.refused))
         return None
 
     def _after_no_answer(self, request: Request, tries: _Tries, failure: NoAnswerError) -> None:
         tries.unanswered += 1
-        in_doubt = failure.sent and request.method != "GET"
-        if (in_doubt and not request.repeatable) or tries.unanswered > self._pauses.attempts:
+        tries.in_doubt |= failure.sent and request.method != "GET"
+        if (tries.in_doubt and not request.repeatable) or tries.unanswered > self._pauses.attempts:
             raise UnavailableError(
                 f"no answer from {self.service.origin} after {tries.unanswered} attempt(s): {failure}",
-                maybe_done=in_doubt,
+                maybe_done=tries.in_doubt,
             ) from None
         self.wait(self.backoff_s(tries.unanswered))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, takewhile
 
 from shared.dataverse.payloads import body_with_id, row_path
 from shared.dataverse.refusals import Refusal, read_refusal
@@ -34,14 +35,6 @@ class Part:
         refusal = read_refusal(self.status, self.headers, self.body)
         own = refusal.request_id or request_id
         return Refusal(refusal.status, refusal.code, refusal.message, own, refusal.details)
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """The parts in the order of the operations; fewer than were asked when the service stopped or was cut off."""
-
-    parts: Sequence[Part]
-    whole: bool
 
 
 def boundary_of(writes: Sequence[Write]) -> str:
@@ -91,17 +84,21 @@ def _operation_body(table: Table, kind: WriteKind, write: Write) -> str:
     return body.replace("\r", " ").replace("\n", " ")
 
 
-def read_answers(headers: Mapping[str, str], body: bytes) -> Answers | None:
-    """The parts of a multipart reply, or None when it is none. A part that was cut off is left out."""
+def read_answers(headers: Mapping[str, str], body: bytes) -> list[Part] | None:
+    """The parts of a multipart reply in the order of the operations, or None when it is none.
+
+    Fewer than were asked when the service stopped or was cut off; a part that was cut off is left out, and so is all
+    that follows a part that cannot be read.
+    """
     kind = headers.get("content-type") or ""
     found = _BOUNDARY.search(kind)
     if "multipart/" not in kind.lower() or found is None:
         return None
-    line = re.compile(rb"(?:^|\r?\n)--" + re.escape(found[1].encode()) + rb"(--)?[ \t]*(?=\r?\n|$)")
+    line = re.compile(rb"(?:^|\r?\n)--" + re.escape(found[1].encode()) + rb"(?:--)?[ \t]*(?=\r?\n|$)")
     marks = list(line.finditer(body))
-    pieces = [body[mark.end() : following.start()] for mark, following in zip(marks, marks[1:], strict=False)]
-    parts = [part for piece in pieces if (part := _read_part(piece)) is not None]
-    return Answers(parts, whole=bool(marks) and marks[-1][1] is not None and len(parts) == len(pieces))
+    pieces = (body[mark.end() : following.start()] for mark, following in pairwise(marks))
+    parts = takewhile(lambda part: part is not None, map(_read_part, pieces))
+    return [part for part in parts if part is not None]
 
 
 def _read_part(piece: bytes) -> Part | None:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.dataverse.error_dictionary import Reaction, explain_refusal, in_plain_words, reaction_to
-from shared.dataverse.pauses import UNAVAILABLE, retry_after_s
+from shared.dataverse.error_dictionary import Reaction, reaction_to
+from shared.dataverse.pauses import repeats_allowed, retry_after_s
 from shared.dataverse.payloads import body_with_id, fault_of
 from shared.dataverse.reading import Reader
 from shared.dataverse.refusals import Refusal, request_id_of
@@ -29,7 +29,8 @@ from shared.dataverse.writing.batch import (
     read_answers,
 )
 from shared.dataverse.writing.chunks import MOST_BYTES, chunks, halves
-from shared.dataverse.writing.run import ID_TAKEN, Run
+from shared.dataverse.writing.run import Run
+from shared.dataverse.writing.verdicts import end_when_all, give_up, id_is_taken, is_repeatable, note_taken, settle
 from shared.errors import DestinationError, RetryError, UnavailableError
 from shared.values.changes import Outcome, Write, WriteKind
 from shared.values.tables import Table
@@ -42,10 +43,6 @@ SMALL = 32
 
 REFUSED_CALLS = 8
 ROUNDS = 3
-WHOLE_TABLE_ROWS = 10
-"""So many rows, all refused with one code that can mean the whole table, end the job."""
-
-_PASSING = frozenset({Reaction.RETRY, Reaction.RENEW, Reaction.SHRINK})
 _MESSAGES = {WriteKind.CREATE: "CreateMultiple", WriteKind.UPDATE: "UpdateMultiple"}
 
 
@@ -102,10 +99,9 @@ class Writer:
     # --- bulk calls -------------------------------------------------------------------------------------------------
 
     def _bulk(self, run: Run, positions: Sequence[int]) -> None:
-        path = f"{self._table.entity_set}/Microsoft.Dynamics.CRM.{_MESSAGES[run.kind]}"
         repeatable = run.kind is WriteKind.UPDATE
         try:
-            reply = self._transport.exchange("POST", path, body=self._targets(run, positions), repeatable=repeatable)
+            reply = self._call(run, positions, repeatable=repeatable)
         except UnavailableError as error:
             self._unanswered(run, positions, error, repeated=repeatable)
             return
@@ -115,13 +111,28 @@ class Writer:
             self._check_ids(run, positions, reply)
             run.done(positions)
 
+    def _call(self, run: Run, positions: Sequence[int], *, repeatable: bool) -> Reply:
+        """One bulk call. What the transport does not repeat by itself (creates) is repeated here after a deadlock.
+
+        Such a refusal says for certain that the call was rolled back.
+        """
+        path = f"{self._table.entity_set}/Microsoft.Dynamics.CRM.{_MESSAGES[run.kind]}"
+        body = self._targets(run, positions)
+        attempt = 0
+        while True:
+            attempt += 1
+            reply = self._transport.exchange("POST", path, body=body, repeatable=repeatable)
+            if not reply.refused or repeatable or self._table.elastic or attempt > repeats_allowed(reply):
+                return reply
+            self._transport.wait(self._transport.backoff_s(attempt))
+
     def _targets(self, run: Run, positions: Sequence[int]) -> bytes:
         rows = (body_with_id(self._table, run.writes[position], typed=True) for position in positions)
         return f'{{"Targets":[{",".join(rows)}]}}'.encode()
 
     def _check_ids(self, run: Run, positions: Sequence[int], reply: Reply) -> None:
         """The rows were created under the ids that were sent, or nothing that is known of them is true."""
-        if run.kind is not WriteKind.CREATE:
+        if run.kind is not WriteKind.CREATE or not reply.body:
             return
         ids = reply.json().get("Ids")
         wanted = [run.writes[position].row_id for position in positions]
@@ -161,7 +172,7 @@ class Writer:
         writes = [run.writes[position] for position in positions]
         boundary = boundary_of(writes)
         body = batch_body(self._table, run.kind, writes, boundary=boundary, root=self._transport.service.path)
-        repeatable = _is_repeatable(run, positions)
+        repeatable = is_repeatable(run, positions)
         try:
             reply = self._transport.exchange(
                 "POST", "$batch", body=body, headers=batch_headers(boundary), repeatable=repeatable
@@ -169,16 +180,16 @@ class Writer:
         except UnavailableError as error:
             self._unanswered(run, positions, error, repeated=repeatable)
             return
-        answers = read_answers(reply.headers, reply.body)
-        if answers is not None and len(answers.parts) <= len(positions):
-            self._take_answers(run, positions, answers.parts, request_id_of(reply.headers))
-        elif reply.refused:
+        parts = read_answers(reply.headers, reply.body)
+        if parts is not None and len(parts) <= len(positions):
+            self._take_answers(run, positions, parts, request_id_of(reply.headers))
+        elif reply.refused and reply.status < 500:
             self._refused_batch(run, positions, reply)
         else:
             self._lost(run, positions)
 
     def _refused_batch(self, run: Run, positions: Sequence[int], reply: Reply) -> None:
-        """The batch as a whole was refused: nothing of it was carried out."""
+        """The batch as a whole was refused: nothing of it was carried out. (A 5xx is no such word: it is in doubt.)"""
         if reaction_to(reply.refusal) is not Reaction.SHRINK:
             raise refused(reply)
         if len(positions) == 1:
@@ -189,6 +200,7 @@ class Writer:
 
     def _take_answers(self, run: Run, positions: Sequence[int], parts: Sequence[Part], request_id: str | None) -> None:
         """Sort the rows of a batch by their answers. Rows without a part are in doubt."""
+        run.in_doubt.update(positions[len(parts) :])
         refusals: dict[int, Refusal] = {}
         pauses_s: list[float] = []
         for position, part in zip(positions, parts, strict=False):
@@ -197,8 +209,8 @@ class Writer:
             else:
                 refusals[position] = part.refusal(request_id)
                 pauses_s.append(self._pause_s(part))
-        again = [position for position, refusal in refusals.items() if self._settle(run, position, refusal)]
-        self._end_when_all(run, positions, refusals)
+        again = [position for position, refusal in refusals.items() if settle(run, position, refusal)]
+        end_when_all(positions, refusals)
         self._look_up_taken(run, refusals)
         self._send_again(run, again, refusals, max(pauses_s, default=0.0))
         if len(parts) < len(positions):
@@ -208,57 +220,20 @@ class Writer:
         named_s = retry_after_s(part.headers, self._transport.now())
         return min(named_s or 0.0, self._transport.timeout_s)
 
-    def _settle(self, run: Run, position: int, refusal: Refusal) -> bool:
-        """Give one refused row its outcome; True when it is to be sent again."""
-        reaction = reaction_to(refusal)
-        if reaction is Reaction.FAIL:
-            raise _ended(refusal)
-        if refusal.status == 404 and run.kind is WriteKind.DELETE:
-            run.done([position])
-        elif _unclear(refusal):
-            run.in_doubt.add(position)
-            return True
-        elif refusal.status == 429 or reaction in _PASSING:
-            return True
-        elif reaction is Reaction.CONFLICT:
-            _note_conflict(run, position, refusal)
-        elif not _id_taken(run, refusal):
-            run.rejected(position, refusal)
-        return False
-
-    def _end_when_all(self, run: Run, positions: Sequence[int], refusals: dict[int, Refusal]) -> None:
-        """When every row is refused for a reason that can concern the whole table, it does."""
-        codes = {(refusal.status, refusal.code) for refusal in refusals.values()}
-        if len(refusals) < max(len(positions), WHOLE_TABLE_ROWS) or len(codes) > 1:
-            return
-        first = refusals[positions[0]]
-        if all(reaction_to(refusal) is Reaction.FAIL_WHEN_ALL for refusal in refusals.values()):
-            raise _ended(first)
-
     def _look_up_taken(self, run: Run, refusals: dict[int, Refusal]) -> None:
         """Creates whose id is said to exist: ours when they were in doubt, somebody else's when not."""
-        taken = [position for position, refusal in refusals.items() if _id_taken(run, refusal)]
+        taken = [position for position, refusal in refusals.items() if id_is_taken(run, refusal)]
         if not taken:
             return
         present = self._present(run, taken)
         for position in taken:
-            self._note_taken(run, position, refusals[position], present)
-
-    def _note_taken(self, run: Run, position: int, refusal: Refusal, present: set[str] | None) -> None:
-        if present is None:
-            run.doubtful(position, refusal)
-        elif run.writes[position].row_id not in present:
-            run.rejected(position, refusal)
-        elif position in run.in_doubt:
-            run.done([position])
-        else:
-            run.rejected(position, refusal, ID_TAKEN)
+            note_taken(run, position, refusals[position], present)
 
     def _send_again(self, run: Run, again: Sequence[int], refusals: dict[int, Refusal], pause_s: float) -> None:
         """Rows that met something passing: a pause, then again, a few times."""
         tired = [position for position in again if run.resent[position] >= ROUNDS]
         for position in tired:
-            self._give_up(run, position, refusals[position])
+            give_up(run, position, refusals[position])
         fresh = [position for position in again if run.resent[position] < ROUNDS]
         if not fresh:
             return
@@ -269,14 +244,6 @@ class Writer:
         certain = [position for position in fresh if position not in run.in_doubt]
         if certain:
             self._batch(run, certain)
-
-    def _give_up(self, run: Run, position: int, refusal: Refusal) -> None:
-        if position in run.in_doubt:
-            run.doubtful(position, refusal)
-        elif refusal.status == 429:
-            raise UnavailableError(f"the service throttles single rows for too long: {refusal}")
-        else:
-            run.rejected(position, refusal)
 
     # --- no answer --------------------------------------------------------------------------------------------------
 
@@ -323,31 +290,3 @@ class Writer:
             return set(self._reader.rows_by_id(self._table, ids, [self._table.id_column]))
         except RetryError:
             return None
-
-
-def _is_repeatable(run: Run, positions: Sequence[int]) -> bool:
-    if run.kind is WriteKind.UPDATE:
-        return not run.has_etag(positions)
-    return run.kind is WriteKind.DELETE
-
-
-def _unclear(refusal: Refusal) -> bool:
-    """Whether a refusal leaves open if the row was written."""
-    return refusal.status in UNAVAILABLE or (refusal.status >= 500 and refusal.code is None)
-
-
-def _id_taken(run: Run, refusal: Refusal) -> bool:
-    entry = explain_refusal(refusal)
-    return run.kind is WriteKind.CREATE and entry is not None and entry.name == "DuplicateRecord"
-
-
-def _note_conflict(run: Run, position: int, refusal: Refusal) -> None:
-    """An update that had no answer the first time may have changed the row's version itself."""
-    if position in run.in_doubt and run.kind is WriteKind.UPDATE:
-        run.doubtful(position, refusal)
-    else:
-        run.conflict(position, refusal)
-
-
-def _ended(refusal: Refusal) -> DestinationError:
-    return DestinationError(in_plain_words(refusal), code=refusal.code, request_id=refusal.request_id)

@@ -1,0 +1,223 @@
+"""The transport gives the service's last word, and never sends twice what must not be sent twice."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+
+import orjson
+import pytest
+
+from shared.errors import AuthenticationError, DestinationError, ThrottledError, UnavailableError
+from tests.unit.dataverse.service import Say, Tokens, refusal, transport_to
+
+
+def in_turn(*answers: Say):
+    """Answers one after another; the last stays."""
+    left = list(answers)
+    return lambda seen: left.pop(0) if len(left) > 1 else left[0]
+
+
+def test_standard_headers_and_version(serve, time):
+    """Every request carries token and OData version, and goes to v9.2 when the root alone is given."""
+    service = serve(lambda seen: Say(200, {"ok": True}))
+    with transport_to(service.url, time) as transport:
+        assert transport.get("WhoAmI").json() == {"ok": True}
+    seen = service.seen[0]
+    assert seen.path == "/api/data/v9.2/WhoAmI"
+    assert seen.headers["authorization"] == "Bearer t0"
+    assert seen.headers["odata-version"] == "4.0"
+    assert seen.headers["accept-encoding"] == "gzip"
+    assert "cookie" not in seen.headers
+
+
+def test_cookies_are_not_kept(serve, time):
+    """A cookie would pin one web server, so none is sent back."""
+    service = serve(lambda seen: Say(200, {}, {"Set-Cookie": "ARRAffinity=x; path=/"}))
+    with transport_to(service.url, time) as transport:
+        transport.get("a")
+        transport.get("b")
+    assert "cookie" not in service.seen[1].headers
+
+
+def test_environment_proxies_are_ignored(serve, time, monkeypatch):
+    """A proxy named in the machine's environment is not used."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    service = serve(lambda seen: Say(200, {}))
+    with transport_to(service.url, time) as transport:
+        assert transport.get("a").status == 200
+
+
+def test_next_links_are_followed_verbatim(serve, time):
+    """A paging token's encoding is not touched."""
+    service = serve(lambda seen: Say(200, {}))
+    link = "/api/data/v9.2/accounts?$skiptoken=%3Ccookie%20a=%22%257b%7E%22%20/%3E"
+    with transport_to(service.url, time) as transport:
+        transport.get(service.url + link)
+    assert service.seen[0].path == link
+
+
+@pytest.mark.parametrize("link", ["https://evil.example/x", "//evil.example/x", "http://u@127.0.0.1/x"])
+def test_other_origins_get_no_token(serve, time, link):
+    """A link to another origin is refused before anything is sent."""
+    service = serve(lambda seen: Say(200, {}))
+    with transport_to(service.url, time) as transport, pytest.raises(DestinationError, match="same origin"):
+        transport.get(link)
+    assert service.seen == []
+
+
+def test_redirects_are_not_followed(serve, time):
+    """A redirect is an error that names itself, for the token would travel along."""
+    service = serve(lambda seen: Say(302, b"", {"Location": "https://evil.example/"}))
+    with transport_to(service.url, time) as transport, pytest.raises(DestinationError, match="redirects"):
+        transport.get("WhoAmI")
+    assert len(service.seen) == 1
+
+
+def test_expired_token_is_renewed_once(serve, time):
+    """401 → one new token and the same request again."""
+    tokens = Tokens()
+    service = serve(lambda seen: Say(200, {}) if seen.headers["authorization"] == "Bearer t1" else Say(401))
+    with transport_to(service.url, time, tokens) as transport:
+        assert transport.send("POST", "accounts", body=b"{}", repeatable=False).status == 200
+    assert tokens.number == 1
+
+
+def test_a_second_401_is_final(serve, time):
+    """A fresh token that is refused ends the job."""
+    service = serve(lambda seen: Say(401))
+    with transport_to(service.url, time) as transport, pytest.raises(AuthenticationError, match="fresh token"):
+        transport.get("WhoAmI")
+    assert len(service.seen) == 2
+
+
+@pytest.mark.parametrize(("header", "pause"), [("7", 7.0), ("Sun, 22 Nov 2026 12:00:09 GMT", 9.0), ("soon", 7.0)])
+def test_retry_after_is_obeyed(serve, time, header, pause):
+    """Seconds and dates are both understood; without sense, the pause is 5 s + 2^n. Even a create is repeated."""
+    throttled = refusal(429, "0x80072322", "Number of requests exceeded", **{"Retry-After": header})
+    service = serve(in_turn(throttled, Say(204)))
+    with transport_to(service.url, time) as transport:
+        transport.send("POST", "accounts", body=b"{}", repeatable=False)
+        assert time.slept == [pause]
+        assert transport.requests.throttled == 1
+        assert transport.requests.throttled_s == pause
+        assert transport.requests.requests == 2
+
+
+def test_throttling_has_an_end(serve, time):
+    """When the pauses add up to more than is kept, the caller is told how long to wait."""
+    service = serve(lambda seen: refusal(429, "0x80072321", "Combined execution time", **{"Retry-After": "400"}))
+    with transport_to(service.url, time) as transport, pytest.raises(ThrottledError) as caught:
+        transport.get("accounts")
+    assert caught.value.retry_after_s == 400
+    assert sum(time.slept) <= 900
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_not_now_is_repeated_when_that_is_safe(serve, time, status):
+    """Doubling pauses, then success."""
+    service = serve(in_turn(Say(status), Say(status, "<html>bad gateway</html>"), Say(200, {})))
+    with transport_to(service.url, time) as transport:
+        assert transport.get("accounts").status == 200
+    assert time.slept == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("answer", [Say(503), Say(cut=True), Say(500, "oops")])
+def test_a_create_without_answer_is_not_repeated(serve, time, answer):
+    """Nobody knows whether it was carried out, and the error says so."""
+    service = serve(lambda seen: answer)
+    with transport_to(service.url, time) as transport, pytest.raises(UnavailableError) as caught:
+        transport.send("POST", "accounts", body=b"{}", repeatable=False)
+    assert caught.value.maybe_done
+    assert len(service.seen) == 1
+
+
+def test_nothing_sent_is_not_in_doubt(time):
+    """A refused connection is tried again even for a create, and leaves nothing in doubt."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with transport_to(f"http://127.0.0.1:{port}", time) as transport, pytest.raises(UnavailableError) as caught:
+        transport.send("POST", "accounts", body=b"{}", repeatable=False)
+    assert not caught.value.maybe_done
+    assert len(time.slept) == 5
+
+
+def test_definite_refusals(serve, time):
+    """A refusal is told in plain words with code and request id; decimal codes are understood."""
+    service = serve(lambda seen: refusal(403, "-2147220960", "missing prvReadAccount privilege"))
+    with transport_to(service.url, time) as transport, pytest.raises(DestinationError) as caught:
+        transport.get("accounts")
+    assert caught.value.code == "0x80040220"
+    assert caught.value.request_id == "req-1"
+    assert "security role" in str(caught.value)
+
+
+def test_a_user_that_does_not_exist_is_an_authentication_matter(serve, time):
+    """The application is no user of the environment."""
+    service = serve(lambda seen: refusal(403, "0x80072560", "The user is not a member of the organization."))
+    with transport_to(service.url, time) as transport, pytest.raises(AuthenticationError, match="application user"):
+        transport.get("WhoAmI")
+
+
+def test_deadlocks_are_repeated_only_where_that_is_safe(serve, time):
+    """A deadlocked read is tried again; the last word of a create comes back at once."""
+    deadlock = refusal(500, "0x80044150", "Generic SQL error. Sql Number: 1205")
+    service = serve(in_turn(deadlock, Say(200, {}), deadlock))
+    with transport_to(service.url, time) as transport:
+        assert transport.get("accounts").status == 200
+        assert transport.exchange("POST", "accounts", body=b"{}", repeatable=False).status == 500
+    assert len(service.seen) == 3
+
+
+def test_login_pages_are_not_success(serve, time):
+    """A web page with status 200 is something else than the service."""
+    service = serve(lambda seen: Say(200, b"<!DOCTYPE html><html>sign in</html>", {"Content-Type": "text/html"}))
+    with transport_to(service.url, time) as transport, pytest.raises(DestinationError, match="web page"):
+        transport.send("PATCH", "accounts(1)", body=b"{}", repeatable=True)
+
+
+def test_gzip_is_undone_once_and_bounded(serve, time):
+    """A packed page arrives whole; one that unpacks beyond the bound is refused."""
+    page = orjson.dumps({"value": ["x" * 100_000]})
+    service = serve(lambda seen: Say(200, gzip.compress(page), {"Content-Encoding": "gzip"}))
+    with transport_to(service.url, time) as transport:
+        assert transport.get("a").body == page
+    with (
+        transport_to(service.url, time, reply_limit_bytes=50_000) as transport,
+        pytest.raises(DestinationError, match="larger than 50000"),
+    ):
+        transport.get("a")
+
+
+def test_a_reply_cut_short_is_read_again(serve, time):
+    """A read whose body ends early is repeated, packed or not."""
+    packed = gzip.compress(b'{"value":[]}')
+    service = serve(
+        in_turn(
+            Say(200, b'{"value":[1,2,3]}', cut=5),
+            Say(200, packed[:-9], {"Content-Encoding": "gzip"}),
+            Say(200, packed, {"Content-Encoding": "gzip"}),
+        )
+    )
+    with transport_to(service.url, time) as transport:
+        assert transport.get("a").body == b'{"value":[]}'
+    assert len(service.seen) == 3
+
+
+@pytest.mark.parametrize(("hint", "found"), [("48", 48), ("nonsense", None), ("0", None), ("99999999999", None)])
+def test_parallelism_hint(serve, time, hint, found):
+    """The service's hint is kept when it makes sense."""
+    service = serve(lambda seen: Say(200, {}, {"x-ms-dop-hint": hint}))
+    with transport_to(service.url, time) as transport:
+        transport.get("a")
+        assert transport.parallelism_hint == found
+
+
+def test_errors_hold_no_filter(serve, time):
+    """A failed connection's message does not repeat the address: filters hold field values."""
+    service = serve(lambda seen: Say(cut=True))
+    with transport_to(service.url, time) as transport, pytest.raises(UnavailableError) as caught:
+        transport.get("accounts?$filter=name eq 'Secret Ltd'")
+    assert "Secret" not in str(caught.value)
