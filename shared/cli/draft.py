@@ -1,0 +1,154 @@
+"""A new definition as commented YAML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.cli.facade import SourceLook
+from shared.cli.proposals import Match, Proposal
+from shared.values.tables import ColumnKind
+
+_BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+_TEXTS = {ColumnKind.TEXT, ColumnKind.MEMO, ColumnKind.CHOICE, ColumnKind.CHOICES, ColumnKind.LOOKUP, ColumnKind.OWNER}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The answers that make a definition. `connection` is `destination:` as far as it says where and who."""
+
+    name: str
+    path: str
+    look: SourceLook
+    connection: Mapping[str, object]
+    id_column: str
+    mappings: tuple[Proposal, ...]
+    key: tuple[str, ...]
+    currency: str | None = None
+    with_schema: bool = False
+
+    @property
+    def filled(self) -> list[Proposal]:
+        """Mappings that can be written down; a lookup needs to be told how its row is found."""
+        return [one for one in self.mappings if one.column is None or not one.column.is_lookup]
+
+    @property
+    def lookups(self) -> list[Proposal]:
+        """Mappings onto lookups: written as comments."""
+        return [one for one in self.mappings if one.column is not None and one.column.is_lookup]
+
+
+def scalar(value: object) -> str:
+    """A YAML scalar that means this value and nothing else."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int | float):
+        return repr(value)
+    text = str(value)
+    return text if _BARE.fullmatch(text) and text.lower() not in _WORDS else '"' + "".join(map(_sign, text)) + '"'
+
+
+def _sign(sign: str) -> str:
+    if sign in '"\\':
+        return "\\" + sign
+    if sign.isprintable():
+        return sign
+    code = ord(sign)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def flow(value: object) -> str:
+    """Mappings and lists in one line: `{ name: x, type: text }`."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{scalar(key)}: {flow(one)}" for key, one in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    return scalar(value)
+
+
+def render(draft: Draft) -> str:
+    """The file's text."""
+    parts = [_head(draft), _source(draft), _destination(draft), _mappings(draft), _behaviour(draft)]
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def _head(draft: Draft) -> list[str]:
+    schema = ["# yaml-language-server: $schema=./sync.schema.json"] if draft.with_schema else []
+    return [
+        *schema,
+        f"name: {scalar(draft.name)}  # equals the file's name",
+        'version: "1.0.0"',
+        f"title: {scalar(draft.name)}",
+        'description: ""  # what the sync is for; at most 500 characters',
+    ]
+
+
+def _source(draft: Draft) -> list[str]:
+    kinds = {one.source: one.column.kind for one in draft.mappings if one.column is not None}
+    columns = [_column(column, kinds.get(str(column["name"]))) for column in draft.look.columns]
+    return [
+        "source:",
+        *(f"  {key}: {flow(value)}" for key, value in _typed_first(draft.look.settings).items()),
+        f"  path: {scalar(draft.path.replace('@', '@@'))}",
+        "  # validate: true rejects a record whose value has the wrong type; mandatory: true reports empty values",
+        "  schema:",
+        *(f"    - {flow(column)}" for column in columns),
+        "  # filter: \"country = 'NL'\"  # which records count: SQL over the columns",
+    ]
+
+
+def _typed_first(settings: Mapping[str, object]) -> dict[str, object]:
+    return {"type": settings.get("type", "delimited"), **settings}
+
+
+def _column(column: Mapping[str, object], kind: ColumnKind | None) -> dict[str, object]:
+    """What goes into a text is read as text: leading zeros and the way numbers are written are kept."""
+    if kind in _TEXTS and column.get("type") != "text":
+        return {"name": column["name"], "type": "text"}
+    return dict(column)
+
+
+def _destination(draft: Draft) -> list[str]:
+    currency = [f"  currency: {scalar(draft.currency)}  # of money columns"] if draft.currency else []
+    return [
+        "destination:",
+        "  type: dynamics",
+        *(f"  {key}: {flow(value)}" for key, value in draft.connection.items()),
+        f"  id_column: {scalar(draft.id_column)}",
+        *currency,
+        '  # filter: "statecode eq 0"  # OData $filter: the rows that this sync owns',
+        "  on_null: clear  # an empty value empties the column; keep: it is left alone",
+    ]
+
+
+def _mappings(draft: Draft) -> list[str]:
+    lines = ["mappings:"]
+    lines += [f"  - {flow({'source': one.source, 'target': one.target})}{_remark(one)}" for one in draft.filled]
+    for one in draft.lookups:
+        entity = one.column.targets[0].entity if one.column is not None and one.column.targets else "account"
+        link = flow({"entity": entity, "column": "name"})
+        ends = f"source: {scalar(one.source)}, target: {scalar(one.target)}"
+        lines.append(f"  # - {{ {ends}, link: {link} }}  # a lookup: say by which column its row is found")
+    mapped = {one.source for one in draft.mappings}
+    unused = [str(column["name"]) for column in draft.look.columns if column["name"] not in mapped]
+    return lines + ([f"  # not mapped: {', '.join(map(scalar, unused))}"] if unused else [])
+
+
+def _remark(proposal: Proposal) -> str:
+    checked = proposal.match in (Match.EXACT, Match.STATED)
+    return "" if checked else f"  # {proposal.match.value}: please check"
+
+
+def _behaviour(draft: Draft) -> list[str]:
+    return [
+        "behaviour:",
+        "  strategy: full  # full: both sides are compared; delta: what is read is inserted or updated",
+        f"  key: {flow(list(draft.key))}  # the target columns that say which record is which row",
+        "  new: insert  # or ignore",
+        "  changed: update  # or ignore",
+        "  dropped: ignore  # or delete, { deactivate: <status reason> }, { expire: <date column> }",
+        "  brakes: { removals: 5%, creates: 50%, updates: 50%, rejects: 5%, at_least: 20 }  # beyond: held",
+        "  approval: none  # required: every plan waits for `dynsync apply`",
+    ]

@@ -1,0 +1,93 @@
+"""What the command line needs from the product. `shared.wiring.open_app` gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from shared.errors import DefinitionError
+from shared.ports import ProgressListener
+from shared.values.changes import Action
+from shared.values.jobs import Job
+from shared.values.plans import PlannedChange
+from shared.values.problems import Problem
+from shared.values.records import Reject
+from shared.values.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLook:
+    """What a first look at a file tells: `settings` and `columns` in a definition's own words.
+
+    `settings` are the members of `source:` beside path and schema (`type: delimited`, `delimiter`, `encoding` …);
+    each column has `name` and `type`, and what else its values call for (`input_format`).
+    """
+
+    settings: Mapping[str, object]
+    columns: tuple[Mapping[str, object], ...]
+
+
+class App(Protocol):
+    """The product behind one state folder and one folder of definitions.
+
+    Job ids may be shortened to a unique beginning. Raises, from every method: a `DynsyncError`.
+    """
+
+    def sync_names(self) -> list[str]:
+        """The names of all definitions, broken ones too."""
+
+    def broken(self) -> Mapping[str, DefinitionError]:
+        """Definitions that cannot be used, and why."""
+
+    def check(self, sync: str) -> list[Problem]:
+        """Everything that is wrong with the definition, the reach, the source and the destination's metadata."""
+
+    def plan(
+        self,
+        sync: str,
+        *,
+        variables: Mapping[str, str],
+        files: Mapping[str, Path],
+        started_by: str,
+        progress: ProgressListener,
+    ) -> Job:
+        """A job that waits with its plan, or has ended where there is nothing to do."""
+
+    def run(
+        self,
+        sync: str,
+        *,
+        variables: Mapping[str, str],
+        files: Mapping[str, Path],
+        started_by: str,
+        progress: ProgressListener,
+    ) -> Job:
+        """A job, planned and applied; held with its plan by a brake or where approval is required."""
+
+    def apply(self, job_id: str, *, started_by: str, progress: ProgressListener) -> Job:
+        """Carry out the plan of a job that waits."""
+
+    def jobs(self, *, sync: str | None = None, limit: int = 20) -> list[Job]:
+        """The newest first."""
+
+    def job(self, job_id: str) -> Job:
+        """One job."""
+
+    def plan_sample(
+        self, job_id: str, *, limit: int, actions: Sequence[Action] | None = None, key: str | None = None
+    ) -> list[PlannedChange]:
+        """The first changes of the plan; of some actions, or of one key, when asked."""
+
+    def export_plan(self, job_id: str, path: Path) -> int:
+        """Write the whole plan to a CSV, JSON lines or Parquet file, by its suffix; returns the changes written."""
+
+    def rejects(self, job_id: str, *, limit: int | None = None) -> Iterator[Reject]:
+        """The job's rejects, by row."""
+
+    def look(self, path: Path) -> SourceLook:
+        """What a source file seems to be."""
+
+    def table(self, destination: Mapping[str, object]) -> Table:
+        """The table that a definition's `destination:` (as in YAML) leads to."""

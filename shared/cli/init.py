@@ -1,0 +1,229 @@
+"""`init`: writes a first definition from a file, a table and a few answers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.table import Table as Grid
+
+from shared.cli.draft import Draft, render
+from shared.cli.facade import SourceLook
+from shared.cli.options import everywhere, session_of
+from shared.cli.output import say_json
+from shared.cli.proposals import Match, Proposal, guess, propose, propose_key, writable
+from shared.cli.screens.paper import draw, say
+from shared.cli.session import Session
+from shared.cli.texts import counted, safe_lines
+from shared.definitions.loading import parse_sync
+from shared.definitions.sync import NAME
+from shared.errors import DynsyncError, NotFoundError
+from shared.secrets import variable_for
+from shared.values.tables import ColumnKind, Table
+
+LOCAL_SERVICE = "http://127.0.0.1:8765/api/data/v9.2/"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What was said on the command line; None is asked for."""
+
+    name: str | None
+    source: Path | None
+    entity: str | None
+    service_url: str | None
+    tenant_id: str | None
+    client_id: str | None
+    client_secret: str | None
+    maps: tuple[str, ...]
+    key: str | None
+    currency: str | None
+    yes: bool
+    force: bool
+
+    def ask(self, text: str, given: str | None, default: str | None = None) -> str:
+        """The answer given, the default with --yes, or the person's."""
+        if given is not None:
+            return given
+        if self.yes and default is not None:
+            return default
+        if self.yes:
+            raise click.UsageError(f"--yes takes defaults, but there is none for: {text}; give the option")
+        return str(click.prompt(text, default=default, err=True))
+
+    def agree(self, text: str, *, default: bool) -> bool:
+        """The person's yes or no; the default with --yes."""
+        return default if self.yes else click.confirm(text, default=default, err=True)
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--source", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The source file.")
+@click.option("--entity", help="The table: account.")
+@click.option("--service-url", help="The environment: https://org.crm4.dynamics.com")
+@click.option("--tenant-id-secret", "tenant_id", help="Name of the secret; left out, the service names the tenant.")
+@click.option("--client-id-secret", "client_id", help="Name of the secret that holds the client id.")
+@click.option("--client-secret-secret", "client_secret", help="Name of the secret that holds the client secret.")
+@click.option("--map", "maps", multiple=True, metavar="SOURCE=TARGET", help="A mapping; an empty target: none.")
+@click.option("--key", help="The sync key: target columns, separated by commas.")
+@click.option("--currency", help="ISO code of money columns: EUR.")
+@click.option("-y", "--yes", is_flag=True, help="Take the defaults instead of asking.")
+@click.option("--force", is_flag=True, help="Write over a definition of this name.")
+@everywhere
+@session_of
+def init(session: Session, /, **given: object) -> None:
+    """Write a first definition: look into a source file, propose mappings by name, ask for the rest."""
+    answers = Answers(**given)  # type: ignore[arg-type]
+    source = answers.source or Path(answers.ask("Source file", None))
+    look = session.app.look(source)
+    name = _name(answers, source)
+    target = _target(session, answers, name)
+    connection = _connection(answers, name)
+    table = _table(session, connection)
+    mappings = _confirmed(session, answers, _stated(answers, _proposals(look, table), look, table), table)
+    draft = Draft(
+        name=name,
+        path=source.as_posix(),
+        look=look,
+        connection=connection,
+        id_column=table.id_column if table else f"{connection['entity']}id",
+        mappings=tuple(mappings),
+        key=_key(answers, mappings, table),
+        currency=_currency(answers, mappings),
+        with_schema=(session.syncs / "sync.schema.json").exists(),
+    )
+    _write(target, draft)
+    _say(session, target, draft)
+
+
+def _name(answers: Answers, source: Path) -> str:
+    default = re.sub(r"[^a-z0-9]+", "-", source.stem.casefold()).strip("-")[:60] or "my-sync"
+    name = answers.ask("Name of the sync", answers.name, default)
+    if not re.fullmatch(NAME, name):
+        raise click.UsageError(f"{name!r} is no name for a sync: lower-case letters, digits and single hyphens")
+    return name
+
+
+def _target(session: Session, answers: Answers, name: str) -> Path:
+    target = session.syncs / f"{name}.yaml"
+    there = target.exists() and not answers.force
+    if there and not answers.agree(f"{target} exists already. Write over it?", default=False):
+        raise click.UsageError(f"{target} exists already and was left as it is; choose another name, or --force")
+    return target
+
+
+def _connection(answers: Answers, name: str) -> dict[str, object]:
+    """`destination:` as far as it says where and who."""
+    where = {
+        "entity": answers.ask("Table (entity)", answers.entity, "account"),
+        "service_url": answers.ask("Service URL", answers.service_url, LOCAL_SERVICE),
+    }
+    who = {
+        "tenant_id": answers.tenant_id,
+        "client_id": answers.ask("Secret with the client id", answers.client_id, f"{name}--client-id"),
+        "client_secret": answers.ask("Secret with the client secret", answers.client_secret, f"{name}--client-secret"),
+    }
+    return where | {member: {"secret": secret} for member, secret in who.items() if secret}
+
+
+def _table(session: Session, connection: dict[str, object]) -> Table | None:
+    try:
+        return session.app.table(connection)
+    except DynsyncError as error:
+        message = safe_lines(str(error))
+        click.echo(f"The table cannot be read now, so nothing is checked against it: {message}", err=True)
+        return None
+
+
+def _proposals(look: SourceLook, table: Table | None) -> list[Proposal]:
+    names = [str(column["name"]) for column in look.columns]
+    return propose(names, table) if table is not None else guess(names)
+
+
+def _stated(answers: Answers, proposals: list[Proposal], look: SourceLook, table: Table | None) -> list[Proposal]:
+    """The proposals, with those of --map in their place."""
+    found = {proposal.source: proposal for proposal in proposals}
+    names = [str(column["name"]) for column in look.columns]
+    for pair in answers.maps:
+        source, equals, target = pair.rpartition("=")
+        if not equals or source not in names:
+            raise click.UsageError(f"--map {pair!r}: SOURCE=TARGET is wanted, SOURCE one of {', '.join(names)}")
+        found = {name: one for name, one in found.items() if name != source and one.target != target}
+        if target:
+            found[source] = _stated_one(source, target, table)
+    return [found[name] for name in names if name in found]
+
+
+def _stated_one(source: str, target: str, table: Table | None) -> Proposal:
+    column = table.columns.get(target) if table is not None else None
+    if table is not None and column not in writable(table):
+        raise click.UsageError(f"{table.name} has no column {target!r} that may be written; columns have logical names")
+    return Proposal(source, target, Match.STATED, column)
+
+
+def _confirmed(session: Session, answers: Answers, proposals: list[Proposal], table: Table | None) -> list[Proposal]:
+    """The proposals as a person leaves them."""
+    if not answers.yes and proposals:
+        grid = Grid("source", "target", "why", box=None, pad_edge=False, header_style="bold")
+        for one in proposals:
+            grid.add_row(one.source, one.target, one.match.value)
+        draw(session.err(), grid)
+        if not answers.agree("Use these mappings?", default=True):
+            proposals = _asked(answers, proposals, table)
+    if not any(one.column is None or not one.column.is_lookup for one in proposals):
+        raise NotFoundError("no source column was mapped; name mappings by --map SOURCE=TARGET")
+    return proposals
+
+
+def _asked(answers: Answers, proposals: list[Proposal], table: Table | None) -> list[Proposal]:
+    kept = []
+    for one in proposals:
+        target = answers.ask(f"Target of {one.source!r} (- for none)", None, one.target).strip()
+        if target != "-":
+            kept.append(one if target == one.target else _stated_one(one.source, target, table))
+    return kept
+
+
+def _key(answers: Answers, mappings: list[Proposal], table: Table | None) -> tuple[str, ...]:
+    text = answers.ask("Sync key (target columns)", answers.key, ", ".join(propose_key(mappings, table)))
+    key = tuple(part.strip() for part in text.split(",") if part.strip())
+    targets = [one.target for one in mappings if one.column is None or not one.column.is_lookup]
+    unknown = [column for column in key if column not in targets]
+    if unknown or not key:
+        raise click.UsageError(f"key {text!r}: name mapped target columns only: {', '.join(targets)}")
+    return key
+
+
+def _currency(answers: Answers, mappings: list[Proposal]) -> str | None:
+    """Asked for when money is mapped and no currency is."""
+    kinds = {one.column.kind for one in mappings if one.column is not None}
+    targets = {one.target for one in mappings if one.column is None or not one.column.is_lookup}
+    if answers.currency or ColumnKind.MONEY not in kinds or "transactioncurrencyid" in targets:
+        return answers.currency
+    return answers.ask("Currency of the money columns", None, "EUR")
+
+
+def _write(target: Path, draft: Draft) -> None:
+    text = render(draft)
+    parse_sync(text, name=draft.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(target)
+
+
+def _say(session: Session, target: Path, draft: Draft) -> None:
+    secrets = [ref["secret"] for ref in draft.connection.values() if isinstance(ref, dict)]
+    variables = [variable_for(secret) for secret in secrets]
+    if session.json:
+        pairs = [{"source": one.source, "target": one.target, "match": one.match.value} for one in draft.mappings]
+        say_json({"file": target, "sync": draft.name, "key": draft.key, "mappings": pairs, "set": variables})
+        return
+    out = session.out()
+    say(out, f"Wrote {target}: {counted(len(draft.filled), 'mapping')}, key {', '.join(draft.key)}.")
+    say(out, "Set these environment variables:")
+    for variable in variables:
+        say(out, f"  {variable}")
+    say(out, f"Then: dynsync check {draft.name}")

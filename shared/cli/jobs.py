@@ -1,0 +1,98 @@
+"""`jobs`, `show`, `rejects`: the commands that look back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from shared.cli.options import everywhere, session_of
+from shared.cli.output import say_json, say_json_list
+from shared.cli.reject_file import write_rejects
+from shared.cli.screens.changes import print_changes
+from shared.cli.screens.job import print_job, print_next_steps
+from shared.cli.screens.jobs import print_jobs
+from shared.cli.screens.paper import say
+from shared.cli.screens.rejects import print_rejects
+from shared.cli.session import Session
+from shared.cli.texts import counted
+from shared.values.changes import Action
+
+
+@click.command()
+@click.option("--sync", help="Only the jobs of this sync.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many jobs.")
+@everywhere
+@session_of
+def jobs(session: Session, sync: str | None, limit: int) -> None:
+    """List jobs, the newest first."""
+    found = session.app.jobs(sync=sync, limit=limit)
+    if session.json:
+        say_json(found)
+    else:
+        print_jobs(session.out(), found)
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@click.option("--changes", is_flag=True, help="Show the plan's changes, field by field.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many changes to show.")
+@click.option(
+    "--action", "actions", multiple=True, type=click.Choice([one.value for one in Action]), help="Only these."
+)
+@click.option("--key", help="Only the change of this key.")
+@click.option("--export", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan: .csv .jsonl .parquet")
+@everywhere
+@session_of
+def show(
+    session: Session,
+    /,
+    *,
+    job_id: str,
+    changes: bool,
+    limit: int,
+    actions: tuple[str, ...],
+    key: str | None,
+    export: Path | None,
+) -> None:
+    """Show one job: its counts, its balances, and its plan's changes. JOB may be the beginning of an id."""
+    job = session.app.job(job_id)
+    wanted = tuple(Action(action) for action in actions)
+    filtered = bool(wanted or key)
+    sample = None
+    if changes or filtered:
+        sample = session.app.plan_sample(job.id, limit=limit, actions=wanted or None, key=key)
+    exported = session.app.export_plan(job.id, export) if export else None
+    if session.json:
+        extra = ({"changes": sample} if sample is not None else {}) | ({"exported": exported} if export else {})
+        say_json({"job": job, **extra})
+        return
+    out = session.out()
+    print_job(out, job)
+    if sample is not None:
+        print_changes(out, sample, total=None if filtered else sum(job.planned.values()))
+    print_next_steps(out, job)
+    if exported is not None:
+        say(out, f"\nWrote {counted(exported, 'change')} to {export}.")
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@click.option("--limit", type=click.IntRange(1), help="Read at most so many.")
+@click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write them all to a file.")
+@everywhere
+@session_of
+def rejects(session: Session, job_id: str, limit: int | None, csv_file: Path | None) -> None:
+    """Show what a job set aside, grouped by cause. JOB may be the beginning of an id."""
+    job = session.app.job(job_id)
+    found = session.app.rejects(job.id, limit=limit)
+    if csv_file is not None:
+        written = write_rejects(csv_file, found)
+        if session.json:
+            say_json({"job": job.id, "written": written, "file": csv_file})
+        else:
+            say(session.out(), f"Wrote {counted(written, 'reject')} to {csv_file}.")
+    elif session.json:
+        say_json_list("rejects", found, job=job.id)
+    else:
+        print_rejects(session.out(), job, found)

@@ -1,0 +1,112 @@
+"""Which source column probably belongs to which destination column: by name only, for a person to confirm."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import StrEnum
+
+from shared.values.tables import Column, ColumnKind, Table
+
+NEAR_ENOUGH = 0.8
+"""Least likeness (0 to 1) of two names that are proposed to each other."""
+
+_PREFIX = re.compile(r"^[a-z][a-z0-9]{1,7}_")
+"""A publisher's prefix, such as `new_` or `cr123_`."""
+
+
+class Match(StrEnum):
+    """How a proposal was found."""
+
+    EXACT = "same name"
+    NORMALISED = "same name but for case, signs or prefix"
+    NEAREST = "similar name"
+    STATED = "stated"
+    GUESSED = "the source's name; the table could not be read"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One source column and the destination column for it. `column` is None while the table is not known."""
+
+    source: str
+    target: str
+    match: Match
+    column: Column | None = None
+
+
+def normal(name: str) -> str:
+    """The name in lower case without accents and signs."""
+    plain = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(sign for sign in plain if sign.isalnum())
+
+
+def writable(table: Table) -> list[Column]:
+    """The columns that a sync may fill."""
+    return [
+        column
+        for column in table.columns.values()
+        if (column.creatable or column.updatable or column.primary_id) and column.kind is not ColumnKind.UNSUPPORTED
+    ]
+
+
+def propose(sources: Sequence[str], table: Table) -> list[Proposal]:
+    """At most one proposal for each source column and each destination column, in the source's order.
+
+    Names that are equal come first, then those that are equal but for case, signs and a publisher's prefix, then the
+    most similar.
+    """
+    free = {column.name: column for column in writable(table)}
+    found: dict[str, Proposal] = {}
+    finders: list[tuple[Match, Callable[[str, Iterable[Column]], Column | None]]] = [
+        (Match.EXACT, lambda source, columns: next((one for one in columns if one.name == source), None)),
+        (Match.NORMALISED, _same),
+        (Match.NEAREST, _nearest),
+    ]
+    for match, find in finders:
+        for source in sources:
+            column = find(source, free.values()) if source not in found else None
+            if column is not None:
+                found[source] = Proposal(source, column.name, match, free.pop(column.name))
+    return [found[source] for source in sources if source in found]
+
+
+def guess(sources: Sequence[str]) -> list[Proposal]:
+    """Proposals without a table: the source's own names in a logical name's form."""
+    names = {source: re.sub(r"[^a-z0-9]+", "_", source.casefold()).strip("_") for source in sources}
+    return [Proposal(source, name, Match.GUESSED) for source, name in names.items() if name]
+
+
+def propose_key(proposals: Sequence[Proposal], table: Table | None) -> list[str]:
+    """The target columns that probably tell records apart: a mapped alternate key, else a mapped number or code."""
+    targets = [proposal.target for proposal in proposals]
+    for key in table.keys if table is not None else ():
+        if key.active and set(key.columns) <= set(targets):
+            return list(key.columns)
+    telling = [target for target in targets if re.search(r"(number|code|key|no|nr|id)$", target)]
+    return (telling or targets)[:1]
+
+
+def _names(column: Column) -> set[str]:
+    without_prefix = _PREFIX.sub("", column.name)
+    return {normal(name) for name in (column.name, without_prefix, column.schema_name, column.label) if normal(name)}
+
+
+def _same(source: str, columns: Iterable[Column]) -> Column | None:
+    fitting = [column for column in columns if normal(source) in _names(column)]
+    by_own_name = [column for column in fitting if normal(column.name) == normal(source)]
+    return next(iter(by_own_name or fitting), None)
+
+
+def _nearest(source: str, columns: Iterable[Column]) -> Column | None:
+    name = normal(source)
+    likeness = [(max(_likeness(name, other) for other in _names(column)), column) for column in columns]
+    best = max(likeness, key=lambda one: one[0], default=None)
+    return best[1] if best is not None and best[0] >= NEAR_ENOUGH else None
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()

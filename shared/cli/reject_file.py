@@ -1,0 +1,47 @@
+"""Rejects as a CSV file for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from shared.errors import NotAllowedError
+from shared.values.records import Reject
+
+COLUMNS = ("row", "key", "type", "column", "found", "reason", "code", "request_id", "rejecting")
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
+
+
+def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:
+    """Write them all, as UTF-8 that spreadsheets recognise; the file appears when it is complete.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        NotAllowedError: the file cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        with beside.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            written = 0
+            for reject in rejects:
+                writer.writerow([_cell(getattr(reject, column)) for column in COLUMNS])
+                written += 1
+        beside.replace(path)
+    except OSError as error:
+        raise NotAllowedError(f"{path} cannot be written ({error.strerror}); choose another file") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return written
+
+
+def _cell(value: object) -> str:
+    """A spreadsheet takes some texts for formulas; those get an apostrophe in front."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text

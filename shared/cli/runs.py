@@ -1,0 +1,113 @@
+"""`check`, `plan`, `run`, `apply`: the commands that look at a definition and run jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from shared.cli.options import everywhere, session_of, variables
+from shared.cli.output import CLEAN, FAILED, exit_code, say_json
+from shared.cli.screens.changes import print_changes
+from shared.cli.screens.job import print_job, print_next_steps
+from shared.cli.screens.paper import say
+from shared.cli.screens.problems import print_problems
+from shared.cli.session import Session, who
+from shared.cli.texts import counted
+from shared.errors import NotFoundError
+from shared.values.jobs import Job, JobState
+from shared.values.problems import Problem, Severity
+
+
+@click.command()
+@click.argument("syncs_asked", metavar="[SYNC]...", nargs=-1)
+@everywhere
+@session_of
+def check(session: Session, syncs_asked: tuple[str, ...]) -> int:
+    """Check definitions against their source and the destination's metadata; all of them when none is named."""
+    names = list(syncs_asked) or session.app.sync_names()
+    if not names:
+        raise NotFoundError(f"there is no definition in {session.syncs}; `dynsync init` writes one")
+    found = {name: _problems(session, name) for name in names}
+    if session.json:
+        say_json(
+            [{"sync": name, "ok": not _errors(problems), "problems": problems} for name, problems in found.items()]
+        )
+    else:
+        print_problems(session.out(), found)
+    return FAILED if any(_errors(problems) for problems in found.values()) else CLEAN
+
+
+def _problems(session: Session, name: str) -> list[Problem]:
+    broken = session.app.broken().get(name)
+    return list(broken.problems) if broken else session.app.check(name)
+
+
+def _errors(problems: list[Problem]) -> list[Problem]:
+    return [problem for problem in problems if problem.severity is Severity.ERROR]
+
+
+@click.command()
+@click.argument("sync")
+@variables
+@click.option("--sample", default=10, show_default=True, type=click.IntRange(0), help="How many changes to show.")
+@click.option("--export", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan: .csv .jsonl .parquet")
+@everywhere
+@session_of
+def plan(
+    session: Session,
+    /,
+    *,
+    sync: str,
+    values: dict[str, str],
+    files: dict[str, Path],
+    sample: int,
+    export: Path | None,
+) -> int:
+    """Read both sides and plan every change. Nothing is written to Dataverse."""
+    with session.progress() as progress:
+        job = session.app.plan(sync, variables=values, files=files, started_by=who(), progress=progress)
+    exported = session.app.export_plan(job.id, export) if export and job.planned else None
+    _say(session, job, sample=sample)
+    if export and not session.json:
+        written = (
+            "There is no plan to write." if exported is None else f"Wrote {counted(exported, 'change')} to {export}."
+        )
+        say(session.out(), f"\n{written}")
+    return exit_code(job)
+
+
+@click.command()
+@click.argument("sync")
+@variables
+@everywhere
+@session_of
+def run(session: Session, sync: str, values: dict[str, str], files: dict[str, Path]) -> int:
+    """Plan and apply in one go; a brake, or a required approval, holds the job with its plan."""
+    with session.progress() as progress:
+        job = session.app.run(sync, variables=values, files=files, started_by=who(), progress=progress)
+    _say(session, job, sample=0)
+    return exit_code(job)
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@everywhere
+@session_of
+def apply(session: Session, job_id: str) -> int:
+    """Carry out the plan of a job that waits for approval. JOB may be the beginning of an id."""
+    with session.progress() as progress:
+        job = session.app.apply(job_id, started_by=who(), progress=progress)
+    _say(session, job, sample=0)
+    return exit_code(job)
+
+
+def _say(session: Session, job: Job, *, sample: int) -> None:
+    if session.json:
+        say_json(job)
+        return
+    out = session.out()
+    print_job(out, job)
+    if sample and job.state is JobState.AWAITING_APPROVAL:
+        print_changes(out, session.app.plan_sample(job.id, limit=sample), total=sum(job.planned.values()))
+    print_next_steps(out, job)

@@ -1,0 +1,124 @@
+"""One job: its state, its counts, both balances, and what to do next."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+
+from shared.cli.screens.paper import draw, say
+from shared.cli.texts import counted, duration, instant, safe, safe_lines
+from shared.values.changes import Action
+from shared.values.jobs import SOURCE_BUCKETS, DestinationBalance, Job, JobState, SourceBalance
+
+STYLES = {
+    JobState.SUCCEEDED: "bold green",
+    JobState.COMPLETED_WITH_ERRORS: "bold yellow",
+    JobState.AWAITING_APPROVAL: "bold cyan",
+    JobState.FAILED: "bold red",
+}
+_FATES = ("deleted", "expired", "deactivated", "kept", "refused", "not_attempted")
+
+
+def print_job(out: Console, job: Job) -> None:
+    """State, counts, balances, notes, error and brakes."""
+    _print_head(out, job)
+    if job.planned or job.source.read or job.destination.read:
+        _print_counts(out, job)
+        _print_balances(out, job)
+    for note in job.notes:
+        say(out, f"Note: {safe_lines(note)}")
+    if job.error:
+        say(out, (safe_lines(job.error), "red"))
+    _print_brakes(out, job)
+
+
+def print_next_steps(out: Console, job: Job) -> None:
+    """The commands that lead on from here, if any."""
+    steps = _next_steps(job)
+    width = max((len(command) for command, _ in steps), default=0)
+    for number, (command, words) in enumerate(steps):
+        say(out, "" if number else "\n", "  ", (command.ljust(width), "bold"), "  ", (words, "dim"))
+
+
+def _print_head(out: Console, job: Job) -> None:
+    say(out, f"Job {job.id}  {job.sync}  ", (job.state.value, STYLES.get(job.state, "bold")))
+    words = [f"started by {safe(job.started_by)} at {instant(job.created_at)}"]
+    if job.finished_at is not None:
+        words.append(f"took {duration((job.finished_at - job.created_at).total_seconds())}")
+    if job.requests:
+        words.append(counted(sum(job.requests.values()), "request"))
+    say(out, (", ".join(words), "dim"))
+    if job.variables:
+        values = ", ".join(f"{safe(name)}={safe(value)}" for name, value in job.variables.items())
+        say(out, (f"with {values}", "dim"))
+
+
+def _print_counts(out: Console, job: Job) -> None:
+    """Three small tables side by side."""
+    grid = Table.grid(padding=(0, 4))
+    planned = [(action.value, job.planned.get(action.value, 0)) for action in Action]
+    source = [(name, getattr(job.source, name)) for name in ("read", *SOURCE_BUCKETS)]
+    destination = [(name, getattr(job.destination, name)) for name in ("read", "matched", "duplicate", *_FATES)]
+    grid.add_row(
+        _counts("Changes planned", planned), _counts("Source records", source), _counts("Destination rows", destination)
+    )
+    draw(out, Padding(grid, (1, 0, 1, 0)))
+
+
+def _counts(title: str, rows: list[tuple[str, int]]) -> Table:
+    table = Table(title, "", box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.columns[1].justify = "right"
+    for name, count in [(name, count) for name, count in rows if count] or [("none", 0)]:
+        table.add_row(name.replace("_", " "), f"{count:,}")
+    return table
+
+
+def _print_balances(out: Console, job: Job) -> None:
+    for title, sentence, closes in (
+        ("Source", source_sentence(job.source), job.source.closes),
+        ("Destination", destination_sentence(job.destination), job.destination.closes),
+    ):
+        verdict = ("balances", "green") if closes else ("DOES NOT BALANCE, please report this job", "bold red")
+        say(out, (f"{title} ", "bold"), verdict, ": ".ljust(13 - len(title)), sentence)
+
+
+def source_sentence(balance: SourceBalance) -> str:
+    """`10,000 read = 100 created + 9,900 unchanged`."""
+    return f"{balance.read:,} read = {_sum({name: getattr(balance, name) for name in SOURCE_BUCKETS})}"
+
+
+def destination_sentence(balance: DestinationBalance) -> str:
+    """`9,900 read = 9,880 matched + 20 dropped (15 deleted + 5 kept)`."""
+    parts = {"matched": balance.matched, "duplicate": balance.duplicate, "dropped": balance.dropped}
+    sentence = f"{balance.read:,} read = {_sum(parts)}"
+    fates = {name: getattr(balance, name) for name in _FATES}
+    return f"{sentence} ({_sum(fates)})" if balance.dropped else sentence
+
+
+def _sum(buckets: dict[str, int]) -> str:
+    parts = [f"{count:,} {name.replace('_', ' ')}" for name, count in buckets.items() if count]
+    return " + ".join(parts) or "0"
+
+
+def _print_brakes(out: Console, job: Job) -> None:
+    if not job.brakes:
+        return
+    head = "Held by a brake:" if len(job.brakes) == 1 else f"Held by {len(job.brakes)} brakes:"
+    say(out, "\n", (head, "bold yellow"))
+    for brake in job.brakes:
+        figures = f"{brake.found:,} of {brake.of:,}, allowed {brake.allowed:,}"
+        say(out, f"  {safe(brake.name)}: {safe_lines(brake.message)} ({figures})")
+
+
+def _next_steps(job: Job) -> list[tuple[str, str]]:
+    look = [(f"dynsync rejects {job.id}", "what was set aside, by cause")] if job.source.rejected else []
+    match job.state:
+        case JobState.AWAITING_APPROVAL:
+            words = "if that is what you want: carry out this plan" if job.brakes else "carry out this plan"
+            plan = (f"dynsync show {job.id} --changes", "the plan, field by field")
+            return [plan, *look, (f"dynsync apply {job.id}", words)]
+        case JobState.FAILED:
+            return [*look, (f"dynsync run {job.sync}", "start again, once the cause is mended")]
+        case _:
+            return look

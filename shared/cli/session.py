@@ -1,0 +1,83 @@
+"""One call of the command: where it looks, how it speaks, and the app behind it."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from time import monotonic
+from typing import cast
+
+from rich.console import Console
+
+from shared.cli.facade import App
+from shared.cli.progress import BarProgress, LineProgress
+
+OpenApp = Callable[[Path, Path], App]
+"""Gives the app of a state folder and a folder of definitions."""
+
+
+def open_wired(state: Path, syncs: Path) -> App:
+    """The real app. Wiring is imported here, for it is dear to start and `--help` does not need it."""
+    return cast(App, import_module("shared.wiring").open_app(state=state, syncs=syncs))
+
+
+@dataclass
+class Session:
+    """What the options of one call decide."""
+
+    open_app: OpenApp = open_wired
+    clock: Callable[[], float] = monotonic
+    state: Path = field(default_factory=lambda: Path(".dynsync"))
+    syncs: Path = field(default_factory=lambda: Path("syncs"))
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    _app: App | None = None
+
+    @property
+    def app(self) -> App:
+        """The app, opened at first use."""
+        if self._app is None:
+            if self.verbose:
+                logging.basicConfig(
+                    level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+                )
+            self._app = self.open_app(self.state, self.syncs)
+        return self._app
+
+    def out(self) -> Console:
+        """Standard output, for screens."""
+        return console(stderr=False)
+
+    def err(self) -> Console:
+        """Standard error, for messages and progress."""
+        return console(stderr=True)
+
+    def progress(self) -> BarProgress | LineProgress:
+        """Who shows a job's progress: a bar on a terminal, else plain lines; nobody with --quiet."""
+        err = self.err()
+        if err.is_terminal and not self.verbose and not self.quiet:
+            return BarProgress(err, self.clock)
+        return LineProgress(err, self.clock, quiet=self.quiet)
+
+
+def console(*, stderr: bool) -> Console:
+    """A console that takes no text for markup. Without a terminal: no colour, and 100 columns unless COLUMNS is set."""
+    plain = Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False)
+    if not plain.is_terminal and not os.environ.get("COLUMNS"):
+        plain.width = 100
+    return plain
+
+
+def who() -> str:
+    """The user who starts a job, as the system knows them."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "unknown user"

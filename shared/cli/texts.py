@@ -1,0 +1,53 @@
+"""Numbers, times and values as people read them; nothing from outside reaches the terminal unescaped."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def safe(text: str) -> str:
+    """The text with everything that is not printable escaped: no value can move the cursor or colour the screen."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def safe_lines(text: str) -> str:
+    """Like `safe`, line by line."""
+    return "\n".join(safe(line) for line in text.split("\n"))
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters, with a mark where something is missing."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def value_text(value: object) -> str:
+    """A field's value in one line."""
+    if value is None:
+        return "(empty)"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return safe(str(value))
+
+
+def instant(moment: datetime) -> str:
+    """`2025-03-01 12:00:07 UTC`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 05 s`, `2 h 04 min`."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 record`, `2,000 records`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,260 @@
+"""Commands: what they ask of the app, what they say to machines, and how they end."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from shared.cli.reject_file import COLUMNS
+from shared.cli.screens.changes import LONGEST_VALUE, shortened
+from shared.cli.screens.rejects import MOST_CAUSES, by_cause
+from shared.cli.texts import duration
+from shared.errors import AuthenticationError, DefinitionError, SourceError
+from shared.values.jobs import Job, JobState
+from shared.values.problems import Problem, Severity
+from shared.values.records import Reject, RejectType
+from tests.unit.cli.cases import (
+    CHANGES,
+    CLEAN,
+    FAILED,
+    HELD,
+    PROBLEMS,
+    REJECTS,
+    WAITING,
+    WITH_REJECTS,
+    MadeUpApp,
+    call,
+    failing,
+    spoken,
+)
+
+
+@pytest.mark.parametrize("words", [["run", "accounts-from-erp"], ["plan", "accounts-from-erp"], ["apply", "91d0"]])
+@pytest.mark.parametrize(("job", "code"), [(CLEAN, 0), (FAILED, 1), (WITH_REJECTS, 2), (HELD, 3), (WAITING, 3)])
+@pytest.mark.parametrize("json_asked", [True, False])
+def test_the_exit_code_tells_how_the_job_ended(words: list[str], job: Job, code: int, json_asked: bool) -> None:
+    """0 clean, 1 failed, 2 finished with rejects, 3 waits for approval; on every screen and in JSON."""
+    assert call(MadeUpApp(job), *words, *(["--json"] if json_asked else [])).exit_code == code
+
+
+@pytest.mark.parametrize("state", [state for state in JobState if state not in (JobState.SUCCEEDED,)])
+def test_only_success_is_clean(state: JobState) -> None:
+    """No other state ends with 0."""
+    job = Job(id="x", sync="s", state=state, started_by="nia", created_at=CLEAN.created_at)
+    assert call(MadeUpApp(job), "run", "s").exit_code != 0
+
+
+def test_run_hands_over_what_was_said(tmp_path: Path) -> None:
+    """Sync, variables, files and the user reach the app."""
+    file = tmp_path / "extract.csv"
+    file.write_text("a\n", encoding="utf-8")
+    app = MadeUpApp()
+    call(app, "run", "accounts-from-erp", "-v", "region=EM=EA", "-v", "empty=", "--file", f"extract={file}")
+    ((verb, asked),) = app.asked
+    assert (verb, asked["sync"], asked["started_by"]) == ("run", "accounts-from-erp", "nia")
+    assert asked["variables"] == {"region": "EM=EA", "empty": ""}
+    assert asked["files"] == {"extract": file}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-v", "region"], "'region' is not of the form NAME=VALUE"),
+        (["-v", "=x"], "'=x' is not of the form NAME=VALUE"),
+        (["-v", "a=1", "-v", "a=2"], "'a' is given twice"),
+        (["--file", "extract=/no/such/file"], "there is no file '/no/such/file'"),
+        (["--colour"], "No such option"),
+    ],
+)
+def test_a_slip_on_the_command_line_is_a_failure(words: list[str], said: str) -> None:
+    """Usage errors end with 1, for 2 means rejects; nothing is started."""
+    app = MadeUpApp()
+    result = call(app, "run", "accounts-from-erp", *words)
+    assert (result.exit_code, result.stdout, app.asked) == (1, "", [])
+    assert said in result.stderr
+
+
+def test_an_error_is_one_message_on_stderr() -> None:
+    """No traceback, nothing on standard output, exit code 1."""
+    result = call(failing(SourceError("customers.csv cannot be read\x1b[31m; check the path")), "run", "s", "-q")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: customers.csv cannot be read\\x1b[31m; check the path\n"
+
+
+def test_an_error_is_json_for_machines() -> None:
+    """With --json the error is on standard output too, with all problems of a definition."""
+    error = DefinitionError("s", [Problem("source.type", "is wrong", "write delimited")])
+    result = call(failing(error), "run", "s", "--json")
+    said = json.loads(result.stdout)["error"]
+    assert result.exit_code == 1
+    assert said["type"] == "DefinitionError"
+    assert said["problems"] == [
+        {"path": "source.type", "found": "is wrong", "remedy": "write delimited", "severity": "error"}
+    ]
+    assert result.stderr.endswith(f"Error: {error}\n")
+
+
+def test_ctrl_c_ends_cleanly() -> None:
+    """One line, exit code 130, no traceback."""
+    app = MadeUpApp(error=KeyboardInterrupt())
+    result = call(app, "run", "s", "-q")
+    assert result.exit_code == 130
+    assert result.stderr.strip().startswith("Stopped.")
+
+
+def test_progress_without_a_terminal_is_plain_lines_on_stderr() -> None:
+    """Standard output holds the screen alone; --quiet leaves out the lines."""
+    result = call(MadeUpApp(), "run", "s")
+    assert result.stderr.splitlines() == [
+        "read source …",
+        "read source: 10,000",
+        "apply: 50 of 155, 3 rejects",
+        "apply: 155 of 155, 3 rejects",
+    ]
+    assert call(MadeUpApp(), "run", "s", "--quiet").stderr == ""
+
+
+def test_a_job_speaks_json() -> None:
+    """Every member of the job, times with their zone, and nothing else on standard output."""
+    said = spoken(MadeUpApp(HELD), "run", "s")
+    assert set(said) == set(Job.__dataclass_fields__)
+    assert said["state"] == "AwaitingApproval"
+    assert said["source"]["unchanged"] == 88
+    assert said["brakes"][0]["name"] == "removals"
+    assert datetime.fromisoformat(said["created_at"]) == HELD.created_at
+
+
+def test_show_speaks_json() -> None:
+    """The job, and its changes where they are asked for; numbers that JSON does not know are texts."""
+    assert set(spoken(MadeUpApp(), "show", "7f3c")) == {"job"}
+    said = spoken(MadeUpApp(), "show", WAITING.id, "--changes", "--limit", "2")
+    assert [change["key"] for change in said["changes"]] == ["C-1001", "C-2002"]
+    assert said["changes"][1]["fields"][0] == {"column": "creditlimit", "old": "1000.00", "new": "2500.00"}
+
+
+def test_lists_speak_json() -> None:
+    """jobs, rejects and check."""
+    assert [job["id"] for job in spoken(MadeUpApp(), "jobs", "--limit", "2")] == [FAILED.id, WAITING.id]
+    said = spoken(MadeUpApp(), "rejects", WITH_REJECTS.id)
+    assert said["job"] == WITH_REJECTS.id
+    assert [one["row"] for one in said["rejects"]] == [one.row for one in REJECTS]
+    assert spoken(MadeUpApp(), "rejects", CLEAN.id)["rejects"] == []
+    checked = spoken(MadeUpApp(problems=PROBLEMS), "check")
+    assert [(one["sync"], one["ok"], len(one["problems"])) for one in checked] == [
+        ("accounts-from-erp", False, 2),
+        ("contacts", False, 1),
+    ]
+
+
+def test_warnings_do_not_fail_a_check() -> None:
+    """Only errors end with 1; a broken definition is one."""
+    warning = Problem("a", "is odd", severity=Severity.WARNING)
+    assert call(MadeUpApp(problems=[warning]), "check", "accounts-from-erp").exit_code == 0
+    assert call(MadeUpApp(problems=PROBLEMS), "check", "accounts-from-erp").exit_code == 1
+    assert call(MadeUpApp(), "check", "contacts").exit_code == 1
+
+
+def test_check_without_definitions_says_how_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder is not "fine"."""
+    monkeypatch.setattr(MadeUpApp, "sync_names", lambda self: [])
+    result = call(MadeUpApp(), "check")
+    assert result.exit_code == 1
+    assert "dynsync init" in result.stderr
+
+
+def test_an_unknown_job_is_said() -> None:
+    """The app's message, exit code 1."""
+    for command in ("show", "rejects"):
+        result = call(MadeUpApp(), command, "nope")
+        assert (result.exit_code, "there is no job 'nope'" in result.stderr) == (1, True)
+
+
+def test_show_filters_changes() -> None:
+    """By action and by key."""
+    said = spoken(MadeUpApp(), "show", WAITING.id, "--action", "delete", "--action", "create")
+    assert [change["action"] for change in said["changes"]] == ["create", "delete"]
+    said = spoken(MadeUpApp(), "show", WAITING.id, "--key", "C-3003")
+    assert [change["change"] for change in said["changes"]] == [2]
+
+
+@pytest.mark.parametrize("words", [["plan", "s"], ["show", WAITING.id]])
+def test_a_plan_is_exported(words: list[str], tmp_path: Path) -> None:
+    """--export writes the whole plan and says so."""
+    result = call(MadeUpApp(WAITING), *words, "--export", str(tmp_path / "plan.csv"))
+    assert (tmp_path / "plan.csv").exists()
+    assert "Wrote 155 changes to" in result.stdout
+
+
+def test_rejects_are_written_as_csv(tmp_path: Path) -> None:
+    """All of them, with a heading; a text that a spreadsheet would run is marked as text, a number is not."""
+    path = tmp_path / "rejects.csv"
+    result = call(MadeUpApp(), "rejects", WITH_REJECTS.id, "--csv", str(path))
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert result.stdout.replace("\n", "").endswith("rejects.csv.")
+    assert list(rows[0]) == list(COLUMNS)
+    assert [row["row"] for row in rows] == [str(one.row) for one in REJECTS]
+    assert (rows[-1]["key"], rows[-1]["found"]) == ("'=C9", "-5")
+    assert [file.name for file in tmp_path.iterdir()] == ["rejects.csv"]
+
+
+def test_rejects_that_cannot_be_written_are_said(tmp_path: Path) -> None:
+    """A folder that is not there is an error in words."""
+    result = call(MadeUpApp(), "rejects", WITH_REJECTS.id, "--csv", str(tmp_path / "no" / "rejects.csv"))
+    assert (result.exit_code, "cannot be written" in result.stderr) == (1, True)
+
+
+def test_causes_stay_few() -> None:
+    """However many different reasons there are, the screen is bounded and nothing is left uncounted."""
+    many = [Reject(n, None, RejectType.REFUSED, None, None, "reason " + "x" * n) for n in range(1000)]
+    causes = by_cause(many)
+    assert len(causes) == MOST_CAUSES + 1
+    assert sum(cause.count for cause in causes) == 1000
+    assert causes[0].reason == "various other reasons"
+
+
+def test_long_values_are_shown_where_they_part() -> None:
+    """Two long texts that differ at their end do not look alike."""
+    old, new = shortened("x" * 500 + "old", "x" * 500 + "new")
+    assert (old, new) == (f"…{'x' * 30}old", f"…{'x' * 30}new")
+    assert shortened("short", "shorter") == ("short", "shorter")
+    assert max(map(len, shortened("a" * 999, "b" * 999))) == LONGEST_VALUE
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.44, "0.4 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.9, "1 min 00 s"),
+        (3599.9, "1 h 00 min"),
+        (7500, "2 h 05 min"),
+    ],
+)
+def test_durations_read_well(seconds: float, words: str) -> None:
+    """No "60 s" and no "59 min 60 s"."""
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize("command", ["init", "check", "plan", "run", "apply", "jobs", "show", "rejects", "dataverse"])
+def test_every_command_explains_itself(command: str) -> None:
+    """--help is there, and every command has --json, --state and --syncs."""
+    result = call(MadeUpApp(), command, "--help")
+    assert result.exit_code == 0
+    assert all(option in result.stdout for option in ("--json", "--state", "--syncs"))
+
+
+def test_the_cases_hold_every_kind_of_change() -> None:
+    """The pictures show creates, updates and removals."""
+    assert {change.action.value for change in CHANGES} >= {"create", "update", "delete", "expire"}
+
+
+def test_a_secret_missing_is_said_with_its_variable() -> None:
+    """The message of the error tree reaches the person unchanged."""
+    result = call(failing(AuthenticationError("set the environment variable DYNSYNC_SECRET_X")), "plan", "s", "-q")
+    assert result.stderr == "Error: set the environment variable DYNSYNC_SECRET_X\n"

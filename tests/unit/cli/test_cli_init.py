@@ -1,0 +1,194 @@
+"""`init`: a definition that is valid, commented, and never written over another one unasked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from shared.cli.draft import Draft, flow, render, scalar
+from shared.cli.facade import SourceLook
+from shared.cli.proposals import Match, Proposal, guess, propose, propose_key
+from shared.definitions.loading import load_sync, parse_sync
+from shared.definitions.source import DelimitedSource
+from tests.unit.cli.cases import ACCOUNT, LOOK, MadeUpApp, call, column
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a source file."""
+    (tmp_path / "Customers 2025.csv").write_text("x\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+BASIC = ["init", "--source", "Customers 2025.csv", "--entity", "account"]
+
+
+def test_defaults_make_a_valid_definition(folder: Path) -> None:
+    """--yes asks nothing; what comes out is read back as a definition that says what was proposed."""
+    app = MadeUpApp()
+    result = call(app, *BASIC, "--yes")
+    assert result.exit_code == 0, result.stderr
+    sync = load_sync(folder / "syncs" / "customers-2025.yaml")
+    assert isinstance(sync.source, DelimitedSource)
+    assert (sync.source.path, sync.source.delimiter) == ("Customers 2025.csv", ";")
+    assert [(one.source, one.target) for one in sync.mappings] == [
+        ("accountnumber", "accountnumber"),
+        ("Credit Limit", "creditlimit"),
+        ("openedon", "new_openedon"),
+        ("telephone", "telephone1"),
+    ]
+    assert sync.behaviour.key == ("accountnumber",)
+    assert sync.destination.id_column == "accountid"
+    assert sync.destination.currency == "EUR"
+    assert "DYNSYNC_SECRET_CUSTOMERS_2025__CLIENT_SECRET" in result.stdout
+    ((_, asked),) = app.asked
+    assert asked["client_id"] == {"secret": "customers-2025--client-id"}
+
+
+def test_what_fills_a_text_is_read_as_text(folder: Path) -> None:
+    """A code that looks like a number keeps its leading zeros; dates keep their format."""
+    call(MadeUpApp(), *BASIC, "--yes")
+    types = {
+        one.name: (one.type, one.input_format) for one in load_sync(folder / "syncs/customers-2025.yaml").source.columns
+    }
+    assert types["accountnumber"] == ("text", None)
+    assert types["Credit Limit"] == ("number", None)
+    assert types["openedon"] == ("date", "%d/%m/%Y")
+
+
+def test_the_file_explains_itself(folder: Path) -> None:
+    """Lookups and unused columns are there as comments, guesses are marked."""
+    call(MadeUpApp(), *BASIC, "--yes")
+    text = (folder / "syncs" / "customers-2025.yaml").read_text(encoding="utf-8")
+    assert "# - { source: parentaccountid, target: parentaccountid, link: { entity: account, column: name } }" in text
+    assert '# not mapped: "shoe: size", createdon' in text
+    assert "target: telephone1 }  # similar name: please check" in text
+    assert "target: accountnumber }\n" in text
+
+
+def test_answers_come_from_the_person(folder: Path) -> None:
+    """Without options everything is asked, on stderr; standard output stays for the result."""
+    answers = "\n".join(
+        (
+            *("Customers 2025.csv", "my-sync", "account", "https://org.crm4.dynamics.com", "my-sync--id"),
+            *("my-sync--pw", "n", "accountnumber", "-", "new_openedon", "name", "-", "accountnumber, name", ""),
+        )
+    )
+    result = call(MadeUpApp(), "init", "--json", answers=answers)
+    assert result.exit_code == 0, result.stderr
+    said = json.loads(result.stdout)
+    assert (said["sync"], said["key"]) == ("my-sync", ["accountnumber", "name"])
+    assert said["set"] == ["DYNSYNC_SECRET_MY_SYNC__ID", "DYNSYNC_SECRET_MY_SYNC__PW"]
+    sync = load_sync(folder / "syncs" / "my-sync.yaml")
+    assert [(one.source, one.target) for one in sync.mappings][-1] == ("telephone", "name")
+
+
+def test_nothing_is_written_over_unasked(folder: Path) -> None:
+    """--yes leaves an existing file as it is; a person is asked; --force is an answer."""
+    target = folder / "syncs" / "customers-2025.yaml"
+    target.parent.mkdir()
+    target.write_text("mine", encoding="utf-8")
+    refused = call(MadeUpApp(), *BASIC, "--yes")
+    assert (refused.exit_code, target.read_text(encoding="utf-8")) == (1, "mine")
+    assert "left as it is" in refused.stderr
+    assert call(MadeUpApp(), *BASIC, answers="\nn\n").exit_code == 1
+    assert target.read_text(encoding="utf-8") == "mine"
+    assert call(MadeUpApp(), *BASIC, "--yes", "--force").exit_code == 0
+    assert load_sync(target).name == "customers-2025"
+
+
+def test_without_the_table_names_are_guessed_and_it_is_said(folder: Path) -> None:
+    """A destination that cannot be reached does not stop the first draft."""
+    result = call(MadeUpApp(reachable=False), *BASIC, "--yes")
+    assert result.exit_code == 0, result.stderr
+    assert "nobody answers at 127.0.0.1:8765" in result.stderr
+    sync = load_sync(folder / "syncs" / "customers-2025.yaml")
+    assert ("shoe: size", "shoe_size") in [(one.source, one.target) for one in sync.mappings]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--map", "nope=name"], "SOURCE one of accountnumber"),
+        (["--map", "telephone=createdon"], "no column 'createdon' that may be written"),
+        (["--key", "name"], "name mapped target columns only: accountnumber"),
+        (["--name-with-typo"], "No such option"),
+        (["Not A Name"], "is no name for a sync"),
+    ],
+)
+def test_a_wrong_answer_is_said(folder: Path, words: list[str], said: str) -> None:
+    """Nothing is written."""
+    result = call(MadeUpApp(), *BASIC, "--yes", *words)
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert not (folder / "syncs").exists()
+
+
+def test_stated_mappings_replace_proposals(folder: Path) -> None:
+    """--map takes a target from whoever had it; an empty target leaves a column out."""
+    call(MadeUpApp(), *BASIC, "--yes", "--map", "shoe: size=telephone1", "--map", "openedon=")
+    sync = load_sync(folder / "syncs" / "customers-2025.yaml")
+    assert [(one.source, one.target) for one in sync.mappings] == [
+        ("accountnumber", "accountnumber"),
+        ("Credit Limit", "creditlimit"),
+        ("shoe: size", "telephone1"),
+    ]
+
+
+def test_names_are_matched_in_three_rounds() -> None:
+    """Equal before alike before similar; each destination column once; what may not be written never."""
+    found = propose(["NAME", "name", "ACCOUNT_NUMBER", "telephon1", "createdon", "zzz"], ACCOUNT)
+    assert [(one.source, one.target, one.match) for one in found] == [
+        ("name", "name", Match.EXACT),
+        ("ACCOUNT_NUMBER", "accountnumber", Match.NORMALISED),
+        ("telephon1", "telephone1", Match.NEAREST),
+    ]
+
+
+def test_a_key_is_proposed() -> None:
+    """A mapped alternate key, else a name that tells, else the first; nothing without mappings."""
+    proposals = [Proposal(name, name, Match.EXACT, column(name)) for name in ("name", "accountnumber")]
+    assert propose_key(proposals, ACCOUNT) == ["accountnumber"]
+    assert propose_key(guess(["Title", "customer_no"]), None) == ["customer_no"]
+    assert propose_key(guess(["Title"]), None) == ["title"]
+    assert propose_key([], None) == []
+
+
+@given(st.text())
+def test_any_text_is_a_safe_scalar(text: str) -> None:
+    """Whatever a header or a path holds, YAML reads back that text, and nothing else begins."""
+    assert YAML(typ="safe").load(f"a: {scalar(text)}  # end") == {"a": text}
+
+
+@pytest.mark.parametrize("value", [True, None, 3, 1.5, "no", "1.0", "a b", {"x": [1, "y"]}])
+def test_flow_means_what_it_says(value: object) -> None:
+    """Types survive."""
+    assert YAML(typ="safe").load(f"a: {flow(value)}") == {"a": value}
+
+
+def test_hostile_columns_stay_columns() -> None:
+    """A header full of YAML is a header."""
+    names = ["a: b", "- c", "#d", "{e", "f}", '"g', "h'", "@i", "true", "1", " j ", "k\\", "ü"]
+    draft = Draft(
+        name="my-sync",
+        path="in/@file.csv",
+        look=SourceLook(LOOK.settings, tuple({"name": name, "type": "text"} for name in names)),
+        connection={
+            "entity": "account",
+            "service_url": "https://org.crm4.dynamics.com",
+            "client_id": {"secret": "my-sync--id"},
+            "client_secret": {"secret": "my-sync--pw"},
+        },
+        id_column="accountid",
+        mappings=tuple(Proposal(name, f"new_c{n}", Match.STATED) for n, name in enumerate(names)),
+        key=("new_c0",),
+    )
+    sync = parse_sync(render(draft), name="my-sync")
+    assert list(sync.source.labels) == names
+    assert [one.source for one in sync.mappings] == names
