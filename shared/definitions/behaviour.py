@@ -54,18 +54,24 @@ class Brakes(Part):
 
     removals: Share | None = Field(
         default=Decimal("0.05"),
+        json_schema_extra={"default": "5%"},
         description="Rows deleted, expired and deactivated together, as a share of the destination's rows; "
         "null: no limit.",
     )
     creates: AnyShare | None = Field(
         default=Decimal("0.5"),
+        json_schema_extra={"default": "50%"},
         description="Rows created, as a share of the destination's rows; may pass 100%; null: no limit.",
     )
     updates: Share | None = Field(
-        default=Decimal("0.5"), description="Rows updated, as a share of the destination's rows; null: no limit."
+        default=Decimal("0.5"),
+        json_schema_extra={"default": "50%"},
+        description="Rows updated, as a share of the destination's rows; null: no limit.",
     )
     rejects: Share | None = Field(
-        default=Decimal("0.05"), description="Records rejected, as a share of the records read; null: no limit."
+        default=Decimal("0.05"),
+        json_schema_extra={"default": "5%"},
+        description="Records rejected, as a share of the records read; null: no limit.",
     )
     at_least: Annotated[Count, Field(ge=0, le=1_000_000)] = Field(
         default=20, description="The floor, in rows: so many are always let through, whatever the share says."

@@ -24,7 +24,7 @@ class Credential(Part):
     @model_validator(mode="after")
     def _one_proof(self) -> Self:
         if (self.client_secret is None) == (self.certificate is None):
-            raise ValueError("needs exactly one of client_secret and certificate")
+            raise ValueError("needs exactly one of client_secret and certificate; give one")
         return self
 
 
@@ -104,4 +104,5 @@ class DataverseConnection(Part):
     def _check_stated_kind(self) -> None:
         proofs = self.credentials or (self,)
         if self.auth is not None and any(getattr(proof, self.auth) is None for proof in proofs):
-            raise ValueError(f"states auth: {self.auth} but gives no {self.auth} (for every credential)")
+            kind = self.auth
+            raise ValueError(f"states auth: {kind} but gives no {kind} for every credential; add it, or leave auth out")

@@ -154,6 +154,7 @@ class _Reader:
                     "keep one of the two",
                 )
             )
+        self.lines.setdefault((*top.path, key), line)
 
     def _alias(self, event: AliasEvent, line: int) -> None:
         known = self._anchors.get(str(event.anchor))

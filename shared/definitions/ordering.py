@@ -7,11 +7,13 @@ from graphlib import CycleError, TopologicalSorter
 
 
 def circle(needs: Mapping[str, Collection[str]]) -> list[str]:
-    """The names of one circle, the first repeated at the end; empty when there is none."""
+    """The names of one circle, beginning and ending with the one given first; empty when there is none."""
     try:
         in_order(needs)
     except CycleError as error:
-        return [str(name) for name in reversed(error.args[1])]
+        ring = [str(name) for name in reversed(error.args[1])][:-1]
+        first = min(range(len(ring)), key=lambda place: list(needs).index(ring[place]))
+        return [*ring[first:], *ring[: first + 1]]
     return []
 
 

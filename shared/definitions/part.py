@@ -143,10 +143,11 @@ def _share_text(share: Decimal) -> str:
 
 
 _SHARE_SCHEMA: dict[str, Any] = {
+    "examples": ["5%"],
     "anyOf": [
         {"type": "string", "pattern": r"^\d{1,6}(\.\d{1,6})?\s?%$"},
         {"type": "number", "minimum": 0, "maximum": 1},
-    ]
+    ],
 }
 AnyShare = Annotated[
     Decimal,

@@ -66,7 +66,7 @@ class PostSyncStep(Part):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if sum(kind is not None for kind in (self.action, self.http, self.sql)) != 1:
-            raise ValueError("needs exactly one of action, http and sql")
+            raise ValueError("needs exactly one of action, http and sql; keep one")
         if self.parameters and self.action is None:
             raise ValueError("has parameters without an action; remove them")
         return self

@@ -95,7 +95,7 @@ def _section(section: Section) -> str:
         "|---|---|---|---|",
     ]
     skipped = {setting.alias or name for name, setting in section.model.model_fields.items() if name in section.without}
-    for name, setting in schema["properties"].items():
+    for name, setting in sorted(schema["properties"].items(), key=lambda pair: pair[0] != "type"):
         if name in skipped:
             continue
         default = "**needed**" if name in needed else _default(setting)
@@ -104,7 +104,7 @@ def _section(section: Section) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
 def _default(setting: Mapping[str, Any]) -> str:
@@ -112,9 +112,14 @@ def _default(setting: Mapping[str, Any]) -> str:
     if default is None or default in ("", [], {}):
         return "none"
     if isinstance(default, dict):
-        return "as below"
-    text = ", ".join(map(str, default)) if isinstance(default, list) else json.dumps(default, ensure_ascii=False)
-    return f"`{_cell(text.strip(chr(34)) or text)}`"
+        return "see below"
+    text = ", ".join(map(_word, default)) if isinstance(default, list) else _word(default)
+    return f"`{_cell(text)}`"
+
+
+def _word(value: object) -> str:
+    """A value as one writes it in YAML."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def allowed(setting: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
@@ -122,8 +127,10 @@ def allowed(setting: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if "$ref" in setting:
         target = schema["$defs"][setting["$ref"].rsplit("/", 1)[-1]]
         return _keys(target)
+    if setting.get("examples"):
+        return f"text such as `{setting['examples'][0]}`"
     if "enum" in setting:
-        return ", ".join(f"`{json.dumps(value).strip(chr(34))}`" for value in setting["enum"])
+        return ", ".join(dict.fromkeys(f"`{_word(value)}`" for value in setting["enum"]))
     if "const" in setting:
         return f"`{setting['const']}`"
     for choice in ("anyOf", "oneOf"):
@@ -145,7 +152,9 @@ def _of_type(setting: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if kind == "array":
         return f"list of: {allowed(setting.get('items', {}), schema)}"
     if kind == "object":
-        values = setting.get("additionalProperties") or next(iter(setting.get("patternProperties", {}).values()), {})
+        values: Mapping[str, Any] = setting.get("additionalProperties") or next(
+            iter(setting.get("patternProperties", {}).values()), {}
+        )
         return f"names, each with: {allowed(values, schema)}"
     if kind in ("integer", "number"):
         noun = "whole number" if kind == "integer" else "number"
@@ -154,13 +163,11 @@ def _of_type(setting: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if kind == "boolean":
         return "`true`, `false`"
     if isinstance(kind, list):
-        return ", ".join(name for name in kind if name != "null")
+        return ", ".join("text" if name == "string" else name for name in kind if name != "null")
     return _text(setting)
 
 
 def _text(setting: Mapping[str, Any]) -> str:
-    if setting.get("examples"):
-        return f"text such as `{setting['examples'][0]}`"
     longest = setting.get("maxLength")
     return f"text, at most {longest} characters" if longest and longest <= 1000 else "text"
 

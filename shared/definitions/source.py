@@ -46,6 +46,7 @@ class Watermark(Part):
     column: ColumnName = Field(description="The source column that grows with every change (a date or a number).")
     overlap: Duration = Field(
         default=parse_duration("0s"),
+        json_schema_extra={"default": "0s"},
         description="How far before the watermark reading begins, for late entries: 30s, 5m, 2h, 1d.",
     )
 
@@ -184,9 +185,9 @@ class SqlSource(SourceBase):
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
         if (self.table is None) == (self.query is None):
-            raise ValueError("needs exactly one of table and query")
+            raise ValueError("needs exactly one of table and query; keep one")
         if (self.connection is None) == (self.path is None):
-            raise ValueError("needs exactly one of connection and (sqlite only) path")
+            raise ValueError("needs exactly one of connection and (sqlite only) path; keep one")
         if self.path is not None and self.dialect != "sqlite":
             raise ValueError(f"has a path, which is for sqlite only; a {self.dialect} source needs a connection")
         if self.query is not None and self.filter is not None:
