@@ -55,6 +55,10 @@ class SourceSink(Protocol):
 class Source(Protocol):
     """One kind of source, bound to one definition and its variables."""
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files outside the workspace that the sink's queries read; empty for a database."""
+
     def stage(self, sink: SourceSink) -> StagedSource:
         """Put all records into the sink.
 

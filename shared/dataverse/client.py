@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from shared.dataverse.collation import is_accent_sensitive
 from shared.dataverse.metadata import Catalogue, read_table
@@ -42,6 +44,18 @@ class DataverseClient:
         """Who the service takes us for; the cheapest proof that address and credentials are right."""
         reply = self.transport.get("WhoAmI").json()
         return Identity(text(reply, "UserId"), text(reply, "BusinessUnitId"), text(reply, "OrganizationId"))
+
+    def server_time(self) -> datetime:
+        """The service's clock, to whole seconds, in UTC.
+
+        Raises:
+            DestinationError: the reply has no readable date.
+        """
+        date = self.transport.get("WhoAmI").headers.get("date", "")
+        try:
+            return parsedate_to_datetime(date).astimezone(UTC)
+        except ValueError:
+            raise DestinationError(f"the service's reply has no readable Date header (found {date[:40]!r})") from None
 
     def environment(self) -> Environment:
         """What holds for the whole environment.

@@ -19,7 +19,9 @@ import orjson
 from shared.engine.workspace import Workspace
 from shared.errors import RefuseError
 from shared.sql import literal
-from shared.values.changes import Action, FieldChange, PlannedChange
+from shared.values.changes import Action
+from shared.values.jobs import DestinationBalance, SourceBalance
+from shared.values.plans import FieldChange, PlannedChange
 
 ROWS = "plan.parquet"
 MANIFEST = "plan.json"
@@ -40,7 +42,11 @@ class PlannedColumn:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a plan's rows mean and where they belong. `ids`: how new ids were made (growing, derived, source)."""
+    """What a plan's rows mean and where they belong.
+
+    `ids`: how new ids were made (growing, derived, source). `source` and `destination` are the balances while nothing
+    is written; `reported` counts records that break a rule which only reports.
+    """
 
     job: str
     sync: str
@@ -51,6 +57,9 @@ class Manifest:
     accent_sensitive: bool
     columns: tuple[PlannedColumn, ...]
     counts: Mapping[str, int]
+    source: SourceBalance
+    destination: DestinationBalance
+    reported: int
 
     def to_json(self) -> bytes:
         """As it is stored."""
@@ -61,14 +70,18 @@ class Manifest:
         """As it was stored."""
         values: dict[str, Any] = orjson.loads(text)
         columns = tuple(PlannedColumn(**_tuples(column)) for column in values.pop("columns"))
-        return cls(**_tuples(values), columns=columns)
+        source, destination = SourceBalance(**values.pop("source")), DestinationBalance(**values.pop("destination"))
+        return cls(**_tuples(values), columns=columns, source=source, destination=destination)
 
     @property
     def read_names(self) -> Mapping[str, str]:
-        """From every member of a request to the name under which its value is read."""
-        names = {column.name: column.read_name for column in self.columns if not column.navigations}
-        binds = {f"{n}@odata.bind": column.read_name for column in self.columns for n in column.navigations}
-        return names | binds
+        """From every plain member of a request to the name under which its value is read."""
+        return {column.name: column.read_name for column in self.columns if not column.navigations}
+
+    @property
+    def binds(self) -> Mapping[str, str]:
+        """From every member that binds a lookup to the name under which the lookup's id is read."""
+        return {f"{n}@odata.bind": column.read_name for column in self.columns for n in column.navigations}
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,9 +131,9 @@ class PlanFile:
         return sum(self.manifest.counts.values())
 
     def chunks(self, size: int) -> Iterator[list[PlanRow]]:
-        """All changes in order, at most `size` at a time."""
+        """All changes in order, at most `size` at a time; the file holds them in order and one thread reads it."""
         cursor = self._connection.cursor()
-        cursor.execute(f"SELECT {_COLUMNS} FROM {self._path} ORDER BY change")
+        cursor.execute(f"SELECT {_COLUMNS} FROM {self._path}")
         while rows := cursor.fetchmany(size):
             yield [_row(row) for row in rows]
 
@@ -150,7 +163,7 @@ class PlanFile:
         new = self.sent_values(row)
         names = {column.read_name: column.name for column in self.manifest.columns}
         fields = tuple(
-            FieldChange(names.get(name, name), _text(old.get(name)), _text(new.get(name)))
+            FieldChange(names.get(name, name), old.get(name), new.get(name))
             for name in dict.fromkeys([*old, *new])
             if row.action is not Action.DELETE or old.get(name) is not None
         )
@@ -158,11 +171,12 @@ class PlanFile:
 
     def sent_values(self, row: PlanRow) -> dict[str, object]:
         """What a change writes, by read name; a bound row as its id."""
-        read_names = self.manifest.read_names
+        read_names, binds = self.manifest.read_names, self.manifest.binds
         members: dict[str, object] = {}
         for text in (row.after, row.later):
             members |= orjson.loads(text) if text else {}
-        return {read_names.get(name, name): _bound(value) for name, value in members.items()}
+        plain = {read_names.get(name, name): value for name, value in members.items() if name not in binds}
+        return plain | {binds[name]: _bound_id(value) for name, value in members.items() if name in binds}
 
     def export(self, path: Path) -> int:
         """Write the plan as CSV, JSON lines or Parquet, by the file's ending; returns the number of changes."""
@@ -190,16 +204,6 @@ def _spread(rows: list[PlanRow], limit: int) -> list[PlanRow]:
     return sorted((row for _, _, row in chosen), key=lambda row: row.change)
 
 
-def _bound(value: object) -> object:
-    """The id inside `/accounts(…)`; any other value as it is."""
-    if isinstance(value, str) and value.startswith("/") and value.endswith(")"):
-        return value[value.rindex("(") + 1 : -1]
-    return value
-
-
-def _text(value: object) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+def _bound_id(value: object) -> str | None:
+    """The id inside `/accounts(…)`; None when the lookup is cleared."""
+    return value[value.rindex("(") + 1 : -1] if isinstance(value, str) else None

@@ -20,6 +20,8 @@ _TABLE = """
         code VARCHAR, request_id VARCHAR, rejecting BOOLEAN
     )
 """
+FLAGGED = """(SELECT * FROM source WHERE row_no IN (SELECT row_no FROM wanted WHERE "!rejected" OR "!reported"))"""
+"""The staged records with a problem, as a relation."""
 _FATES = "CREATE OR REPLACE TABLE fates (row_no BIGINT, bucket VARCHAR)"
 
 
@@ -40,7 +42,10 @@ class Rejections:
             self._workspace.append("rejects", [(*text, None, None, True) for text in texts])
 
     def by_schema(self, source: TypedSource) -> None:
-        """Records that break the schema's rules, or are only reported by them."""
+        """Records that break the schema's rules, or are only reported by them.
+
+        `source` is composed over `FLAGGED`, so that only those records are looked at again.
+        """
         self._workspace.run(
             f"""
             INSERT INTO rejects

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ from shared.errors import FailError
 from shared.sql import identifier, literal
 
 Row = tuple[object, ...]
+SPOOL = "spool"
+"""The folder inside a workspace for files that come and go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +29,33 @@ class Limits:
     disk_mb: int = 20_000
 
 
-class Workspace:
-    """One DuckDB database in a folder of its own; both vanish on exit."""
+@contextmanager
+def workspace_folder(parent: Path | None = None) -> Iterator[Path]:
+    """A folder for one job's workspace; it vanishes afterwards."""
+    with tempfile.TemporaryDirectory(prefix="dynsync-", dir=parent, ignore_cleanup_errors=True) as folder:
+        (Path(folder) / SPOOL).mkdir()
+        yield Path(folder)
 
-    def __init__(self, *, limits: Limits, parent: Path | None = None, readable: Sequence[Path] = ()) -> None:
-        """Open the workspace. `readable` are files and folders outside it that may be read."""
-        self.folder = Path(tempfile.mkdtemp(prefix="dynsync-", dir=parent))
-        self.spool = self.folder / "spool"
-        self.spool.mkdir()
+
+class Workspace:
+    """One DuckDB database in `folder` (from `workspace_folder`). `readable` are files outside it that may be read."""
+
+    def __init__(self, folder: Path, *, limits: Limits, readable: Sequence[Path] = ()) -> None:
+        self.folder = folder
+        self.spool = folder / SPOOL
         self._connection = duckdb.connect(str(self.folder / "work.duckdb"))
         for statement in self._settings(limits, readable):
             self._connection.execute(statement).fetchall()
 
     def _settings(self, limits: Limits, readable: Sequence[Path]) -> list[str]:
-        folders = [str(self.folder), *(str(path) for path in readable if path.is_dir())]
-        files = [str(path) for path in readable if not path.is_dir()]
         return [
             f"SET memory_limit = '{limits.memory_mb}MB'",
             f"SET threads = {limits.threads}",
             f"SET temp_directory = {literal(str(self.folder / 'spill'))}",
             f"SET max_temp_directory_size = '{limits.disk_mb}MB'",
             "SET TimeZone = 'UTC'",
-            f"SET allowed_directories = {_list(folders)}",
-            f"SET allowed_paths = {_list(files)}",
+            f"SET allowed_directories = {_list([self.folder])}",
+            f"SET allowed_paths = {_list(readable)}",
             "SET enable_external_access = FALSE",
             "SET lock_configuration = TRUE",
         ]
@@ -64,9 +69,8 @@ class Workspace:
         self.close()
 
     def close(self) -> None:
-        """Close the database and delete the folder."""
+        """Close the database."""
         self._connection.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def run(self, sql: str, parameters: Mapping[str, object] | None = None) -> int:
         """Run one statement to its end; the number of rows it changed (0 when it tells none).
@@ -151,5 +155,5 @@ def _limits_in_words() -> Iterator[None]:
         ) from error
 
 
-def _list(paths: Sequence[str]) -> str:
-    return "[" + ", ".join(literal(path) for path in paths) + "]"
+def _list(paths: Sequence[Path]) -> str:
+    return "[" + ", ".join(literal(str(path)) for path in paths) + "]"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping as MappingOf, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from shared.canonical import Form, form_of
+from shared.canonical import MONEY_SCALE, Form, form_of
 from shared.columns import TypedColumn
 from shared.definitions.mapping import ColumnMapping, EntityFromColumn, Link
 from shared.definitions.sync import SyncDefinition
@@ -67,7 +67,7 @@ class Builder:
         sources = [self.columns[name] for name in mapping.sources if name in self.columns]
         if column is None or len(sources) < len(mapping.sources):
             return None
-        form = form_of(column, money_scale=self._money_scale())
+        form = form_of(column, money_scale=self._money_scale(column))
         link = self._link(f"{path}.link", number, mapping.link, column, sources) if mapping.link else None
         if mapping.link and link is None:
             return None
@@ -93,11 +93,14 @@ class Builder:
             return None
         return column
 
-    def _money_scale(self) -> int | None:
+    def _money_scale(self, column: Column) -> int:
+        """Digits that Dataverse keeps; with a currency per record as many as money can have (see `_by_currency`)."""
         environment, code = self.metadata.environment, self.definition.destination.currency
+        if column.precision_source == 1:
+            return environment.pricing_precision
         if code and code in environment.currencies:
             return environment.currencies[code][1]
-        return None
+        return MONEY_SCALE
 
     def _fits(self, path: str, column: Column, form: Form, source: TypedColumn) -> bool:
         if column.is_lookup and len(column.targets) != 1:
@@ -179,6 +182,7 @@ def prepare(
     found = [builder.target(number, mapping) for number, mapping in enumerate(definition.mappings)]
     targets = [target for target in found if target is not None]
     targets += _currency(builder, targets)
+    targets = _by_currency(builder, targets)
     _check_money(builder, targets)
     _check_ids(builder)
     _check_key(builder, targets)
@@ -211,6 +215,26 @@ def _currency(builder: Builder, targets: Sequence[Target]) -> list[Target]:
         builder.note("destination.currency", f"the environment has no currency {code}", f"it has {listed}")
         return []
     return [Target(form_of(column), (), Cell(f"{literal(known[code][0])}::UUID"))]
+
+
+def _by_currency(builder: Builder, targets: list[Target]) -> list[Target]:
+    """Where each record names its currency, money is rounded to that currency's precision."""
+    currency = next((target for target in targets if target.name == _CURRENCY and target.sources), None)
+    if currency is None:
+        return targets
+    known = builder.metadata.environment.currencies.values()
+
+    def rounded(target: Target) -> Target:
+        column = target.form.column
+        if column.kind is not ColumnKind.MONEY or column.precision_source != 2:
+            return target
+        value = target.cell.value
+        cases = " ".join(f"WHEN {literal(id_)}::UUID THEN round({value}, {digits})" for id_, digits in known)
+        if not cases:
+            return target
+        return replace(target, cell=replace(target.cell, value=f"CASE {currency.cell.value} {cases} ELSE {value} END"))
+
+    return [rounded(target) for target in targets]
 
 
 def _check_money(builder: Builder, targets: Sequence[Target]) -> None:

@@ -3,7 +3,8 @@
 `wanted` holds one row per record that the source filter kept:
 
     row_no BIGINT, ok BOOLEAN, kh UBIGINT (hash of the key as the server sees it, NULL when unreadable),
-    rh UBIGINT (hash of all compared values, NULL when a cell is absent), "!rejected" BOOLEAN (by the schema rules),
+    rh UBIGINT (hash of all compared values, NULL when a cell is absent), "!rejected" and "!reported" BOOLEAN
+    (by the schema rules),
     "!action" VARCHAR (only with an action column),
     per target: "name" (canonical value), "name!" UTINYINT (number of the flaw, 0 for none),
                 "name?" BOOLEAN (absent; only where that can be), "name@" VARCHAR (table of a polymorphic lookup),
@@ -120,7 +121,7 @@ def _linked(mapping: Mapping) -> str:
 
 
 def _mapped_columns(mapping: Mapping) -> str:
-    columns = ["row_no", '"!rejected"']
+    columns = ["row_no", '"!rejected"', '"!reported"']
     for target in mapping.targets:
         columns.extend(_target_columns(target))
     if mapping.action:
@@ -177,11 +178,6 @@ def row_hash(mapping: Mapping, alias: str) -> str:
     closer = [f"{alias}.{identifier(target.name + '?')}" for target in mapping.compared if target.may_be_absent]
     closer += [f"{alias}.\"!action\" = 'DELETE'"] if mapping.action else []
     return f"CASE WHEN {' OR '.join(closer)} THEN NULL ELSE {hashed} END" if closer else hashed
-
-
-def flaw_query(target: Target) -> str:
-    """The query that names each record with a flaw in this cell: row_no and the flaw's number."""
-    return f"SELECT row_no, {identifier(target.name + '!')} AS flaw FROM wanted WHERE flaw > 0"
 
 
 def key_display(forms: Sequence[Form], alias: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from pathlib import Path
 from typing import Literal, Protocol
 
 from shared import variables
@@ -113,6 +114,11 @@ class DbApiSource:
     statement: Statement
     wanted: tuple[str, ...]
     shown: str
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """None: rows come through the driver."""
+        return ()
 
     def stage(self, sink: SourceSink) -> StagedSource:
         """See `Source.stage`: the rows in the order of the database, fetched by 10,000."""

@@ -34,6 +34,11 @@ class DelimitedFile:
     encoding: str
     spool: Path
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file itself."""
+        return (self.path,)
+
     def stage(self, sink: SourceSink) -> StagedSource:
         """See `Source.stage`: every cell as VARCHAR; an empty cell, quoted or not, is NULL."""
         names.require_distinct(self.wanted, where=str(self.path))

@@ -31,6 +31,11 @@ class JsonFile:
     records: str | None
     spool: Path
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file itself."""
+        return (self.path,)
+
     def stage(self, sink: SourceSink) -> StagedSource:
         """See `Source.stage`: every value as VARCHAR, and for each column whether it is absent (`"<name>?"`).
 

@@ -67,8 +67,10 @@ class _Window:
                 value, end = DECODER.raw_decode(self.text, self.at)
             except RecursionError:
                 raise self.error(f"{what} is nested too deeply") from None
+            except json.JSONDecodeError as error:
+                reason, behind = error.msg, error.pos - self.at
             except ValueError as error:
-                fault = error
+                reason, behind = str(error), 0
             else:
                 length, whole = end - self.at, end < len(self.text)
                 if whole or not self.more_for(what):
@@ -76,7 +78,7 @@ class _Window:
                     return value
                 continue
             if not self.more_for(what):
-                raise self._invalid(fault)
+                raise self._invalid(reason, behind)
 
     def more_for(self, what: str) -> bool:
         """Take in more of a value that may go on, up to the limit for one record."""
@@ -86,12 +88,10 @@ class _Window:
             )
         return not self.ended and self.more()
 
-    def _invalid(self, fault: ValueError) -> SourceError:
-        if isinstance(fault, json.JSONDecodeError):
-            self.at = fault.pos
-            ended = fault.pos >= len(self.text.rstrip()) or fault.msg.startswith("Unterminated string")
-            return self.error("the file ends in the middle of a value" if ended else fault.msg)
-        return self.error(str(fault))
+    def _invalid(self, reason: str, behind: int) -> SourceError:
+        self.at += behind
+        ended = self.at >= len(self.text.rstrip()) or reason.startswith("Unterminated string")
+        return self.error("the file ends in the middle of a value" if ended else reason)
 
     def error(self, reason: str) -> SourceError:
         """An error at the present place."""

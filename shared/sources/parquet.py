@@ -25,6 +25,11 @@ class ParquetFile:
     path: Path
     wanted: tuple[str, ...]
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file itself."""
+        return (self.path,)
+
     def stage(self, sink: SourceSink) -> StagedSource:
         """See `Source.stage`: the file's own types; lists and objects as JSON text; bytes as base64."""
         names.require_distinct(self.wanted, where=str(self.path))

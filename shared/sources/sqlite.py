@@ -24,6 +24,7 @@ def _authorise(action: int, *_: str | None) -> int:
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that can only read this file: no writes, no ATTACH, no PRAGMA. It waits ten seconds for a lock."""
     connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_WAIT_S)
+    connection.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)  # else a mistyped "column" is read as a text
     connection.set_authorizer(_authorise)
     return connection
 

@@ -73,24 +73,3 @@ class ChunkOutcome:
     last_change: int
     answered: bool
     exceptions: tuple[Outcome, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FieldChange:
-    """One column of a planned change, old → new, as texts; None is null."""
-
-    column: str
-    old: str | None
-    new: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedChange:
-    """One change of a plan as a person reads it. `row_no` is the source record's number, None for dropped rows."""
-
-    change: int
-    action: Action
-    key: str
-    row_id: str
-    row_no: int | None
-    fields: tuple[FieldChange, ...]

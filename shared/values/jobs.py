@@ -56,7 +56,7 @@ class SourceBalance:
     @property
     def closes(self) -> bool:
         """Whether the buckets add up to what was read."""
-        return self.read == sum(getattr(self, name) for name in SOURCE_BUCKETS)
+        return self.read == sum(int(getattr(self, name)) for name in SOURCE_BUCKETS)
 
 
 SOURCE_BUCKETS = tuple(name for name in SourceBalance.__dataclass_fields__ if name != "read")

@@ -25,6 +25,7 @@ class RejectType(StrEnum):
     UNKNOWN_ACTION = "Unknown Action"
     NOT_ALLOWED = "Not Allowed"
     REFUSED = "Refused by Dataverse"
+    CONFLICT = "Conflict"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,251 @@
+"""Applies a stored plan: chunk by chunk, each noted before it is sent and after it is answered.
+
+A plain run writes at bulk speed. A plan that a person approved is applied carefully: the planned columns are read again
+first, a row that moved is a conflict, and the write carries the row's fresh ETag.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from shared.brakes import stops_apply
+from shared.definitions.behaviour import Brakes
+from shared.engine.identity import next_derivation
+from shared.engine.plan import PlanFile, PlanRow
+from shared.engine.readback import Present, ReadBack, stands_as_after, stands_as_before
+from shared.ports import OutcomeStore, ProgressListener
+from shared.values.changes import Action, ChunkOutcome, Outcome, OutcomeStatus, Write, WriteKind
+from shared.values.jobs import Brake, Phase, Progress
+
+CHUNK = 1000
+"""Changes in one chunk: the most that one bulk call takes."""
+EXISTS = "0x80040237"
+"""Dataverse's code for a row that exists already."""
+_DERIVATIONS = 3
+_MOVED = "the row was changed after the plan was made; make a new plan to see what it holds now"
+_TAKEN = "a row with this key was created after the plan was made"
+
+
+class RowWriter(Protocol):
+    """Writes rows of one table (`dataverse.Writer`)."""
+
+    def write(self, kind: WriteKind, writes: Sequence[Write]) -> list[Outcome]:
+        """One outcome per write, in order."""
+
+
+Tally = Counter[tuple[Action, bool, OutcomeStatus]]
+"""How many changes had which outcome: (action, stands for a source record, status)."""
+
+
+@dataclass(slots=True)
+class Applied:
+    """What an apply did. `brake` is set when it stopped in its course."""
+
+    tally: Tally = field(default_factory=Counter)
+    brake: Brake | None = None
+
+    @property
+    def refused(self) -> int:
+        """Changes that Dataverse refused."""
+        return sum(n for (_, _, status), n in self.tally.items() if status is OutcomeStatus.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Applier:
+    """Applies one job's plan. `careful` compares every row before it is written."""
+
+    job_id: str
+    plan: PlanFile
+    writer: RowWriter
+    readback: ReadBack
+    outcomes: OutcomeStore
+    brakes: Brakes
+    parallel: int = 4
+    chunk_size: int = CHUNK
+    careful: bool = False
+    progress: ProgressListener = lambda _: None  # noqa: E731 - a listener that does nothing
+    cancelled: Callable[[], bool] = lambda: False  # noqa: E731 - a job that nobody cancels
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def apply(self) -> Applied:
+        """Apply what is not applied yet; safe to call again after a stop at any point.
+
+        Raises:
+            FailError: Dataverse refuses the whole job; chunks without an answer stay in doubt.
+        """
+        known = {chunk.chunk: chunk for chunk in self.outcomes.chunks(self.job_id)}
+        applied = Applied()
+        pool = ThreadPoolExecutor(self.parallel, thread_name_prefix="dynsync-apply")
+        try:
+            self._submit_all(pool, known, applied)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        return applied
+
+    def _submit_all(self, pool: ThreadPoolExecutor, known: Mapping[int, ChunkOutcome], applied: Applied) -> None:
+        running: set[Future[list[tuple[PlanRow, Outcome]]]] = set()
+        kind: WriteKind | None = None
+        for number, rows in enumerate(self._chunks()):
+            if write_kind(rows[0].action) is not kind:
+                self._collect(running, applied, leave=0)
+                kind = write_kind(rows[0].action)
+            if applied.brake or self.cancelled():
+                break
+            noted = known.get(number)
+            if noted is not None and noted.answered:
+                self._count(applied, _noted_outcomes(rows, noted))
+                continue
+            running.add(pool.submit(self._apply_chunk, number, rows, noted is not None))
+            self._collect(running, applied, leave=2 * self.parallel)
+        self._collect(running, applied, leave=0)
+
+    def _collect(self, running: set[Future[list[tuple[PlanRow, Outcome]]]], applied: Applied, *, leave: int) -> None:
+        while len(running) > leave:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            running -= done
+            for future in done:
+                self._count(applied, future.result())
+
+    def _count(self, applied: Applied, outcomes: Iterable[tuple[PlanRow, Outcome]]) -> None:
+        for row, outcome in outcomes:
+            applied.tally[row.action, row.row_no is not None, outcome.status] += 1
+        applied.brake = applied.brake or stops_apply(self.brakes, refused=applied.refused, planned=self.plan.total)
+        done = sum(applied.tally.values())
+        self.progress(Progress(Phase.APPLY, done, self.plan.total, applied.refused))
+
+    def _chunks(self) -> Iterator[list[PlanRow]]:
+        """Runs of changes of one kind of write, at most `chunk_size` each; the same runs at every call."""
+        for rows in self.plan.chunks(self.chunk_size):
+            start = 0
+            for end in range(1, len(rows) + 1):
+                if end == len(rows) or write_kind(rows[end].action) is not write_kind(rows[start].action):
+                    yield rows[start:end]
+                    start = end
+
+    def _apply_chunk(self, number: int, rows: list[PlanRow], in_doubt: bool) -> list[tuple[PlanRow, Outcome]]:
+        span = (number, rows[0].change, rows[-1].change)
+        if not in_doubt:
+            self.outcomes.mark_sent(self.job_id, ChunkOutcome(*span, answered=False))
+        outcomes = self._settled(rows) if in_doubt else self._compared(rows) if self.careful else {}
+        open_rows = [row for row in rows if row.change not in outcomes]
+        etags = self._etags(open_rows) if self.careful or in_doubt else {}
+        outcomes |= self._written(open_rows, etags)
+        exceptions = tuple(outcome for outcome in outcomes.values() if outcome.status is not OutcomeStatus.DONE)
+        self.outcomes.record(self.job_id, ChunkOutcome(*span, answered=True, exceptions=exceptions))
+        return [(row, outcomes[row.change]) for row in rows]
+
+    # ---- comparing with what stands there now
+
+    def _compared(self, rows: list[PlanRow]) -> dict[int, Outcome]:
+        """The rows that moved since the plan was made, as conflicts."""
+        if rows[0].action is Action.CREATE:
+            return {change: _conflict(change, _TAKEN) for change in self.readback.taken(rows)}
+        present = self._present(rows)
+        return {
+            row.change: _conflict(row.change, _MOVED)
+            for row in rows
+            if row.id not in present or not stands_as_before(row, present[row.id].values)
+        }
+
+    def _settled(self, rows: list[PlanRow]) -> dict[int, Outcome]:
+        """The in-doubt rule: as planned = done, as before = still to send, neither = conflict."""
+        present = self._present(rows)
+        outcomes = {}
+        for row in rows:
+            now = present.get(row.id)
+            if _is_done(self.plan, row, now):
+                outcomes[row.change] = Outcome(row.change, OutcomeStatus.DONE)
+            elif not _is_unsent(row, now):
+                outcomes[row.change] = _conflict(row.change, _MOVED)
+        return outcomes
+
+    def _present(self, rows: list[PlanRow]) -> dict[str, Present]:
+        ids = [row.id for row in rows]
+        if rows[0].action is Action.DELETE:
+            with self._lock:
+                return {row_id: Present(row, None) for row_id, row in self.readback.whole_rows(ids).items()}
+        with self._lock:
+            return self.readback.rows(ids)
+
+    def _etags(self, rows: list[PlanRow]) -> dict[str, str | None]:
+        if not rows or rows[0].action is Action.CREATE:
+            return {}
+        with self._lock:
+            return {row_id: row.etag for row_id, row in self.readback.rows([row.id for row in rows]).items()}
+
+    # ---- writing
+
+    def _written(self, rows: list[PlanRow], etags: Mapping[str, str | None]) -> dict[int, Outcome]:
+        if not rows:
+            return {}
+        kind = write_kind(rows[0].action)
+        writes = [Write(row.change, row.id, row.after or "{}", etags.get(row.id)) for row in rows]
+        outcomes = {outcome.change: outcome for outcome in self.writer.write(kind, writes)}
+        if kind is WriteKind.CREATE:
+            outcomes |= self._existing(rows, outcomes)
+            outcomes |= self._second_steps(rows, outcomes)
+        return outcomes
+
+    def _existing(self, rows: list[PlanRow], outcomes: Mapping[int, Outcome]) -> dict[int, Outcome]:
+        """A create that met its own id: the same key is an update, another key takes the next derivation."""
+        met = [row for row in rows if outcomes[row.change].code == EXISTS]
+        if not met:
+            return {}
+        with self._lock:
+            present = self.readback.rows([row.id for row in met])
+        ours = [row for row in met if row.id in present and self.readback.same_key(row, present[row.id])]
+        updates = [Write(row.change, row.id, row.after or "{}", present[row.id].etag) for row in ours]
+        settled = self.writer.write(WriteKind.UPDATE, updates) if updates else []
+        foreign = [row for row in met if row not in ours] if self.plan.manifest.ids == "derived" else []
+        return {outcome.change: outcome for outcome in [*settled, *self._derived_again(foreign)]}
+
+    def _derived_again(self, rows: list[PlanRow]) -> list[Outcome]:
+        ids = {row.change: row.id for row in rows}
+        outcomes: dict[int, Outcome] = {}
+        for _ in range(_DERIVATIONS):
+            if not rows:
+                break
+            ids |= {row.change: next_derivation(ids[row.change]) for row in rows}
+            writes = [Write(row.change, ids[row.change], row.after or "{}") for row in rows]
+            outcomes |= {outcome.change: outcome for outcome in self.writer.write(WriteKind.CREATE, writes)}
+            rows = [row for row in rows if outcomes[row.change].code == EXISTS]
+        return list(outcomes.values())
+
+    def _second_steps(self, rows: list[PlanRow], outcomes: Mapping[int, Outcome]) -> dict[int, Outcome]:
+        """What could not be written while the row was created; one outcome for both steps."""
+        created = [row for row in rows if row.later and outcomes[row.change].status is OutcomeStatus.DONE]
+        writes = [Write(row.change, row.id, row.later or "{}") for row in created]
+        return {outcome.change: outcome for outcome in self.writer.write(WriteKind.UPDATE, writes)} if writes else {}
+
+
+def write_kind(action: Action) -> WriteKind:
+    """The request that carries an action."""
+    if action is Action.CREATE:
+        return WriteKind.CREATE
+    return WriteKind.DELETE if action is Action.DELETE else WriteKind.UPDATE
+
+
+def _noted_outcomes(rows: list[PlanRow], noted: ChunkOutcome) -> list[tuple[PlanRow, Outcome]]:
+    exceptions = {outcome.change: outcome for outcome in noted.exceptions}
+    return [(row, exceptions.get(row.change, Outcome(row.change, OutcomeStatus.DONE))) for row in rows]
+
+
+def _conflict(change: int, message: str) -> Outcome:
+    return Outcome(change, OutcomeStatus.CONFLICT, message=message)
+
+
+def _is_done(plan: PlanFile, row: PlanRow, now: Present | None) -> bool:
+    if row.action is Action.DELETE:
+        return now is None
+    return now is not None and (stands_as_after(plan, row, now.values) if row.before or row.later else True)
+
+
+def _is_unsent(row: PlanRow, now: Present | None) -> bool:
+    if row.action is Action.CREATE:
+        return now is None or row.later is not None
+    return now is not None and stands_as_before(row, now.values)

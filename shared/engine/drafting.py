@@ -1,0 +1,340 @@
+"""The first half of a job: source and destination are read, compared, and the plan is drafted. Nothing is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from shared import reconcile
+from shared.brakes import PlanCounts
+from shared.columns import TypedColumn, TypedSource, compose
+from shared.dataverse.client import DataverseClient
+from shared.definitions.behaviour import ConditionalUpdate
+from shared.definitions.sync import SyncDefinition
+from shared.engine import reading
+from shared.engine.balances import planned_changes, planned_destination, planned_source
+from shared.engine.identity import sequence_start
+from shared.engine.plan import Manifest, PlannedColumn, store_rows
+from shared.engine.planning import Planner, Rules, create_id
+from shared.engine.preparing import Filters, record_filter
+from shared.engine.readback import whole_rows
+from shared.engine.reconciling import Found, compare, set_aside_repeated
+from shared.engine.rejecting import FLAGGED, Rejections
+from shared.engine.resolving import Resolver
+from shared.engine.workspace import SourceTable, Workspace
+from shared.errors import DefinitionError
+from shared.mapping.build import Metadata, Prepared, prepare
+from shared.mapping.compose import wanted_query
+from shared.ports import ProgressListener, Source, StagedSource
+from shared.sql import identifier, literal
+from shared.values.changes import Action
+from shared.values.jobs import Phase, Progress
+
+KEY_READS = 5000
+"""Up to this many keys are looked up one by one (in `In` filters) instead of reading the table."""
+_DELETED_AT_A_TIME = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a job knows when its plan is drafted; the plan's rows stand in the workspace's table `plan`."""
+
+    manifest: Manifest
+    counts: PlanCounts
+    skipped_cells: int
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Drafter:
+    """Drafts one job's plan in a workspace."""
+
+    workspace: Workspace
+    definition: SyncDefinition
+    client: DataverseClient
+    metadata: Metadata
+    source: Source
+    variables: Mapping[str, str]
+    job_id: str
+    now: datetime
+    progress: ProgressListener
+    timings_s: dict[str, float] = field(default_factory=dict)
+    clock_s: Callable[[], float] = time.perf_counter
+
+    def draft(self) -> Draft:
+        """Read, map, compare and plan.
+
+        Raises:
+            SourceError: the source cannot be read to its end; nothing else has been done.
+            DefinitionError: a formula or mapping does not fit the source.
+        """
+        began = self.client.server_time()
+        with self._phase(Phase.READ_SOURCE):
+            staged = self.source.stage(SourceTable(self.workspace))
+            self.progress(Progress(Phase.READ_SOURCE, staged.records, staged.records, len(staged.malformed)))
+            typed = self._typed("source")
+        prepared = self._prepared(typed)
+        with self._phase(Phase.RESOLVE):
+            Resolver(self.workspace, self.client, prepared, typed, self._filters.bound).resolve()
+            rejections = self._map(prepared, typed, staged)
+        with self._phase(Phase.READ_DESTINATION):
+            self._read_destination(prepared)
+        with self._phase(Phase.RECONCILE):
+            found = self._compare(prepared, rejections, began, staged)
+            self._set_outside_aside(prepared, rejections)
+        with self._phase(Phase.PLAN):
+            ids = self._plan(prepared, rejections, found)
+        return self._draft(prepared, staged, found, ids)
+
+    @contextmanager
+    def _phase(self, phase: Phase) -> Iterator[None]:
+        self.progress(Progress(phase))
+        started = self.clock_s()
+        yield
+        self.timings_s[phase.value] = round(self.clock_s() - started, 3)
+
+    @property
+    def _filters(self) -> Filters:
+        return Filters(self.variables)
+
+    # ---- source
+
+    def _typed(self, relation: str) -> TypedSource:
+        staged = self.workspace.columns("source")
+        return compose(
+            self.definition.source.columns,
+            relation=relation,
+            staged={name: type_ for name, type_ in staged.items() if name != "row_no"},
+            variables=self.variables,
+            time_zone=self.definition.source.time_zone,
+            record_filter=record_filter(self.definition),
+        )
+
+    def _prepared(self, typed: TypedSource) -> Prepared:
+        columns: dict[str, TypedColumn] = {column.name: column for column in typed.columns}
+        prepared, problems = prepare(self.definition, self.metadata, columns)
+        if prepared is None:
+            raise DefinitionError(self.definition.name, problems)
+        return prepared
+
+    def _map(self, prepared: Prepared, typed: TypedSource, staged: StagedSource) -> Rejections:
+        self.workspace.run(f"CREATE OR REPLACE TABLE wanted AS {wanted_query(prepared.mapping, typed)}", typed.parameters)
+        rejections = Rejections(self.workspace, prepared.mapping)
+        rejections.malformed(staged.malformed)
+        if self.workspace.value('SELECT count(*) FROM wanted WHERE "!rejected" OR "!reported"'):
+            rejections.by_schema(self._typed(FLAGGED))
+        rejections.by_mapping()
+        set_aside_repeated(self.workspace, prepared, rejections, self.definition.behaviour.duplicates)
+        return rejections
+
+    # ---- destination
+
+    def _read_destination(self, prepared: Prepared) -> None:
+        table, where = self.metadata.table, self._filters.bound(self.definition.destination.filter, self.metadata.table)
+        columns = reading.selected_columns(prepared)
+        few = self._few_keys(prepared) if self.definition.behaviour.strategy == "delta" else None
+        if few is not None:
+            lists = self.client.rows_by_key(table, prepared.mapping.key, few, columns, filter=where)
+            reading.load_present(self.workspace, prepared, reading.as_pages(lists))
+            return
+        total = self.client.total(table, where)
+
+        def told(rows: int) -> None:
+            self.progress(Progress(Phase.READ_DESTINATION, rows, total))
+
+        reading.load_present(self.workspace, prepared, self.client.pages(table, columns, filter=where), told=told)
+
+    def _few_keys(self, prepared: Prepared) -> list[tuple[object, ...]] | None:
+        if self.workspace.value("SELECT count(*) FROM wanted WHERE ok") > KEY_READS:
+            return None
+        return list(reading.keys(self.workspace, prepared.mapping.key, "w.ok"))
+
+    def _compare(self, prepared: Prepared, rejections: Rejections, began: datetime, staged: StagedSource) -> Found:
+        return compare(
+            self.workspace,
+            prepared,
+            rejections,
+            began=began,
+            malformed=len(staged.malformed),
+            table=self.metadata.table.name,
+        )
+
+    def _set_outside_aside(self, prepared: Prepared, rejections: Rejections) -> None:
+        """New keys are looked up again without the destination filter; a hit is never created."""
+        if not self.definition.destination.filter or not self.workspace.value("SELECT count(*) FROM fresh"):
+            return
+        key, table = prepared.mapping.key, self.metadata.table
+        fresh = "w.ok AND w.row_no IN (SELECT row_no FROM fresh)"
+        self.workspace.run("CREATE OR REPLACE TABLE elsewhere AS FROM present LIMIT 0")
+        few = self.workspace.value("SELECT count(*) FROM fresh") <= KEY_READS
+        keys = list(reading.keys(self.workspace, key, fresh)) if few else []
+        pages = (
+            reading.as_pages(self.client.rows_by_key(table, key, keys, key))
+            if few
+            else self.client.pages(table, list(key))
+        )
+        reading.load(self.workspace, "elsewhere", reconcile.page_rows(prepared), pages)
+        same = reconcile.same_key(prepared.mapping, "w", "p")
+        rows = f"SELECT DISTINCT w.row_no FROM wanted w JOIN elsewhere p ON w.kh = p.kh AND {same} WHERE {fresh}"
+        self.workspace.run(f"CREATE OR REPLACE TABLE outside AS {rows}")
+        rejections.fate("FROM outside", "outside")
+        self.workspace.run("UPDATE wanted SET ok = FALSE WHERE row_no IN (FROM outside)")
+
+    # ---- plan
+
+    def _plan(self, prepared: Prepared, rejections: Rejections, found: Found) -> str:
+        ids = self._ids(prepared)
+        planner = Planner(
+            self.workspace, prepared, self._rules(prepared), rejections, self.now, self.metadata.table.name
+        )
+        start = sequence_start(self.now) if ids == "growing" else None
+        id_sql = create_id(
+            prepared,
+            environment=self.metadata.environment.organization_id,
+            table=self.metadata.table.name,
+            job=self.job_id,
+            sequence_start=start,
+        )
+        full = self.definition.behaviour.strategy == "full"
+        planner.plan(id_sql=id_sql, drop=full and found.withheld is None)
+        self._keep_deleted_rows()
+        return ids
+
+    def _ids(self, prepared: Prepared) -> str:
+        if prepared.mapping.id_target is not None:
+            return "source"
+        return "growing" if self.metadata.table.key_over(set(prepared.mapping.key)) else "derived"
+
+    def _rules(self, prepared: Prepared) -> Rules:
+        behaviour = self.definition.behaviour
+        when = None
+        if prepared.when is not None:
+            when = prepared.when.sql(_pair_column)
+        names = prepared.when.variables if prepared.when else frozenset()
+        return Rules(
+            insert=behaviour.new == "insert",
+            update=isinstance(behaviour.changed, ConditionalUpdate) or behaviour.changed == "update",
+            revive=behaviour.returned == "revive",
+            deletes=behaviour.deletes,
+            id_column_insert=self.definition.destination.id_column_insert,
+            when=when,
+            parameters={f"v_{name}": self.variables[name] for name in names},
+        )
+
+    def _keep_deleted_rows(self) -> None:
+        """A deleted row is kept whole in the plan, so that it can be made again."""
+        rows = self.workspace.rows("SELECT id::VARCHAR FROM plan WHERE action = 'delete'")
+        ids = [str(row_id) for (row_id,) in rows]
+        for start in range(0, len(ids), _DELETED_AT_A_TIME):
+            found = whole_rows(self.client, self.metadata.table, ids[start : start + _DELETED_AT_A_TIME])
+            texts = [{"id": row_id, "row": row} for row_id, row in found.items()]
+            path = next(iter(_spool(self.workspace, texts)))
+            self.workspace.run(
+                "UPDATE plan SET before = page.row::VARCHAR FROM read_json($files, columns = {id: 'UUID', row: 'JSON'},"
+                " format = 'array', maximum_object_size = 134217728) page WHERE plan.id = page.id",
+                {"files": [str(path)]},
+            )
+            path.unlink()
+
+    def _manifest(self, prepared: Prepared, staged: StagedSource, found: Found, ids: str) -> Manifest:
+        forms = {target.name: target.form for target in prepared.mapping.targets}
+        forms |= {form.name: form for form in prepared.extra}
+        columns = tuple(
+            PlannedColumn(
+                form.name,
+                form.column.read_name,
+                form.column.label,
+                form.scale,
+                tuple(target.navigation for target in form.column.targets),
+            )
+            for form in forms.values()
+        )
+        return Manifest(
+            job=self.job_id,
+            sync=self.definition.name,
+            organization=self.metadata.environment.organization_id,
+            table=self.metadata.table.name,
+            key=prepared.mapping.key,
+            ids=ids,
+            accent_sensitive=prepared.mapping.accent_sensitive,
+            columns=columns,
+            counts=planned_changes(self.workspace),
+            source=planned_source(self.workspace, staged=staged.records, malformed=len(staged.malformed)),
+            destination=planned_destination(self.workspace, found),
+            reported=self.workspace.value("SELECT count(DISTINCT row_no) FROM rejects WHERE NOT rejecting"),
+        )
+
+    # ---- counting
+
+    def _draft(self, prepared: Prepared, staged: StagedSource, found: Found, ids: str) -> Draft:
+        manifest = self._manifest(prepared, staged, found, ids)
+        planned = manifest.counts
+        counts = PlanCounts(
+            present=found.present,
+            creates=planned.get(Action.CREATE, 0),
+            updates=planned.get(Action.UPDATE, 0) + planned.get(Action.REVIVE, 0),
+            removals=sum(planned.get(action, 0) for action in (Action.DELETE, Action.EXPIRE, Action.DEACTIVATE)),
+            read=manifest.source.read,
+            rejected=manifest.source.rejected,
+            emptied=self._emptied(prepared),
+        )
+        return Draft(manifest, counts, self._skipped(prepared), self._notes(prepared, found, manifest.reported))
+
+    def _emptied(self, prepared: Prepared) -> dict[str, tuple[int, int]]:
+        """Per column: rows that would lose their value, and rows that have one."""
+        compared = prepared.mapping.compared
+        if not compared or not self.workspace.value("SELECT count(*) FROM plan WHERE action = 'update'"):
+            return {}
+        cleared = ", ".join(
+            f"count(*) FILTER ({reconcile.differs(t)} AND w.{identifier(t.name)} IS NULL)" for t in compared
+        )
+        filled = ", ".join(f"count({identifier(target.name)})" for target in compared)
+        planned = "w.row_no IN (SELECT row_no FROM plan WHERE action = 'update')"
+        (lost,) = self.workspace.rows(f"SELECT {cleared} FROM pairs w WHERE {planned}")
+        (held,) = self.workspace.rows(f"SELECT {filled} FROM present")
+        pairs = zip(compared, lost, held, strict=True)
+        return {t.name: (a, b) for t, a, b in pairs if isinstance(a, int) and isinstance(b, int) and a}
+
+    def _skipped(self, prepared: Prepared) -> int:
+        absent = [f"count(*) FILTER (ok AND {identifier(t.name + '?')})" for t in prepared.mapping.targets if t.may_be_absent]
+        return self.workspace.value(f"SELECT {' + '.join(absent)} FROM wanted") if absent else 0
+
+    def _notes(self, prepared: Prepared, found: Found, reported: int) -> tuple[str, ...]:
+        notes = []
+        if found.withheld and reconcile.can_drop(prepared) and found.dropped:
+            records = found.withheld.records
+            notes.append(
+                f"nothing is dropped: {records:,} rejected record(s) have a key that cannot be read, "
+                "so nobody can tell whose rows are missing from the source"
+            )
+        without_key = self.workspace.value("SELECT count(*) FROM present WHERE kh IS NULL")
+        if without_key and reconcile.can_drop(prepared):
+            notes.append(f"{without_key:,} row(s) without a sync key were kept")
+        if reported:
+            notes.append(f"{reported:,} record(s) break a rule that only reports; see the rejects list")
+        return tuple(notes)
+
+
+def _pair_column(name: str) -> str:
+    side, _, column = name.partition(".")
+    return f"w.{identifier(name)}" if side == "source" else f"w.{identifier('before.' + column)}"
+
+
+def _spool(workspace: Workspace, texts: Sequence[object]) -> Iterator[Path]:
+    for page in reading.as_pages([texts]):
+        yield workspace.spooled("deleted.json", page)
+
+
+def store(workspace: Workspace, draft: Draft, folder: Path) -> dict[str, Path]:
+    """The draft as files: the plan's rows and manifest, and the rejects."""
+    rows, manifest, rejects = folder / "plan.parquet", folder / "plan.json", folder / "rejects.parquet"
+    store_rows(workspace, rows)
+    manifest.write_bytes(draft.manifest.to_json())
+    workspace.run(
+        f"COPY (FROM rejects ORDER BY row_no) TO {literal(str(rejects))} (FORMAT parquet, COMPRESSION zstd)"
+    )
+    return {path.name: path for path in (rows, manifest, rejects)}

@@ -1,0 +1,332 @@
+"""The life of a job: start, draft, brake or approval, apply, end.
+
+    Running ──▶ AwaitingApproval ──▶ Running ──▶ Succeeded | CompletedWithErrors
+       │               │                └──▶ AwaitingApproval (a brake in the course) | Failed | Cancelled
+       │               └──▶ Superseded (a newer plan of the sync)
+       └──▶ Failed | Cancelled
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from shared.brakes import PlanCounts, applied_brakes
+from shared.dataverse.client import DataverseClient
+from shared.definitions.catalogue import definition_hash
+from shared.definitions.sync import SyncDefinition
+from shared.definitions.unbuilt import unbuilt_parts
+from shared.engine import preparing
+from shared.engine.applying import Applied, Applier, RowWriter
+from shared.engine.balances import applied_destination, applied_source
+from shared.engine.drafting import Draft, Drafter, store
+from shared.engine.plan import MANIFEST, ROWS, Manifest, PlanFile
+from shared.engine.readback import ReadBack
+from shared.engine.workspace import Limits, Workspace, workspace_folder
+from shared.errors import DefinitionError, DynsyncError, NotBuiltError, RefuseError
+from shared.log import event
+from shared.ports import Clock, ProgressListener, Source, State
+from shared.values.changes import OutcomeStatus
+from shared.values.jobs import Brake, Job, JobState, Lease, Phase, Progress
+from shared.values.problems import Problem, Severity
+from shared.values.tables import Table
+
+_log = logging.getLogger(__name__)
+LEASE_S = 120.0
+_RENEW_S = 30.0
+_PARALLEL = 4
+_APPLICABLE = (JobState.AWAITING_APPROVAL, JobState.RUNNING, JobState.FAILED, JobState.CANCELLED)
+_ENDINGS = {
+    JobState.SUCCEEDED: "succeeded",
+    JobState.COMPLETED_WITH_ERRORS: "completed",
+    JobState.FAILED: "failed",
+    JobState.CANCELLED: "cancelled",
+}
+_FINISHED = (JobState.SUCCEEDED, JobState.COMPLETED_WITH_ERRORS)
+
+
+class Destination(Protocol):
+    """A connection to one environment."""
+
+    @property
+    def client(self) -> DataverseClient:
+        """Reads tables and rows."""
+
+    def writer(self, table: Table) -> RowWriter:
+        """Writes rows of a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the engine is given: the store, and how sources and destinations are opened.
+
+    `open_source` takes a definition, its variables and a spool folder; `connect` a definition.
+    """
+
+    state: State
+    open_source: Callable[[SyncDefinition, Mapping[str, str], Path], Source]
+    connect: Callable[[SyncDefinition], AbstractContextManager[Destination]]
+    clock: Clock
+    new_job_id: Callable[[datetime], str]
+    limits: Limits = Limits()
+    workspaces: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Who starts a job, with which variables (resolved), and who watches it."""
+
+    variables: Mapping[str, str]
+    started_by: str
+    progress: ProgressListener = lambda _: None  # noqa: E731 - a listener that does nothing
+    cancelled: Callable[[], bool] = lambda: False  # noqa: E731 - a job that nobody cancels
+
+
+class JobRunner:
+    """Runs jobs in this process, one at a time per sync."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._around = surroundings
+        self._state = surroundings.state
+
+    def check(self, definition: SyncDefinition) -> list[Problem]:
+        """The definition held against Dataverse's metadata; errors and warnings.
+
+        Raises:
+            FailError, RetryError: Dataverse cannot be asked.
+        """
+        with self._around.connect(definition) as destination:
+            _, _, problems = preparing.check(definition, destination.client)
+        return problems
+
+    def plan(self, definition: SyncDefinition, start: Start) -> Job:
+        """Draft a plan and keep it for approval; nothing is written to Dataverse."""
+        return self._start(definition, start, apply=False)
+
+    def run(self, definition: SyncDefinition, start: Start) -> Job:
+        """Draft a plan and apply it, unless a brake or the definition asks for approval."""
+        return self._start(definition, start, apply=True)
+
+    def apply(self, definition: SyncDefinition, job_id: str, start: Start) -> Job:
+        """Apply a stored plan after approval, or go on with one that was stopped.
+
+        Raises:
+            RefuseError: the job has no plan to apply, or a newer job of the sync exists.
+        """
+        job = self._state.get(job_id)
+        self._refuse_unless_applicable(job)
+        with self._leased(job), self._around.connect(definition) as destination:
+            job = self._save(replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None))
+            return self._guarded(job, lambda: self._applied(job, definition, destination, start, careful=True))
+
+    # ---- starting
+
+    def _start(self, definition: SyncDefinition, start: Start, *, apply: bool) -> Job:
+        self._refuse_unbuilt(definition)
+        now = self._around.clock()
+        job = Job(
+            id=self._around.new_job_id(now),
+            sync=definition.name,
+            state=JobState.RUNNING,
+            started_by=start.started_by,
+            created_at=now,
+            definition_version=definition.version,
+            definition_hash=definition_hash(definition),
+            variables=dict(start.variables),
+        )
+        with self._leased(job):
+            self._save(job)
+            event(_log, "job.started", sync=job.sync, job=job.id)
+            return self._guarded(job, lambda: self._drafted_and_applied(job, definition, start, apply=apply))
+
+    def _refuse_unbuilt(self, definition: SyncDefinition) -> None:
+        if not definition.enabled:
+            raise RefuseError(f"sync {definition.name!r} is switched off; set `enabled: true` to run it")
+        problems = unbuilt_parts(definition)
+        if problems:
+            listed = "\n".join(f"  {problem}" for problem in problems)
+            raise NotBuiltError(f"sync {definition.name!r} uses parts that do not run yet:\n{listed}")
+
+    def _refuse_unless_applicable(self, job: Job) -> None:
+        if job.state not in _APPLICABLE or ROWS not in self._state.names(job.id):
+            found = f"job {job.id} is {job.state}" + ("" if job.state in _APPLICABLE else ", which is final")
+            raise RefuseError(f"{found} and has no plan to apply; start a new one with `plan {job.sync}`")
+        newest = self._state.list(sync=job.sync, limit=1)[0]
+        if newest.id != job.id:
+            raise RefuseError(
+                f"job {job.id} is not the newest of {job.sync}: {newest.id} started later, so this plan is out of date; "
+                f"start a new one with `plan {job.sync}`"
+            )
+
+    @contextmanager
+    def _leased(self, job: Job) -> Iterator[None]:
+        """Hold the sync's lease, renewed by a thread until the job ends."""
+        lease = self._acquire(job)
+        ended = threading.Event()
+
+        def renew() -> None:
+            while not ended.wait(_RENEW_S):
+                self._acquire(job)
+
+        keeper = threading.Thread(target=renew, name="dynsync-lease", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            keeper.join()
+            self._state.release(lease)
+
+    def _acquire(self, job: Job) -> Lease:
+        return self._state.acquire(job.sync, job.id, now=self._around.clock(), seconds=LEASE_S)
+
+    def _guarded(self, job: Job, work: Callable[[], Job]) -> Job:
+        """Run `work`; whatever ends it, the job's last state says so."""
+        try:
+            return work()
+        except KeyboardInterrupt:
+            self._end(self._state.get(job.id), JobState.CANCELLED, error="cancelled by the person who started it")
+            raise
+        except DynsyncError as error:
+            return self._end(self._state.get(job.id), JobState.FAILED, error=str(error))
+        except BaseException as error:
+            text = f"unexpected {type(error).__name__}; this is a fault of the program"
+            self._end(self._state.get(job.id), JobState.FAILED, error=text)
+            raise
+
+    # ---- drafting
+
+    def _drafted_and_applied(self, job: Job, definition: SyncDefinition, start: Start, *, apply: bool) -> Job:
+        with self._around.connect(definition) as destination:
+            job, draft = self._drafted(job, definition, destination, start)
+            job = self._save(replace(job, brakes=self._brakes(job, definition, draft.counts)))
+            if draft.counts.changes == 0:
+                return self._finish(job, troubled=draft.manifest.reported > 0)
+            if not apply or job.brakes or definition.behaviour.approval == "required":
+                return self._await_approval(job)
+            return self._applied(job, definition, destination, start, careful=False)
+
+    def _drafted(
+        self, job: Job, definition: SyncDefinition, destination: Destination, start: Start
+    ) -> tuple[Job, Draft]:
+        start.progress(Progress(Phase.CHECK))
+        prepared, metadata, problems = preparing.check(definition, destination.client)
+        if prepared is None:
+            errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+            raise DefinitionError(definition.name, errors)
+        with workspace_folder(self._around.workspaces) as folder:
+            source = self._around.open_source(definition, start.variables, folder / "spool")
+            with Workspace(folder, limits=self._around.limits, readable=source.files) as workspace:
+                drafter = Drafter(
+                    workspace=workspace,
+                    definition=definition,
+                    client=destination.client,
+                    metadata=metadata,
+                    source=source,
+                    variables=start.variables,
+                    job_id=job.id,
+                    now=job.created_at,
+                    progress=start.progress,
+                )
+                draft = drafter.draft()
+                for name, path in store(workspace, draft, folder).items():
+                    self._state.put(job.id, name, path)
+        warnings = tuple(str(problem) for problem in problems)
+        job = replace(
+            job,
+            planned=draft.manifest.counts,
+            source=draft.manifest.source,
+            destination=draft.manifest.destination,
+            skipped_cells=draft.skipped_cells,
+            notes=(*draft.notes, *warnings),
+            timings_s=drafter.timings_s,
+        )
+        self._supersede_older(job)
+        return self._save(job), draft
+
+    def _supersede_older(self, job: Job) -> None:
+        for older in self._state.list(sync=job.sync, states=[JobState.AWAITING_APPROVAL], limit=1000):
+            if older.id != job.id:
+                self._save(replace(older, state=JobState.SUPERSEDED, finished_at=self._around.clock()))
+
+    def _brakes(self, job: Job, definition: SyncDefinition, counts: PlanCounts) -> tuple[Brake, ...]:
+        finished = self._state.list(sync=job.sync, states=_FINISHED, limit=20)
+        alike = [older for older in finished if set(older.variables) == set(job.variables)]
+        previous = alike[0].source.read if alike else None
+        return applied_brakes(definition.behaviour.brakes, replace(counts, previous_read=previous))
+
+    def _await_approval(self, job: Job) -> Job:
+        job = self._save(replace(job, state=JobState.AWAITING_APPROVAL))
+        event(_log, "job.braked" if job.brakes else "job.planned", sync=job.sync, job=job.id)
+        return job
+
+    # ---- applying
+
+    def _applied(
+        self, job: Job, definition: SyncDefinition, destination: Destination, start: Start, *, careful: bool
+    ) -> Job:
+        began = self._around.clock()
+        start.progress(Progress(Phase.APPLY, 0, sum(job.planned.values())))
+        rows, manifest = (self._state.path(job.id, name) for name in (ROWS, MANIFEST))
+        with workspace_folder(self._around.workspaces) as folder, PlanFile(rows, manifest) as plan:
+            table = destination.client.table(plan.manifest.table)
+            self._refuse_other_environment(job, plan, destination)
+            readback = ReadBack(destination.client, table, plan, folder)
+            try:
+                applied = Applier(
+                    job_id=job.id,
+                    plan=plan,
+                    writer=destination.writer(table),
+                    readback=readback,
+                    outcomes=self._state,
+                    brakes=definition.behaviour.brakes,
+                    parallel=definition.destination.parallel or _PARALLEL,
+                    careful=careful,
+                    progress=start.progress,
+                    cancelled=start.cancelled,
+                ).apply()
+            finally:
+                readback.close()
+        seconds = (self._around.clock() - began).total_seconds()
+        job = replace(job, timings_s={**job.timings_s, Phase.APPLY.value: round(seconds, 3)})
+        return self._after_apply(job, plan.manifest, applied, cancelled=start.cancelled())
+
+    def _refuse_other_environment(self, job: Job, plan: PlanFile, destination: Destination) -> None:
+        organization = destination.client.environment().organization_id
+        if organization != plan.manifest.organization:
+            raise RefuseError(
+                f"the plan of job {job.id} was made for another environment than the one at service_url; "
+                f"start a new one with `plan {job.sync}`"
+            )
+
+    def _after_apply(self, job: Job, manifest: Manifest, applied: Applied, *, cancelled: bool) -> Job:
+        job = replace(
+            job,
+            source=applied_source(manifest.source, applied.tally),
+            destination=applied_destination(manifest.destination, applied.tally),
+        )
+        if applied.brake:
+            return self._await_approval(replace(job, brakes=(applied.brake,)))
+        if cancelled:
+            return self._end(job, JobState.CANCELLED, error="cancelled; what was not attempted is counted so")
+        troubled = any(n for (*_, status), n in applied.tally.items() if status is not OutcomeStatus.DONE)
+        return self._finish(job, troubled=troubled or manifest.reported > 0)
+
+    def _finish(self, job: Job, *, troubled: bool) -> Job:
+        errors = troubled or job.source.rejected or job.source.conflict
+        return self._end(job, JobState.COMPLETED_WITH_ERRORS if errors else JobState.SUCCEEDED)
+
+    def _end(self, job: Job, state: JobState, *, error: str | None = None) -> Job:
+        job = self._save(replace(job, state=state, error=error, finished_at=self._around.clock()))
+        event(_log, f"job.{_ENDINGS[state]}", sync=job.sync, job=job.id, changes=sum(job.planned.values()))
+        return job
+
+    def _save(self, job: Job) -> Job:
+        self._state.save(job)
+        return job

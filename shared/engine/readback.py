@@ -1,0 +1,136 @@
+"""Reads planned rows again, in the form in which the plan holds them, and says how they compare with the plan.
+
+Used where a chunk is in doubt (sent, but not answered), where a person approved the plan some time ago, and where a
+create meets a row that exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import orjson
+
+from shared.canonical import Form, form_of, key_text, page_type, read_member, settle
+from shared.dataverse.client import DataverseClient
+from shared.engine.plan import Manifest, PlanFile, PlanRow
+from shared.sql import identifier, literal
+from shared.values.changes import Action
+from shared.values.tables import Table
+
+Values = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A row as it stands now: canonical values by read name, and its ETag."""
+
+    values: Values
+    etag: str | None
+
+
+class ReadBack:
+    """Reads the rows of one plan's table. `folder` takes small spool files."""
+
+    def __init__(self, client: DataverseClient, table: Table, plan: PlanFile, folder: Path) -> None:
+        self._client = client
+        self._table = table
+        self._plan = plan
+        self._folder = folder
+        self._connection = duckdb.connect(config={"threads": 1, "memory_limit": "128MB"})
+        self._forms = [_form(table, plan.manifest, name) for name in self._readable(plan.manifest)]
+
+    def close(self) -> None:
+        """Close the small database that brings values into canonical form."""
+        self._connection.close()
+
+    def _readable(self, manifest: Manifest) -> list[str]:
+        known = self._table.columns
+        return [column.name for column in manifest.columns if known[column.name].readable]
+
+    def rows(self, ids: Iterable[str]) -> dict[str, Present]:
+        """The planned columns of the rows that exist, by id."""
+        found = self._client.rows_by_id(self._table, ids, [form.name for form in self._forms])
+        etags = {row_id: row.get("@odata.etag") for row_id, row in found.items()}
+        canonical = self._canonical(list(found.values()))
+        return {
+            row_id: Present(values, etag if isinstance(etag := etags.get(row_id), str) else None)
+            for row_id, values in canonical.items()
+        }
+
+    def _canonical(self, rows: Sequence[Mapping[str, object]]) -> dict[str, Values]:
+        if not rows:
+            return {}
+        types = {self._table.id_column: "UUID"} | {form.column.read_name: page_type(form) for form in self._forms}
+        columns = ", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in types.items())
+        members = " || ',' || ".join(
+            read_member(form, settle(form, identifier(form.column.read_name))) for form in self._forms
+        )
+        path = self._folder / "readback.json"
+        path.write_bytes(orjson.dumps(rows))
+        sql = (
+            f"SELECT {identifier(self._table.id_column)}::VARCHAR, '{{' || {members or literal('')} || '}}' "
+            f"FROM read_json({literal(str(path))}, columns = {{{columns}}}, format = 'array', "
+            "maximum_object_size = 134217728)"
+        )
+        found = self._connection.execute(sql).fetchall()
+        path.unlink()
+        return {row_id: orjson.loads(text) for row_id, text in found}
+
+    def whole_rows(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
+        """Every readable column of the rows that exist, as Dataverse gives them, by id."""
+        return whole_rows(self._client, self._table, ids)
+
+    def taken(self, rows: Sequence[PlanRow]) -> set[int]:
+        """The creates among `rows` whose sync key some row has by now, by change number."""
+        names = self._plan.manifest.key
+        columns = [self._table.columns[name] for name in names]
+        keys = {row.change: tuple(self._plan.sent_values(row).get(c.read_name) for c in columns) for row in rows}
+        complete = [key for key in keys.values() if None not in key]
+        present = {
+            self._comparable(tuple(found.get(column.read_name) for column in columns))
+            for found_rows in self._client.rows_by_key(self._table, names, complete, names)
+            for found in found_rows
+        }
+        return {change for change, key in keys.items() if self._comparable(key) in present}
+
+    def same_key(self, row: PlanRow, present: Present) -> bool:
+        """Whether the row that stands there has the planned change's key."""
+        sent = self._plan.sent_values(row)
+        names = [self._table.columns[name].read_name for name in self._plan.manifest.key]
+        ours = tuple(sent.get(name) for name in names)
+        return self._comparable(ours) == self._comparable(tuple(present.values.get(name) for name in names))
+
+    def _comparable(self, key: Sequence[object]) -> tuple[str, ...]:
+        accent_sensitive = self._plan.manifest.accent_sensitive
+        return tuple(key_text(str(part), accent_sensitive=accent_sensitive) for part in key)
+
+
+def whole_rows(client: DataverseClient, table: Table, ids: Iterable[str]) -> dict[str, dict[str, object]]:
+    """Every readable column of the rows that exist, without annotations, by id."""
+    names = [column.name for column in table.columns.values() if column.readable and column.name != table.id_column]
+    found = client.rows_by_id(table, ids, names)
+    return {
+        row_id: {name: value for name, value in row.items() if not name.startswith("@")} for row_id, row in found.items()
+    }
+
+
+def _form(table: Table, manifest: Manifest, name: str) -> Form:
+    scale = next(column.scale for column in manifest.columns if column.name == name)
+    form = form_of(table.columns[name])
+    return form if scale is None else Form(form.column, form.sql_type, scale)
+
+
+def stands_as_before(row: PlanRow, values: Values) -> bool:
+    """Whether the planned columns still hold what the plan saw."""
+    before = orjson.loads(row.before) if row.before else {}
+    return all(values.get(name) == value for name, value in before.items())
+
+
+def stands_as_after(plan: PlanFile, row: PlanRow, values: Values) -> bool:
+    """Whether the planned columns already hold what the plan writes."""
+    return row.action is not Action.DELETE and all(
+        values.get(name) == value for name, value in plan.sent_values(row).items() if name in values
+    )

@@ -1,0 +1,55 @@
+"""The rejects of a job: those found while reading, and those that Dataverse refused while the plan was applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+
+from shared.engine.plan import MANIFEST, ROWS, PlanFile, PlanRow
+from shared.ports import State
+from shared.sql import literal
+from shared.values.changes import Outcome, OutcomeStatus
+from shared.values.records import Reject, RejectType
+
+_AT_A_TIME = 1000
+FILE = "rejects.parquet"
+
+
+def rejects(state: State, job_id: str) -> Iterator[Reject]:
+    """Every reject of a job, by row number; then those of the apply, by the plan's order."""
+    if FILE in state.names(job_id):
+        yield from _while_reading(state, job_id)
+    if ROWS in state.names(job_id):
+        yield from _while_applying(state, job_id)
+
+
+def _while_reading(state: State, job_id: str) -> Iterator[Reject]:
+    with duckdb.connect(config={"threads": 1, "memory_limit": "128MB"}) as connection:
+        connection.execute(f"FROM {literal(str(state.path(job_id, FILE)))}")
+        while rows := connection.fetchmany(_AT_A_TIME):
+            for row_no, key, type_, *rest in rows:
+                yield Reject(row_no, key, RejectType(type_), *rest)
+
+
+def _while_applying(state: State, job_id: str) -> Iterator[Reject]:
+    chunks = state.chunks(job_id)
+    with PlanFile(state.path(job_id, ROWS), state.path(job_id, MANIFEST)) as plan:
+        for chunk in chunks:
+            outcomes = {outcome.change: outcome for outcome in chunk.exceptions}
+            for row in plan.rows(outcomes):
+                yield _refused(row, outcomes[row.change])
+
+
+def _refused(row: PlanRow, outcome: Outcome) -> Reject:
+    moved = outcome.status is not OutcomeStatus.REJECTED
+    return Reject(
+        row=row.row_no,
+        key=row.key,
+        type=RejectType.CONFLICT if moved else RejectType.REFUSED,
+        column=None,
+        found=None,
+        reason=outcome.message or "Dataverse gave no answer, so nobody knows whether the change was carried out",
+        code=outcome.code,
+        request_id=outcome.request_id,
+    )
