@@ -21,8 +21,27 @@ def _authorise(action: int, *_: str | None) -> int:
     return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
 
 
+def _check_whole(path: Path) -> None:
+    """SQLite reads what is missing at a file's end as zeros, so a truncated file would give empty cells.
+
+    Source: Database File Format, sqlite.org, 1.3.2 (page size), 1.3.7 (file size in pages, when 1.3.12 agrees).
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(100)
+    except OSError:
+        return  # SQLite's own message says more
+    if len(head) < 100 or head[24:28] != head[92:96] or not head.startswith(b"SQLite format 3\0"):
+        return
+    page = int.from_bytes(head[16:18])
+    size = int.from_bytes(head[28:32]) * (65_536 if page == 1 else page)
+    if path.stat().st_size < size:
+        raise sqlite3.DatabaseError(f"the file is truncated ({path.stat().st_size:,} bytes of {size:,})")
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that can only read this file: no writes, no ATTACH, no PRAGMA. It waits ten seconds for a lock."""
+    _check_whole(path)
     connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_WAIT_S)
     connection.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)  # else a mistyped "column" is read as a text
     connection.set_authorizer(_authorise)

@@ -1,0 +1,166 @@
+"""JSON records are staged digit for digit, with absent told from null; a broken document stages nothing half."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.errors import SourceError
+from shared.ports import StagedSource
+from shared.sources import json_records
+from shared.sources.json_file import JsonFile
+from tests.unit.sources.sink import FileSink
+
+Write = Callable[..., Path]
+
+
+def source(path: Path, *wanted: str, format: str = "auto", records: str | None = None) -> JsonFile:  # noqa: A002
+    return JsonFile(path, wanted or ("a", "b"), format, records, path.parent)
+
+
+def test_absent_is_told_from_null(write: Write, sink: FileSink) -> None:
+    """A missing member is marked; a null one is not."""
+    assert source(write('[{"a":1,"b":null},{"a":"x"},{}]')).stage(sink) == StagedSource(records=3)
+    assert list(sink.columns()) == ["row_no", "a", "b", "a?", "b?"]
+    assert sink.rows() == [(1, "1", None, False, False), (2, "x", None, False, True), (3, None, None, True, True)]
+
+
+def test_values_lose_nothing(write: Write, sink: FileSink) -> None:
+    """Numbers keep their digits, also inside objects; objects and lists become JSON text."""
+    lines = [
+        '{"a": 1.10, "b": 12345678901234567890.123}',
+        '{"a": true, "b": 1E400}',
+        '{"a": {"x": [1.0, "é\\n", null]}, "b": ""}',
+    ]
+    source(write("\n".join(lines))).stage(sink)
+    assert [row[1:3] for row in sink.rows()] == [
+        ("1.10", "12345678901234567890.123"),
+        ("true", "1E400"),
+        ('{"x":[1.0,"é\\n",null]}', ""),
+    ]
+
+
+def test_dotted_names_reach_into_objects(write: Write, sink: FileSink) -> None:
+    """A member with the literal name wins over the way into an object; what is no object on the way is absent."""
+    source(write('[{"a.b":1,"a":{"b":2}},{"a":{"b":2}},{"a":5},{"a":{"b":null}}]'), "a.b").stage(sink)
+    assert [row[1:] for row in sink.rows()] == [("1", False), ("2", False), (None, True), (None, False)]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"n":2,"r":{"s":[{"a":1}, {"a":2}],"t":[]},"z":"]"}', '{"r":{"s":[{"a":1},{"a":2}]}}\n']
+)
+def test_records_lie_at_a_dotted_path(write: Write, sink: FileSink, text: str) -> None:
+    """What stands beside the list is read over, and checked."""
+    assert source(write(text), "a", records="r.s").stage(sink).records == 2
+
+
+def test_malformed_records_are_set_aside(write: Write, sink: FileSink) -> None:
+    """Lines that are no JSON or no object, and objects that name a member twice, keep their number."""
+    lines = [
+        '{"a":1}',
+        "{broken}",
+        "",
+        "7",
+        '{"a":1,"a":2}',
+        '{"a":{"x":1,"x":2}}',
+        '{"a":"\\u0000"}',
+        '{"a":NaN}',
+        '{"a":2}',
+    ]
+    staged = source(write("\r\n".join(lines)), "a").stage(sink)
+    assert [row[0] for row in sink.rows()] == [1, 8]
+    assert [one.row for one in staged.malformed] == [2, 3, 4, 5, 6, 7]
+    reasons = [one.reason for one in staged.malformed]
+    assert "not valid JSON" in reasons[0]
+    assert "a number, not an object" in reasons[1]
+    assert "'a' stands there twice" in reasons[2]
+    assert "'x' stands there twice" in reasons[3]
+
+
+def test_deep_nesting_is_one_malformed_record(write: Write, sink: FileSink) -> None:
+    """A hostile record does not end the program."""
+    staged = source(write('{"a":1}\n{"a":' + "[" * 100_000 + "]" * 100_000 + '}\n{"a":2}\n'), "a").stage(sink)
+    assert (staged.records, [one.row for one in staged.malformed]) == (2, [2])
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        ('[{"a":1},{"a":2}', {}, ["line 1", "truncated"]),
+        ('[{"a":1},{"a":"x', {}, ["ends in the middle"]),
+        ('[{"a":1},\n{"a":}]', {}, ["line 2", "Expecting value"]),
+        ('[{"a":1}] []', {}, ["something follows"]),
+        ('[{"a":1},]', {}, ["line 1"]),
+        ('{"a":1}\n{"a":2', {}, ["line 2", "last record", "truncated"]),
+        ('{"value":[{"a":1}]}', {}, ["no column 'a'", "'value'"]),
+        ('{"value":[{"a":1}]}', {"format": "array"}, ["an object, not a list", "`records`"]),
+        ('{"value":[{"a":1}]}', {"records": "items"}, ["no member 'items'", "'value'"]),
+        ('{"r":[],"r":[]}', {"records": "r"}, ["'r' stands there twice"]),
+        ('{"r":[{"a":1}],"z":', {"records": "r"}, ["truncated"]),
+        ('[[{"a":1}]]', {"records": "x"}, ["`records` asks for the member 'x'"]),
+        ("[" * 100_000, {}, ["nested too deeply"]),
+        ("", {}, ["empty"]),
+        ("  \n", {}, ["holds no JSON"]),
+        ('[{"a":1}]'.encode("utf-16"), {}, ["utf-16"]),
+    ],
+)
+def test_a_document_that_is_not_whole_stops_the_job(
+    write: Write, sink: FileSink, text: str | bytes, options: dict[str, str], words: list[str]
+) -> None:
+    """The message says file, place, reason and remedy."""
+    path = write(text, "x.json")
+    with pytest.raises(SourceError) as caught:
+        source(path, "a", **options).stage(sink)
+    assert [word for word in [str(path), *words] if word not in str(caught.value)] == []
+
+
+def test_a_record_beyond_the_limit_stops_the_job(write: Write, sink: FileSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded: one record has a largest size, in a list and on a line."""
+    monkeypatch.setattr(json_records, "MAX_RECORD_CHARS", 1 << 20)
+    record = json.dumps({"a": "x" * (5 << 20)})
+    for text in (f"[{record}]", record + "\n"):
+        with pytest.raises(SourceError, match="1 million characters"):
+            source(write(text), "a").stage(sink)
+        sink.query("DROP TABLE source")
+
+
+def test_an_empty_list_is_an_empty_source(write: Write, sink: FileSink) -> None:
+    """No record is not an error here."""
+    assert source(write("[]")).stage(sink) == StagedSource(records=0)
+
+
+def test_column_types_are_the_members(write: Write) -> None:
+    """Members of any of the first records, in order of appearance."""
+    assert source(write('[{"x":1},{"y":2,"x":3}]')).column_types() == {"x": "VARCHAR", "y": "VARCHAR"}
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0")),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("xyz", max_size=2), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(values=st.lists(VALUES, max_size=6), block=st.integers(1, 40), indent=st.sampled_from([None, 1]))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_list_reads_back_whatever_the_block_size(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, values: list[object], block: int, indent: int | None
+) -> None:
+    """Law: the reader finds every record wherever a block of the file ends."""
+    monkeypatch.setattr(json_records, "_BLOCK_CHARS", block)
+    path = tmp_path / "law.json"
+    path.write_text(json.dumps({"n": values, "r": [{"a": value} for value in values]}, indent=indent))
+    reader = json_records.JsonRecords(format="auto", path="r", shown=path)
+    with path.open(encoding="utf-8") as file:
+        found = list(reader.read(file))
+    assert [json.loads(json.dumps(one["a"])) for one in found] == [  # type: ignore[index]
+        json.loads(json.dumps(value), parse_int=str) for value in values
+    ]

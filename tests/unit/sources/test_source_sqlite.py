@@ -1,0 +1,143 @@
+"""SQLite is read and never written; variables are bound; values lose nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from shared.errors import SourceError
+from shared.ports import StagedSource
+from shared.sources import sqlite
+from shared.sources.dbapi import DbApiSource, Driver, Statement, bind, select_table
+from shared.sources.sqlite import sqlite_source
+from tests.unit.sources.sink import FileSink
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "erp ?#%.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            """
+            CREATE TABLE customers (no TEXT, credit NUMERIC, country TEXT, photo BLOB);
+            INSERT INTO customers VALUES ('007', 12345678901234567, 'NL', x'6162'), ('008', 1.5, 'O''Brien', NULL);
+            """
+        )
+    return path
+
+
+def test_values_are_staged_as_they_stand(database: Path, sink: FileSink) -> None:
+    """Leading zeros and all digits survive; bytes are base64."""
+    source = sqlite_source(database, select_table("customers", None), wanted=("photo", "no", "credit"), variables={})
+    assert source.stage(sink) == StagedSource(records=2)
+    assert sink.rows() == [(1, "YWI=", "007", "12345678901234567"), (2, None, "008", "1.5")]
+    assert list(source.column_types()) == ["no", "credit", "country", "photo"]
+
+
+@pytest.mark.parametrize(("value", "found"), [("O'Brien", 1), ("x' OR '1'='1", 0), ("NL", 1)])
+def test_variables_are_bound(database: Path, sink: FileSink, value: str, found: int) -> None:
+    """A value is compared, never parsed; `@name` in quotes is text."""
+    sql = select_table("customers", "country = @country AND no <> '@country' -- a remark")
+    source = sqlite_source(database, sql, wanted=("no",), variables={"country": value})
+    assert source.stage(sink).records == found
+
+
+def test_placeholders_follow_the_driver() -> None:
+    """Each style of PEP 249; a per cent sign is doubled where it has a meaning."""
+    text, values = "SELECT '@a %' WHERE x LIKE 'p%' AND a = @a AND b = @b AND c = @a", {"a": "1", "b": "2"}
+    by_place = ["1", "2", "1"]
+    kept, doubled = "SELECT '@a %' WHERE x LIKE 'p%'", "SELECT '@a %%' WHERE x LIKE 'p%%'"
+    assert bind(text, values, style="qmark") == Statement(f"{kept} AND a = ? AND b = ? AND c = ?", by_place)
+    assert bind(text, values, style="numeric") == Statement(f"{kept} AND a = :1 AND b = :2 AND c = :3", by_place)
+    assert bind(text, values, style="named") == Statement(f"{kept} AND a = :a AND b = :b AND c = :a", values)
+    assert bind(text, values, style="format") == Statement(f"{doubled} AND a = %s AND b = %s AND c = %s", by_place)
+    assert bind(text, values, style="pyformat").text == f"{doubled} AND a = %(a)s AND b = %(b)s AND c = %(a)s"
+    with pytest.raises(SourceError, match="@b"):
+        bind(text, {"a": "1"}, style="qmark")
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("SELECT no FORM customers", ["syntax error", "correct the table, query or filter"]),
+        ("SELECT * FROM orders", ["no such table: orders"]),
+        ('SELECT "mistyped" AS no FROM customers', ["no such column"]),
+        ("DELETE FROM customers", ["refused"]),
+        ("ATTACH DATABASE 'other.db' AS other", ["refused"]),
+        ("PRAGMA journal_mode = DELETE", ["refused"]),
+        ("SELECT no FROM customers; DELETE FROM customers", ["one statement"]),
+        ("SELECT no, no FROM customers", ["'no' twice", "AS"]),
+        ("SELECT credit FROM customers", ["no column 'no'"]),
+    ],
+)
+def test_what_cannot_be_read_says_so(database: Path, sink: FileSink, sql: str, words: list[str]) -> None:
+    """The database's own words, the file, and what to do; nothing is ever written."""
+    before = database.read_bytes()
+    with pytest.raises(SourceError) as caught:
+        sqlite_source(database, sql, wanted=("no",), variables={}).stage(sink)
+    assert [word for word in [str(database), *words] if word not in str(caught.value)] == []
+    assert database.read_bytes() == before
+
+
+def test_a_locked_database_is_told_apart(database: Path, sink: FileSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that holds the file is no mistake of the definition."""
+    monkeypatch.setattr(sqlite, "_WAIT_S", 0.0)
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(SourceError, match="another program holds the database"):
+            sqlite_source(database, "SELECT no FROM customers", wanted=("no",), variables={}).stage(sink)
+
+
+def test_a_file_that_is_no_database_says_so(tmp_path: Path, sink: FileSink) -> None:
+    """Neither is it created when it is not there."""
+    path = tmp_path / "x.db"
+    path.write_text("this is a text of some length and no database at all" * 20)
+    with pytest.raises(SourceError, match="not a database"):
+        sqlite_source(path, "SELECT no FROM customers", wanted=("no",), variables={}).stage(sink)
+    with pytest.raises(SourceError, match="unable to open"):
+        sqlite_source(tmp_path / "none.db", "SELECT 1 AS no", wanted=("no",), variables={}).stage(sink)
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_text_with_nul_is_a_malformed_row(database: Path, sink: FileSink) -> None:
+    """It is set aside under its number; the others go on."""
+    sql = "SELECT no FROM customers UNION ALL SELECT 'a' || char(0) UNION ALL SELECT 'z'"
+    staged = sqlite_source(database, sql, wanted=("no",), variables={}).stage(sink)
+    assert (staged.records, [one.row for one in staged.malformed]) == (3, [3])
+    assert sink.rows() == [(1, "007"), (2, "008"), (4, "z")]
+
+
+def test_a_driver_may_state_types(sink: FileSink) -> None:
+    """A driver with types of its own keeps them; its rows come in many batches."""
+
+    class Cursor:
+        description: Sequence[Sequence[object]] | None = [("n", int), ("t", str)]
+        left = 25_000
+
+        def execute(self, statement: str, parameters: object, /) -> None:
+            assert statement == "SELECT 1"
+
+        def fetchmany(self, size: int, /) -> list[tuple[object, ...]]:
+            rows = [(number, number) for number in range(self.left, max(self.left - size, 0), -1)]
+            self.left -= len(rows)
+            return rows
+
+    class Connection:
+        closed = False
+
+        def cursor(self) -> Cursor:
+            return Cursor()
+
+        def close(self) -> None:
+            self.closed = True
+
+    connection = Connection()
+    driver = Driver(lambda: connection, (LookupError,), "qmark", lambda _: ["BIGINT", "VARCHAR"])
+    staged = DbApiSource(driver, Statement("SELECT 1", []), ("n", "t"), "the test").stage(sink)
+    assert staged.records == 25_000
+    assert sink.query("SELECT count(*) FROM source WHERE n + row_no = 25001 AND t = n::VARCHAR") == [(25_000,)]
+    assert connection.closed
