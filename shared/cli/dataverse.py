@@ -7,41 +7,77 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TextIO
 
 import click
+from rich.console import Console
 
 import shared
 from shared.cli.options import everywhere, session_of
-from shared.cli.output import CLEAN, FAILED
+from shared.cli.output import CLEAN, FAILED, say_json
+from shared.cli.screens.paper import say
 from shared.cli.session import Session
 from shared.errors import NotFoundError
 
 MODULE = "local.dataverse"
 ROOT = Path(shared.__file__).parent.parent
+PORT = 8765
+
+WELL_KNOWN = {
+    "tenant_id": "0d000000-0000-4000-8000-00000000aaaa",
+    "client_id": "0d000000-0000-4000-8000-00000000c1d1",
+    "client_secret": "local-development-only",
+}
+"""How one signs in to the local Dataverse: the same everywhere, and opens nothing else."""
+
+
+def service_url(port: int = PORT) -> str:
+    """Where the local Dataverse answers."""
+    return f"http://127.0.0.1:{port}/api/data/v9.2/"
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), help="Port on this machine.")
+@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Port on this machine.")
 @click.option("--file", "file", type=click.Path(dir_okay=False, path_type=Path), help="Keep the rows in this file.")
 @click.option(
     "--tables", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="YAML file of more tables."
 )
 @everywhere
 @session_of
-def dataverse(session: Session, port: int | None, file: Path | None, tables: Path | None) -> int:
+def dataverse(session: Session, port: int, file: Path | None, tables: Path | None) -> int:
     """Start the local Dataverse; Ctrl-C stops it."""
     if find_spec(MODULE.partition(".")[0]) is None or find_spec(MODULE) is None:
         raise NotFoundError("the local Dataverse is not part of this installation; use a clone of the project")
+    if session.json:
+        say_json({"service_url": service_url(port), **WELL_KNOWN})
+    else:
+        _say(session.out(), port)
     given = {"--port": port, "--file": file, "--tables": tables}
     words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
-    return run_module(MODULE, [*words, *(["--json"] if session.json else [])])
+    return run_module(MODULE, words, stdout=sys.stderr if session.json else None)
 
 
-def run_module(module: str, words: list[str]) -> int:
+def _say(out: Console, port: int) -> None:
+    say(out, ("The local Dataverse", "bold"), f" answers at {service_url(port)}; Ctrl-C stops it.\n")
+    for name, value in WELL_KNOWN.items():
+        say(out, f"  {name.replace('_', ' '):<14} {value}")
+    say(out, "\nA definition called my-sync reaches it with\n")
+    say(out, f"  destination:\n    service_url: {service_url(port)}")
+    for name in WELL_KNOWN:
+        say(out, f"    {name}: {{ secret: my-sync--{name.replace('_', '-')} }}")
+    say(out, "\nand with these environment variables\n")
+    for name, value in WELL_KNOWN.items():
+        say(out, f"  export DYNSYNC_SECRET_MY_SYNC__{name.upper()}={value}")
+    say(out, "")
+    out.file.flush()
+
+
+def run_module(module: str, words: list[str], *, stdout: TextIO | None = None) -> int:
     """Run a module with this interpreter until it ends or Ctrl-C stops it; both see the same Ctrl-C."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-P", "-m", module, *words]
-    with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}) as child:  # noqa: S603 - our own module
+    environ = os.environ | {"PYTHONPATH": path}
+    with subprocess.Popen(command, env=environ, stdout=stdout) as child:  # noqa: S603 - a module of our own
         try:
             return CLEAN if child.wait() == 0 else FAILED
         except KeyboardInterrupt:

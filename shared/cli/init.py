@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.table import Table as Grid
 
+from shared.cli.dataverse import service_url
 from shared.cli.draft import Draft, render
 from shared.cli.facade import SourceLook
 from shared.cli.options import everywhere, session_of
@@ -22,8 +23,6 @@ from shared.definitions.sync import NAME
 from shared.errors import DynsyncError, NotFoundError
 from shared.secrets import variable_for
 from shared.values.tables import ColumnKind, Table
-
-LOCAL_SERVICE = "http://127.0.0.1:8765/api/data/v9.2/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def _connection(answers: Answers, name: str) -> dict[str, object]:
     """`destination:` as far as it says where and who."""
     where = {
         "entity": answers.ask("Table (entity)", answers.entity, "account"),
-        "service_url": answers.ask("Service URL", answers.service_url, LOCAL_SERVICE),
+        "service_url": answers.ask("Service URL", answers.service_url, service_url()),
     }
     who = {
         "tenant_id": answers.tenant_id,

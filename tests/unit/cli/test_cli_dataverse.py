@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.dataverse import identity
 from shared.cli import dataverse
+from shared.secrets import EnvironmentSecrets
 from tests.unit.cli.cases import MadeUpApp, call
 
 
@@ -16,7 +20,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     """What would be started, without starting it."""
     calls: list[tuple[str, list[str]]] = []
 
-    def note(module: str, words: list[str]) -> int:
+    def note(module: str, words: list[str], **_: object) -> int:
         calls.append((module, words))
         return 0
 
@@ -29,8 +33,29 @@ def test_options_are_handed_on(started: list[tuple[str, list[str]]], tmp_path: P
     """Port, file and tables reach the local Dataverse as they were given."""
     tables = tmp_path / "tables.yaml"
     tables.write_text("", encoding="utf-8")
-    call(MadeUpApp(), "dataverse", "--port", "0", "--file", "rows.db", "--tables", str(tables))
-    assert started == [("local.dataverse", ["--port", "0", "--file", "rows.db", "--tables", str(tables)])]
+    call(MadeUpApp(), "dataverse", "--port", "8080", "--file", "rows.db", "--tables", str(tables))
+    assert started == [("local.dataverse", ["--port", "8080", "--file", "rows.db", "--tables", str(tables)])]
+
+
+def test_it_says_how_to_reach_it(started: list[tuple[str, list[str]]]) -> None:
+    """Address, tenant and client, what a definition needs, and the variables to set: read back as they stand there."""
+    screen = call(MadeUpApp(), "dataverse", "--port", "8080").stdout
+    said = json.loads(call(MadeUpApp(), "dataverse", "--port", "8080", "--json").stdout)
+    assert said["service_url"] == "http://127.0.0.1:8080/api/data/v9.2/"
+    assert all(value in screen for value in said.values())
+    exported = dict(re.findall(r"export (\w+)=(\S+)", screen))
+    asked = re.findall(r"(\w+): \{ secret: (\S+) \}", screen)
+    secrets = EnvironmentSecrets(exported)
+    assert {name: secrets.get(secret) for name, secret in asked} == dataverse.WELL_KNOWN
+
+
+def test_it_says_what_the_local_dataverse_knows() -> None:
+    """The command may not import the local cloud, so this test compares what both say."""
+    assert {
+        "tenant_id": identity.TENANT_ID,
+        "client_id": identity.CLIENT_ID,
+        "client_secret": identity.CLIENT_SECRET,
+    } == dataverse.WELL_KNOWN
 
 
 def test_an_installation_without_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
