@@ -1,0 +1,60 @@
+"""`/_local/`: the log, faults and rows for those who test from another process. Not part of the real service."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import orjson
+
+from local.dataverse import seeding
+from local.dataverse.faults import Fault, FaultError
+from local.dataverse.messages import Reply, Request, error_reply, json_reply
+from local.dataverse.refusals import Refusal
+from local.dataverse.seeding import SeedError
+
+if TYPE_CHECKING:
+    from local.dataverse.application import Application
+
+
+def answer(application: Application, request: Request) -> Reply:
+    """`requests` (GET, DELETE), `faults` (POST, DELETE), `rows/<table>` (GET), `seed/<table>` (POST)."""
+    _, _, tail = request.path.partition("/_local/")
+    name, _, table = tail.partition("/")
+    try:
+        return _routed(application, request, name, table)
+    except (SeedError, FaultError) as problem:
+        return error_reply(Refusal(400, "local", str(problem)))
+    except orjson.JSONDecodeError:
+        return error_reply(Refusal(400, "local", "the body is no JSON"))
+
+
+def _routed(application: Application, request: Request, name: str, table: str) -> Reply:
+    match (request.method, name):
+        case ("GET", "requests"):
+            return json_reply({"value": [asdict(entry) for entry in application.log]})
+        case ("DELETE", "requests"):
+            application.log.clear()
+        case ("POST", "faults"):
+            _fault(application, orjson.loads(request.body))
+        case ("DELETE", "faults"):
+            application.faults.clear()
+        case ("GET", "rows"):
+            return json_reply({"value": seeding.rows(application.service, table)})
+        case ("POST", "seed"):
+            return json_reply({"ids": _seed(application, table, orjson.loads(request.body))})
+        case _:
+            return error_reply(Refusal(404, "local", "there are requests, faults, rows/<table> and seed/<table>"))
+    return Reply(204)
+
+
+def _fault(application: Application, document: object) -> None:
+    if not isinstance(document, dict):
+        raise FaultError("a fault is a JSON object")
+    application.faults.add(Fault.of(document))
+
+
+def _seed(application: Application, table: str, document: object) -> list[str]:
+    if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
+        raise SeedError("the body is a JSON array of rows")
+    return seeding.insert(application.service, table, document)

@@ -1,0 +1,163 @@
+"""CreateMultiple, UpdateMultiple, UpsertMultiple: one transaction each, refused as a whole by the first bad row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from local.dataverse import addresses, refusals
+from local.dataverse.refusals import Refusal
+from local.dataverse.tables import Table, Tables
+from local.dataverse.values import GUID
+from local.dataverse.world import World
+from local.dataverse.writes.links import relative
+from local.dataverse.writes.rows import Writer
+from shared.sql import identifier
+
+BULK = frozenset(("CreateMultiple", "UpdateMultiple", "UpsertMultiple"))
+Target = dict[str, object]
+
+
+class Bulk:
+    """The bulk messages of one table."""
+
+    def __init__(self, world: World, table: Table, writer: Writer) -> None:
+        self._world = world
+        self._table = table
+        self._writer = writer
+
+    def create(self, targets: Sequence[Target]) -> list[str]:
+        """CreateMultiple; the ids in target order."""
+        return self._writer.create(targets)
+
+    def update(self, targets: Sequence[Target]) -> None:
+        """UpdateMultiple; of a row that comes twice only the first target counts."""
+        ids = self._identified(targets)
+        first: dict[str, Target] = {}
+        for row_id, target in zip(ids, targets, strict=True):
+            first.setdefault(row_id, target)
+        self._must_exist(list(first))
+        if len(first) == len(targets):
+            self._writer.update(ids, targets)
+        else:
+            self._writer.update(list(first), list(first.values()))
+
+    def upsert(self, targets: Sequence[Target]) -> None:
+        """UpsertMultiple; a row that comes twice sinks the call."""
+        updates: tuple[list[str], list[Target]] = ([], [])
+        creates: list[Target] = []
+        seen: set[object] = set()
+        for target in targets:
+            address = self._address(target)
+            row_id = addresses.find(self._world.store, address)
+            mark: object = row_id or address.row_id or self._key_mark(address)
+            if mark in seen:
+                raise Refusal(412, "0x80040237", "Cannot insert duplicate key: two targets are the same record.")
+            seen.add(mark)
+            if row_id is None:
+                creates.append(self._born(address, target))
+            else:
+                updates[0].append(row_id)
+                updates[1].append({k: v for k, v in target.items() if k not in address.key})
+        self._writer.update(*updates)
+        self._writer.create(creates)
+
+    def _key_mark(self, address: addresses.Address) -> object:
+        return tuple(
+            self._world.store.value("SELECT fold(?)", (value,)) if isinstance(value, str) else value
+            for _, value in sorted(address.key.items())
+        )
+
+    def _address(self, target: Target) -> addresses.Address:
+        given = target.get(self._table.id_column)
+        if isinstance(given, str) and GUID.fullmatch(given):
+            return addresses.Address(self._table, given, row_id=given.lower())
+        named = target.get("@odata.id")
+        if not isinstance(named, str):
+            raise Refusal(400, "0x80040203", f"A target of '{self._table.name}' names neither its id nor '@odata.id'.")
+        address = addresses.parse(self._world.tables, relative(named))
+        if address.table is not self._table:
+            raise refusals.payload(self._table.name, f"The target '{address.text}' is of another table.")
+        return address
+
+    def _born(self, address: addresses.Address, target: Target) -> Target:
+        """A target that creates: a key column in its body is refused, as the service does."""
+        if any(name in target for name in address.key):
+            raise Refusal(400, "0x80040216", "An unexpected error occurred.")
+        return born(self._world.tables, address, target)
+
+    def _identified(self, targets: Sequence[Target]) -> list[str]:
+        name = self._table.id_column
+        found: list[str] = []
+        for target in targets:
+            given = target.get(name)
+            if isinstance(given, str) and GUID.fullmatch(given):
+                found.append(given.lower())
+            elif given is None and "@odata.id" in target:
+                address = self._address(target)
+                row_id = addresses.find(self._world.store, address)
+                if row_id is None:
+                    raise addresses.missing(address)
+                found.append(row_id)
+            elif given is None:
+                raise Refusal(400, "0x80040203", f"Required member '{name}' missing for a target of UpdateMultiple.")
+            else:
+                raise refusals.bad_literal(self._table.name, given, "Edm.Guid")
+        return found
+
+    def _must_exist(self, ids: Sequence[str]) -> None:
+        key = identifier(self._table.id_column)
+        statement = f"SELECT {key} FROM {identifier(self._table.name)} WHERE {key} IN (SELECT value FROM json_each(?))"
+        present = {row[0] for row in self._world.store.all(statement, (orjson.dumps(list(ids)).decode(),))}
+        absent = [row_id for row_id in ids if row_id not in present]
+        if absent:
+            text = f"{self._table.schema_name} With Ids = {', '.join(absent[:10])} Do Not Exist"
+            raise Refusal(404, "0x80040217", text)
+
+
+def born(tables: Tables, address: addresses.Address, body: Target) -> Target:
+    """The body of an upsert that creates: the address fills what the body lacks."""
+    table = address.table
+    filled = dict(body)
+    if address.row_id is not None:
+        filled[table.id_column] = address.row_id
+    for name, value in address.key.items():
+        column = table.columns[name]
+        if column.is_lookup:
+            target = column.targets[0]
+            bind = f"{target.navigation}@odata.bind"
+            if bind not in filled and target.navigation not in filled:
+                filled[bind] = f"{tables.by_name[target.table].entity_set}({value})"
+        else:
+            filled.setdefault(name, value)
+    return filled
+
+
+def targets_of(table: Table, document: Target) -> list[Target]:
+    """The targets of a bulk body, each a row of `table`.
+
+    Raises:
+        Refusal: there are none, or one does not say its type.
+    """
+    targets = document.get("Targets")
+    if not isinstance(targets, list) or not targets:
+        raise Refusal(400, "0x80040203", "Required parameter 'Targets' is missing or empty.")
+    wanted = f"Microsoft.Dynamics.CRM.{table.name}"
+    for target in targets:
+        if not isinstance(target, dict):
+            raise refusals.payload(table.name, "A target needs to be a JSON object.")
+        found = target.get("@odata.type")
+        if found != wanted:
+            _check_type(table, found, wanted)
+    return targets
+
+
+def _check_type(table: Table, found: object, wanted: str) -> None:
+    if found is None:
+        raise refusals.payload(
+            table.name,
+            "The property '@odata.type' is missing: an item of 'Targets' is of an abstract type, so it needs to say which.",
+        )
+    if str(found).removeprefix("#") != wanted:
+        raise refusals.payload(table.name, f"The type '{str(found)[:100]}' is not '{wanted}': all targets are of one table.")

@@ -1,0 +1,100 @@
+"""The token endpoint, as Entra's for client credentials, and the tokens it gave out."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+
+from local.dataverse.messages import Reply
+from local.dataverse.refusals import Refusal
+
+TENANT_ID = "0d000000-0000-4000-8000-00000000aaaa"
+CLIENT_ID = "0d000000-0000-4000-8000-00000000c1d1"
+CLIENT_SECRET = "local-development-only"  # noqa: S105 - opens nothing but this stand-in
+TOKEN_PATH = re.compile(r"/([^/]+)/oauth2/v2\.0/token")
+
+
+class Identity:
+    """Gives out tokens that expire, and knows them again."""
+
+    def __init__(self, clock: Callable[[], datetime], expires_in_s: int) -> None:
+        self._clock = clock
+        self._expires_in_s = expires_in_s
+        self._tokens: dict[str, datetime] = {}
+
+    def expire_all(self) -> None:
+        """Ends every token at once."""
+        self._tokens.clear()
+
+    def token(self, tenant: str, body: bytes, host: str) -> Reply:
+        """The token endpoint."""
+        try:
+            form = {name: values[0] for name, values in parse_qs(body.decode("ascii")).items()}
+        except ValueError:
+            form = {}
+        problem = _problem(tenant, form, host)
+        if problem is not None:
+            return self._refused(*problem)
+        token = "eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0." + secrets.token_urlsafe(48)
+        now = self._clock()
+        self._tokens = {known: until for known, until in self._tokens.items() if until > now}
+        self._tokens[token] = now + timedelta(seconds=self._expires_in_s)
+        document = {"token_type": "Bearer", "expires_in": max(self._expires_in_s - 1, 0), "ext_expires_in":
+                    max(self._expires_in_s - 1, 0), "access_token": token}
+        headers = [("Cache-Control", "no-store, no-cache"), ("Pragma", "no-cache")]
+        return Reply(200, orjson.dumps(document), headers, "application/json; charset=utf-8", "Token")
+
+    def check(self, authorization: str, authority: str) -> None:
+        """Lets a request with a living token pass.
+
+        Raises:
+            Refusal: 401, naming the authority.
+        """
+        kind, _, token = authorization.partition(" ")
+        until = self._tokens.get(token.strip()) if kind.lower() == "bearer" else None
+        if until is None or until <= self._clock():
+            where = f"Bearer authorization_uri={authority}{TENANT_ID}/oauth2/authorize, resource_id={authority}"
+            raise Refusal(401, "0x80072561", "The token is missing, expired or unknown.",
+                          headers=[("WWW-Authenticate", where)])
+
+    def _refused(self, status: int, error: str, number: int, text: str) -> Reply:
+        moment = self._clock().strftime("%Y-%m-%d %H:%M:%SZ")
+        trace, correlation = (f"{secrets.token_hex(4)}-0000-4000-8000-{secrets.token_hex(6)}" for _ in range(2))
+        document = {
+            "error": error,
+            "error_description": f"AADSTS{number}: {text} Trace ID: {trace} Correlation ID: {correlation} "
+            f"Timestamp: {moment}",
+            "error_codes": [number], "timestamp": moment, "trace_id": trace, "correlation_id": correlation,
+            "error_uri": f"https://login.microsoftonline.com/error?code={number}",
+        }
+        return Reply(status, orjson.dumps(document), [], "application/json; charset=utf-8", "Token")
+
+
+def _problem(tenant: str, form: dict[str, str], host: str) -> tuple[int, str, int, str] | None:
+    if tenant.lower() != TENANT_ID:
+        return (400, "invalid_request", 90002, f"Tenant '{tenant[:60]}' not found. Check to make sure you have the "
+                "correct tenant ID and are signing into the correct cloud.")
+    if form.get("grant_type") != "client_credentials":
+        return (400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
+    if form.get("client_id", "").lower() != CLIENT_ID:
+        return (400, "unauthorized_client", 700016, f"Application with identifier '{form.get('client_id', '')[:60]}' was "
+                "not found in the directory 'Local'.")
+    if "client_secret" not in form:
+        return (401, "invalid_client", 7000216, "'client_assertion', 'client_secret' or 'request' is required for the "
+                "'client_credentials' grant type.")
+    if not secrets.compare_digest(form["client_secret"].encode(), CLIENT_SECRET.encode()):
+        return (401, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the "
+                f"request is the client secret value, not the client secret ID, for a secret added to app '{CLIENT_ID}'.")
+    scope = form.get("scope", "")
+    if not scope.endswith("/.default"):
+        return (400, "invalid_scope", 1002012, f"The provided value for scope {scope[:100]} is not valid. Client credential "
+                "flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).")
+    if urlsplit(scope).netloc.lower() != host.lower():
+        return (400, "invalid_resource", 500011, f"The resource principal named {scope.removesuffix('/.default')[:100]} was "
+                "not found in the tenant named Local.")
+    return None

@@ -1,0 +1,67 @@
+"""One request and its reply, as every part of the stand-in sees them, whether alone or inside a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from local.dataverse.refusals import Refusal
+
+JSON = "application/json; odata.metadata=minimal"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. `path` is raw, behind the service root; `headers` in lower case; `root` is the service root's URL."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    root: str
+
+
+@dataclass(slots=True)
+class Reply:
+    """One reply. `message` is the service's name for what was done, `rows` how many rows it was done to."""
+
+    status: int
+    body: bytes = b""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    content_type: str = JSON
+    message: str = ""
+    rows: int = 0
+
+
+def json_reply(document: object, status: int = 200, *, message: str = "", rows: int = 0) -> Reply:
+    """A reply with a JSON body."""
+    return Reply(status, orjson.dumps(document), message=message, rows=rows)
+
+
+def error_reply(refusal: Refusal, *, annotated: bool = False) -> Reply:
+    """The error envelope; `annotated` when the caller asked for annotations."""
+    error: dict[str, object] = {"code": refusal.code, "message": refusal.message}
+    if annotated:
+        error["@Microsoft.PowerApps.CDS.HelpLink"] = "http://go.microsoft.com/fwlink/?LinkID=398563&error=" + refusal.code
+        error["@Microsoft.PowerApps.CDS.ErrorDetails.OperationStatus"] = "0"
+        error["@Microsoft.PowerApps.CDS.TraceText"] = ""
+        error["@Microsoft.PowerApps.CDS.InnerError.Message"] = refusal.message
+    return Reply(refusal.status, orjson.dumps({"error": error}), list(refusal.headers))
+
+
+def body_object(request: Request) -> dict[str, object]:
+    """The body as a JSON object.
+
+    Raises:
+        Refusal: it is none.
+    """
+    try:
+        document = orjson.loads(request.body)
+    except orjson.JSONDecodeError as cause:
+        raise Refusal(400, "0x80048d19", f"Error identified in Payload provided by the user: {cause}.") from None
+    if not isinstance(document, dict):
+        raise Refusal(400, "0x80048d19", "Error identified in Payload provided by the user: a JSON object is needed.")
+    return document

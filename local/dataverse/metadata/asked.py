@@ -1,0 +1,103 @@
+"""`$filter`, `$select` and `$expand` asked of metadata rows: never paged, the id always included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+
+from local.dataverse import refusals
+from local.dataverse.metadata.documents import Document
+from local.dataverse.odata import options as query_options
+from local.dataverse.odata.options import Options
+from local.dataverse.odata.syntax import Both, Call, Compare, Node, Not, Path, Value, parse
+
+_EXPANDABLE = frozenset(("OptionSet", "GlobalOptionSet", "Attributes", "Keys", "ManyToOneRelationships"))
+
+
+def rows(listed: Sequence[Document], query: str, *, id_name: str = "MetadataId") -> list[Document]:
+    """The rows that a query string asks for.
+
+    Raises:
+        Refusal: the query cannot be understood.
+    """
+    options = query_options.read(query)
+    kept = listed
+    if options.filter is not None:
+        node = parse(options.filter, options.aliases)
+        kept = [row for row in listed if _holds(node, row)]
+    return [shaped(row, options, id_name=id_name) for row in kept[: options.top]]
+
+
+def shaped(row: Document, options: Options, *, id_name: str = "MetadataId") -> Document:
+    """A row with the members that were selected; parts that need `$expand` only when it names them."""
+    expanded = {expand.navigation: expand.select for expand in options.expand}
+    names = options.select or tuple(name for name in row if name not in _EXPANDABLE)
+    found: Document = {"@odata.type": row["@odata.type"]} if "@odata.type" in row else {}
+    for name in (*names, id_name):
+        if name in row:
+            found[name] = row[name]
+    for name, select in expanded.items():
+        found[name] = _part(row.get(name), select)
+    return found
+
+
+def _part(value: object, select: tuple[str, ...]) -> object:
+    if isinstance(value, list):
+        return [_part(item, select) for item in value]
+    if isinstance(value, dict) and select:
+        return {name: value[name] for name in (*select, "MetadataId") if name in value}
+    return value
+
+
+def _holds(node: Node, row: Mapping[str, object]) -> bool:
+    if isinstance(node, Both):
+        if node.operator == "and":
+            return _holds(node.left, row) and _holds(node.right, row)
+        return _holds(node.left, row) or _holds(node.right, row)
+    if isinstance(node, Not):
+        return not _holds(node.inner, row)
+    if isinstance(node, Compare):
+        return _compared(node, row)
+    if isinstance(node, Call):
+        return _called(node, row)
+    return _plain(node, row) is True
+
+
+def _compared(node: Compare, row: Mapping[str, object]) -> bool:
+    left, right = _plain(node.left, row), _plain(node.right, row)
+    if node.operator in ("eq", "ne"):
+        return (left == right) is (node.operator == "eq")
+    if left is None or right is None or isinstance(left, str) is not isinstance(right, str):
+        return False
+    tests: dict[str, Callable[[], bool]] = {
+        "gt": lambda: left > right,  # type: ignore[operator]
+        "ge": lambda: left >= right,  # type: ignore[operator]
+        "lt": lambda: left < right,  # type: ignore[operator]
+        "le": lambda: left <= right,  # type: ignore[operator]
+    }
+    return tests[node.operator]()
+
+
+def _called(node: Call, row: Mapping[str, object]) -> bool:
+    tests: dict[str, Callable[[str, str], bool]] = {
+        "contains": lambda text, part: part in text,
+        "startswith": str.startswith,
+        "endswith": str.endswith,
+    }
+    if node.name not in tests or len(node.arguments) != 2:
+        raise refusals.query(f"An unknown function with name '{node.name}' was found.")
+    text, part = (str(_plain(argument, row) or "").lower() for argument in node.arguments)
+    return tests[node.name](text, part)
+
+
+def _plain(node: Node, row: Mapping[str, object]) -> object:
+    if isinstance(node, Value):
+        return int(node.value) if isinstance(node.value, Decimal) and node.value == int(node.value) else node.value
+    if not isinstance(node, Path):
+        raise refusals.query("A metadata filter compares properties with literals.")
+    found: object = row
+    for step in node.steps:
+        if not isinstance(found, Mapping) or step not in found:
+            raise refusals.query(f"Could not find a property named '{step}' on the metadata type.")
+        found = found[step]
+    return found

@@ -1,0 +1,142 @@
+"""The stand-in as a running server, in a thread of this process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from local.dataverse import definitions, seeding
+from local.dataverse.application import TRANSPORT, Application, LoggedRequest
+from local.dataverse.collation import folded, folded_with_accents
+from local.dataverse.faults import Fault
+from local.dataverse.identity import CLIENT_ID, CLIENT_SECRET, TENANT_ID, Identity
+from local.dataverse.service import Service
+from local.dataverse.store import Store
+from local.dataverse.world import Clock, World
+
+_START_S = 10.0
+
+
+class LocalDataverse:
+    """A Dataverse environment on a free port of this machine.
+
+    Use it as a context manager. `tables` is a table-definition file, `file` keeps the rows beyond the process;
+    tokens live `expires_in_s` seconds of `clock`.
+    """
+
+    tenant_id = TENANT_ID
+    client_id = CLIENT_ID
+    client_secret = CLIENT_SECRET
+
+    def __init__(
+        self,
+        tables: Path | None = None,
+        file: Path | None = None,
+        *,
+        expires_in_s: int = 3600,
+        accent_sensitive: bool = False,
+        clock: Clock = lambda: datetime.now(UTC),
+        port: int = 0,
+    ) -> None:
+        fold = folded_with_accents if accent_sensitive else folded
+        self._store = Store(definitions.read(tables), fold, file)
+        service = Service(World(self._store, clock), fold)
+        seeding.first_rows(service)
+        self.application = Application(service, Identity(clock, expires_in_s))
+        self._port = port
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def authority(self) -> str:
+        """The identity provider: its token endpoint is `{authority}{tenant}/oauth2/v2.0/token`."""
+        return f"http://127.0.0.1:{self._port}/"
+
+    @property
+    def url(self) -> str:
+        """The service root."""
+        return f"{self.authority}api/data/v9.2/"
+
+    @property
+    def requests(self) -> list[LoggedRequest]:
+        """The requests so far, oldest first (the last 20,000)."""
+        return list(self.application.log)
+
+    def clear_requests(self) -> None:
+        """Empties the log of requests."""
+        self.application.log.clear()
+
+    def inject(self, fault: Fault | Mapping[str, object]) -> None:
+        """Queues a fault."""
+        self.application.faults.add(fault if isinstance(fault, Fault) else Fault.of(fault))
+
+    def rows(self, table: str) -> list[dict[str, object]]:
+        """Every row of a table, oldest first, by the names of the Web API (`_parentaccountid_value`); numbers plain."""
+        with self.application.lock:
+            return seeding.rows(self.application.service, table)
+
+    def insert(self, table: str, rows: Sequence[Mapping[str, object]]) -> list[str]:
+        """Creates rows as the Web API would be sent them, past the network, and inactive ones too; their ids."""
+        with self.application.lock:
+            return seeding.insert(self.application.service, table, rows)
+
+    def start(self) -> None:
+        """Starts to listen."""
+        listener = socket.create_server(("127.0.0.1", self._port), backlog=2048)
+        self._port = int(listener.getsockname()[1])
+        self._server = uvicorn.Server(_settings(self.application))
+        self._thread = threading.Thread(target=self._run, args=(self._server, listener), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the server and closes the database."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._server.force_exit = True
+            self._thread.join(_START_S)
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @staticmethod
+    def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+        with listener:
+            server.run(sockets=[listener])
+
+
+class _Protocol(HttpToolsProtocol):
+    """Leaves the connection in the scope, so that a fault can cut it."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]
+
+
+def _settings(application: Application) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,  # type: ignore[arg-type]
+        http=_Protocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=120,
+        timeout_graceful_shutdown=1,
+    )

@@ -1,0 +1,122 @@
+"""The Web API: finds the part that answers a request, and turns refusals into error replies."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from local.dataverse import addresses, batch, refusals
+from local.dataverse.collation import Fold
+from local.dataverse.entities import Entities
+from local.dataverse.messages import Reply, Request, error_reply, json_reply
+from local.dataverse.metadata.definitions import Definitions
+from local.dataverse.odata import options as query_options
+from local.dataverse.refusals import Refusal, RowRefusal
+from local.dataverse.world import World
+from shared.sql import identifier
+
+MAX_URL = 32 * 1024
+MAX_URL_IN_BATCH = 64 * 1024
+BUSINESS_UNIT = "0d000000-0000-4000-8000-0000000000b0"
+_BULK = re.compile(r"Microsoft\.Dynamics\.CRM\.(\w+)$")
+_NAMES = re.compile(r"'([^']+)'")
+
+
+class Service:
+    """One environment's Web API, without the network."""
+
+    def __init__(self, world: World, fold: Fold) -> None:
+        self.world = world
+        self.entities = Entities(world, fold)
+        self._definitions = Definitions(world.tables)
+
+    def answer(self, request: Request, *, in_batch: bool = False) -> Reply:
+        """The reply to a request; a refused one has changed nothing."""
+        try:
+            if len(request.path) + len(request.query) > (MAX_URL_IN_BATCH if in_batch else MAX_URL):
+                raise Refusal(414, "", "The request URL is too long.")
+            return self._route(request, in_batch=in_batch)
+        except RowRefusal as found:
+            refusal = found.refusal
+        except Refusal as found:
+            refusal = found
+        except (UnicodeEncodeError, RecursionError) as cause:
+            refusal = Refusal(400, "0x80048d19", f"The request cannot be read: {type(cause).__name__}.")
+        wishes = query_options.preferences(request.headers.get("prefer", ""))
+        reply = error_reply(refusal, annotated=wishes.wants("Microsoft.PowerApps.CDS.ErrorDetails.OperationStatus"))
+        reply.message = message_of(request.method, request.path)
+        return reply
+
+    def _route(self, request: Request, *, in_batch: bool) -> Reply:
+        segments = [unquote(part) for part in request.path.split("/") if part]
+        if not segments:
+            return self._definitions.service_document(request)
+        first = segments[0]
+        if first == "$batch":
+            return self._batch(request, in_batch=in_batch)
+        if first == "$metadata":
+            return self._definitions.model(request)
+        if first.startswith("EntityDefinitions"):
+            return self._definitions.answer(segments, request)
+        if first == "sdkmessagefilters" and len(segments) == 1:
+            return self._definitions.message_filters(request)
+        if first in ("WhoAmI", "WhoAmI()"):
+            return self._who_am_i(request)
+        if first.startswith("RetrieveTotalRecordCount("):
+            return self._record_counts(first, request)
+        return self._rows(first, segments[1:], request)
+
+    def _rows(self, first: str, rest: list[str], request: Request) -> Reply:
+        table = self.world.tables.by_set.get(first)
+        if table is not None:
+            return self.entities.answer(table, rest, request)
+        return self.entities.answer_row(addresses.parse(self.world.tables, first), rest, request)
+
+    def _batch(self, request: Request, *, in_batch: bool) -> Reply:
+        if in_batch:
+            raise Refusal(400, "0x80060888", "A batch inside a batch is not supported.")
+        if request.method != "POST":
+            raise refusals.wrong_verb()
+        return batch.answer(self, request)
+
+    def _who_am_i(self, request: Request) -> Reply:
+        settled = self.world.settled
+        document = {
+            "@odata.context": f"{request.root}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
+            "BusinessUnitId": BUSINESS_UNIT,
+            "UserId": settled.caller_id,
+            "OrganizationId": settled.organization_id,
+        }
+        return json_reply(document, message="WhoAmI")
+
+    def _record_counts(self, segment: str, request: Request) -> Reply:
+        given = query_options.pairs(request.query)
+        text = re.sub(r"@\w+", lambda alias: given.get(alias[0], ""), segment)
+        names = _NAMES.findall(text.replace('"', "'"))
+        unknown = [name for name in names if name not in self.world.tables.by_name]
+        if unknown or not names:
+            raise Refusal(400, "0x80040203", f"The entity with a name = '{(unknown or [''])[0]}' was not found.")
+        counts = [self.world.store.value(f"SELECT count(*) FROM {identifier(name)}") for name in names]
+        document = {
+            "@odata.context": f"{request.root}$metadata#Microsoft.Dynamics.CRM.RetrieveTotalRecordCountResponse",
+            "EntityRecordCountCollection": {"Count": len(names), "IsReadOnly": False, "Keys": names, "Values": counts},
+        }
+        return json_reply(document, message="RetrieveTotalRecordCount")
+
+
+def message_of(method: str, path: str) -> str:
+    """What a request asks for, by its URL alone: the word that faults and the log use."""
+    last = path.rstrip("/").rpartition("/")[2]
+    bulk = _BULK.search(unquote(last))
+    if bulk:
+        return bulk[1]
+    first = path.split("/")[0]
+    if first == "$batch":
+        return "Batch"
+    if first in ("", "$metadata") or first.startswith("EntityDefinitions"):
+        return "Metadata"
+    if first.startswith(("WhoAmI", "RetrieveTotalRecordCount")):
+        return first.partition("(")[0]
+    by_row = "(" in first or "%28" in first
+    row = {"GET": "Retrieve", "PATCH": "Upsert", "DELETE": "Delete", "PUT": "Update"}
+    return row.get(method, method) if by_row else {"GET": "RetrieveMultiple", "POST": "Create"}.get(method, method)

@@ -1,0 +1,161 @@
+"""The rows: one SQLite table per Dataverse table, with a real column per column, and one transaction per request."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from local.dataverse.collation import Fold
+from local.dataverse.tables import TEXTS, Column, Key, Kind, Table, Tables
+from shared.sql import identifier
+
+_STORED_AS = {
+    Kind.INTEGER: "INTEGER", Kind.BIGINT: "INTEGER", Kind.DECIMAL: "INTEGER", Kind.MONEY: "INTEGER",
+    Kind.BOOLEAN: "INTEGER", Kind.CHOICE: "INTEGER", Kind.STATE: "INTEGER", Kind.STATUS: "INTEGER",
+    Kind.DOUBLE: "REAL",
+}
+_UNINDEXED = frozenset(("createdby", "modifiedby", "ownerid", "transactioncurrencyid"))
+
+
+class Store:
+    """The database of one local environment. Not for several threads at once: the caller holds the lock."""
+
+    def __init__(self, tables: Tables, fold: Fold, file: Path | None = None) -> None:
+        self.tables = tables
+        self._depth = 0
+        self._db = sqlite3.connect(file or ":memory:", isolation_level=None, check_same_thread=False)
+        self._db.create_function("fold", 1, fold, deterministic=True)
+        self._db.create_function("resembles", 2, _resembles, deterministic=True)
+        self._settle(file is not None)
+        for table in tables.by_name.values():
+            self._create(table)
+        self._version = int(self.value('SELECT version FROM "~local"') or 1_000_000)
+
+    def close(self) -> None:
+        """Closes the database."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; a transaction inside a transaction belongs to the outer one."""
+        if self._depth:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        self._depth = 1
+        try:
+            yield
+            self._db.execute('UPDATE "~local" SET version = ?', (self._version,))
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        finally:
+            self._depth = 0
+
+    def versions(self, count: int) -> range:
+        """The next row versions, each used once; they only grow."""
+        first = self._version + 1
+        self._version += count
+        return range(first, first + count)
+
+    def all(self, statement: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """Every row of a query."""
+        return self._db.execute(statement, values).fetchall()
+
+    def value(self, statement: str, values: Sequence[object] = ()) -> object:
+        """The first column of the first row, None without one."""
+        row = self._db.execute(statement, values).fetchone()
+        return None if row is None else row[0]
+
+    def run(self, statement: str, values: Sequence[object] = ()) -> int:
+        """Runs one statement; the number of rows it changed."""
+        return self._db.execute(statement, values).rowcount
+
+    def run_many(self, statement: str, rows: Iterator[tuple[object, ...]]) -> int:
+        """Runs one statement per row; the number of rows it changed."""
+        return self._db.executemany(statement, rows).rowcount
+
+    @property
+    def changes(self) -> int:
+        """Rows changed since the database was opened; tells how far `run_many` came when it is refused."""
+        return self._db.total_changes
+
+    def _settle(self, on_disk: bool) -> None:
+        for setting in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-65536") if on_disk else ():
+            self._db.execute(f"PRAGMA {setting}")
+        self._db.execute('CREATE TABLE IF NOT EXISTS "~local" (version INTEGER NOT NULL)')
+        if self.value('SELECT count(*) FROM "~local"') == 0:
+            self._db.execute('INSERT INTO "~local" VALUES (1000000)')
+
+    def _create(self, table: Table) -> None:
+        present = {str(row[1]) for row in self.all(f"PRAGMA table_info({identifier(table.name)})")}
+        wanted = [definition for column in table.columns.values() for definition in stored_columns(column)]
+        if not present:
+            inner = ", ".join(f"{identifier(name)} {kind}" for name, kind in wanted)
+            self._db.execute(f"CREATE TABLE {identifier(table.name)} ({inner})")
+        for name, kind in wanted:
+            if present and name not in present:
+                self._db.execute(f"ALTER TABLE {identifier(table.name)} ADD COLUMN {identifier(name)} {kind}")
+        self._index(table)
+
+    def _index(self, table: Table) -> None:
+        name = identifier(table.name)
+        self._unique(f"{table.name}.id", name, identifier(table.id_column))
+        self._db.execute(f"CREATE INDEX IF NOT EXISTS {identifier(table.name + '.createdon')} ON {name} (createdon)")
+        for key in table.keys:
+            if key.active:
+                self._unique(f"{table.name}.key.{key.name}", name, key_terms(table, key))
+        for column in table.columns.values():
+            if column.is_lookup and column.name not in _UNINDEXED:
+                term = identifier(column.name)
+                index = identifier(f"{table.name}.lookup.{column.name}")
+                self._db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {name} ({term}) WHERE {term} IS NOT NULL")
+
+    def _unique(self, index: str, table: str, terms: str) -> None:
+        self._db.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {identifier(index)} ON {table} ({terms})")
+
+
+def stored_columns(column: Column) -> list[tuple[str, str]]:
+    """Name and SQLite type of what a column is stored as; a polymorphic lookup also stores its target's table."""
+    own = (column.name, _STORED_AS.get(column.kind, "TEXT"))
+    return [own, (type_name(column), "TEXT")] if column.is_polymorphic else [own]
+
+
+def type_name(column: Column) -> str:
+    """The stored column that names the target's table of a polymorphic lookup."""
+    return f"{column.name}~table"
+
+
+def compared(column: Column, alias: str = "") -> str:
+    """The SQL by which a column is compared for equality: text by the environment's collation."""
+    term = f"{alias}{identifier(column.name)}"
+    return f"fold({term})" if column.kind in TEXTS else term
+
+
+def key_terms(table: Table, key: Key) -> str:
+    """The terms of an alternate key's index."""
+    return ", ".join(compared(table.columns[name]) for name in key.columns)
+
+
+def _resembles(text: str | None, pattern: str) -> bool:
+    return text is not None and _pattern(pattern).fullmatch(text) is not None
+
+
+@lru_cache(maxsize=256)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    """A LIKE pattern of SQL Server (`%`, `_`, `[a-z]`, `[^a]`) as a regular expression."""
+    parts = re.findall(r"\[\^?[^\]]+\]|.", pattern, re.DOTALL)
+    return re.compile("".join(_term(part) for part in parts), re.DOTALL)
+
+
+def _term(part: str) -> str:
+    if len(part) > 1:
+        negated = part.startswith("[^")
+        inner = part[2 if negated else 1 : -1].replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
+        return f"[{'^' if negated else ''}{inner}]"
+    return {"%": ".*", "_": "."}.get(part, re.escape(part))

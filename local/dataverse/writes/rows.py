@@ -1,0 +1,249 @@
+"""Creates and updates many rows of one table. Either all are written or, with a RowRefusal, the caller rolls back."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from functools import cache
+
+import orjson
+
+from local.dataverse.refusals import Refusal, RowRefusal
+from local.dataverse.tables import MONEY_SCALE, Table
+from local.dataverse.world import World
+from local.dataverse.writes import links, money, states
+from local.dataverse.writes.plans import Group, Plan, Planner, Row, grouped
+from shared.sql import identifier
+
+Columns = dict[str, list[object]]
+_SETTLING = frozenset(("organization", "transactioncurrency", "systemuser"))
+
+
+class Writer:
+    """Writes the rows of one table."""
+
+    def __init__(self, world: World, table: Table) -> None:
+        self._world = world
+        self._table = table
+        self._creating = Planner(table, creating=True)
+        self._updating = Planner(table, creating=False)
+        self._currency = table.columns.get("transactioncurrencyid") if table.money else None
+        self._name = identifier(table.name)
+        self._id = identifier(table.id_column)
+
+    def create(self, rows: Sequence[Row]) -> list[str]:
+        """Creates rows; their ids in the order given.
+
+        Raises:
+            RowRefusal: the first row that is refused.
+        """
+        ready: list[tuple[Group, Columns]] = []
+        self._prepare(grouped(rows), lambda g: ready.append((g, self._new_columns(g))))
+        ids = [""] * len(rows)
+        for group, columns in ready:
+            self._insert(group, columns)
+            for position, row_id in zip(group.positions, columns[self._table.id_column], strict=True):
+                ids[position] = str(row_id)
+        self._finish(ids)
+        return ids
+
+    def update(self, ids: Sequence[str], rows: Sequence[Row]) -> None:
+        """Updates rows that exist, each by the id in the same place.
+
+        Raises:
+            RowRefusal: the first row that is refused.
+        """
+        ready: list[tuple[Group, list[str], Columns]] = []
+
+        def prepare(group: Group) -> None:
+            own = [ids[p] for p in group.positions]
+            ready.append((group, own, self._changed_columns(group, own)))
+
+        self._prepare(grouped(rows), prepare)
+        for group, own, columns in ready:
+            if columns:
+                self._change(group, own, columns)
+        self._finish(ids)
+
+    def _prepare(self, groups: Sequence[Group], prepare: Callable[[Group], None]) -> None:
+        worst: RowRefusal | None = None
+        for group in groups:
+            try:
+                prepare(group)
+            except Refusal as refusal:
+                worst = _worse(worst, RowRefusal(group.positions[0], refusal))
+            except RowRefusal as found:
+                worst = _worse(worst, RowRefusal(group.positions[found.index], found.refusal))
+        if worst is not None:
+            raise worst
+
+    def _checked(self, plan: Plan, group: Group) -> Columns:
+        """The values of the members, checked and converted; money still as it came."""
+        columns: Columns = {}
+        worst: RowRefusal | None = None
+        for scalar in plan.scalars:
+            try:
+                columns[scalar.column.name] = scalar.check.all(group.values[scalar.at])
+            except RowRefusal as found:
+                worst = _worse(worst, found)
+        for link in plan.links:
+            try:
+                _merge(columns, links.stored(self._world, self._table, link, group.values[link.at]))
+            except RowRefusal as found:
+                worst = _worse(worst, found)
+        if worst is not None:
+            raise worst
+        return columns
+
+    def _new_columns(self, group: Group) -> Columns:
+        table, count = self._table, len(group.positions)
+        columns = self._checked(self._creating.plan(group.members), group)
+        fresh = self._world.new_ids(count)
+        given = columns.get(table.id_column)
+        columns[table.id_column] = list(fresh) if given is None else [g or f for g, f in zip(given, fresh, strict=True)]
+        columns.update(states.at_birth(table, columns.get("statecode"), columns.get("statuscode"), count))
+        for name, value in self._defaults():
+            if name not in columns:
+                columns[name] = [value] * count
+        self._stamp_new(columns, count)
+        self._price_new(columns, count)
+        return columns
+
+    @cache  # noqa: B019 - a writer lives as long as its world
+    def _defaults(self) -> tuple[tuple[str, object], ...]:
+        return tuple((c.name, c.default) for c in self._table.columns.values() if c.default is not None)
+
+    def _stamp_new(self, columns: Columns, count: int) -> None:
+        now, caller = self._world.now(), self._world.settled.caller_id or None
+        backdated = columns.pop("overriddencreatedon", None)
+        columns["createdon"] = [now] * count
+        if backdated is not None:
+            columns["overriddencreatedon"] = [now if v else None for v in backdated]
+            columns["createdon"] = [v or now for v in backdated]
+        columns["modifiedon"] = [now] * count
+        columns["createdby"] = columns["modifiedby"] = [caller] * count
+        columns["versionnumber"] = list(self._world.store.versions(count))
+        if self._table.has_owner:
+            owners = columns.get("ownerid")
+            if owners is None:
+                columns["ownerid"], columns["ownerid~table"] = [caller] * count, ["systemuser"] * count
+            elif None in owners:
+                columns["ownerid~table"] = [t or "systemuser" for t in columns["ownerid~table"]]
+                columns["ownerid"] = [o or caller for o in owners]
+
+    def _price_new(self, columns: Columns, count: int) -> None:
+        amounts = self._amounts(columns)
+        if self._currency is None or not (amounts or "transactioncurrencyid" in columns):
+            return
+        base = self._world.settled.base.row_id
+        given = columns.get("transactioncurrencyid") or [None] * count
+        columns["transactioncurrencyid"] = [g or base for g in given]
+        columns.update(money.stored(self._world, self._table, amounts, columns["transactioncurrencyid"]))
+
+    def _amounts(self, columns: Columns) -> Columns:
+        return {c.name: columns[c.name] for c in self._table.money if c.name in columns}
+
+    def _changed_columns(self, group: Group, ids: list[str]) -> Columns:
+        columns = self._checked(self._updating.plan(group.members), group)
+        if not columns:
+            return columns
+        if "statecode" in columns or "statuscode" in columns:
+            present = self._present(ids, ("statecode", "statuscode"))
+            pairs = [(row[0], row[1]) for row in present]
+            columns.update(
+                states.after_update(self._table, ids, columns.get("statecode"), columns.get("statuscode"), pairs)
+            )
+        if None in columns.get("ownerid", ()):
+            raise RowRefusal(columns["ownerid"].index(None), Refusal(400, "0x80040203", "The owner cannot be null."))
+        self._price_changed(columns, ids)
+        columns["modifiedon"] = [self._world.now()] * len(ids)
+        columns["modifiedby"] = [self._world.settled.caller_id] * len(ids)
+        columns["versionnumber"] = list(self._world.store.versions(len(ids)))
+        return columns
+
+    def _price_changed(self, columns: Columns, ids: list[str]) -> None:
+        """A changed currency recomputes the base of every amount of the row, a changed amount its own."""
+        amounts = self._amounts(columns)
+        moved = "transactioncurrencyid" in columns
+        if self._currency is None or not (amounts or moved):
+            return
+        base = self._world.settled.base.row_id
+        if not moved:
+            columns["transactioncurrencyid"] = [row[0] for row in self._present(ids, ("transactioncurrencyid",))]
+        columns["transactioncurrencyid"] = [c or base for c in columns["transactioncurrencyid"]]
+        others = [c.name for c in self._table.money if c.name not in amounts] if moved else []
+        if others:
+            rows = self._present(ids, others)
+            for at, name in enumerate(others):
+                amounts[name] = [None if row[at] is None else Decimal(str(row[at])).scaleb(-MONEY_SCALE) for row in rows]
+        columns.update(money.stored(self._world, self._table, amounts, columns["transactioncurrencyid"]))
+
+    def _present(self, ids: Sequence[str], names: Sequence[str]) -> list[tuple[object, ...]]:
+        """Stored columns of rows, in the order of `ids`."""
+        terms = ", ".join(identifier(n) for n in names)
+        statement = f"SELECT {self._id}, {terms} FROM {self._name} WHERE {self._id} IN (SELECT value FROM json_each(?))"
+        found = {row[0]: row[1:] for row in self._world.store.all(statement, (_json(ids),))}
+        return [found[row_id] for row_id in ids]
+
+    def _insert(self, group: Group, columns: Columns) -> None:
+        names = ", ".join(identifier(name) for name in columns)
+        marks = ", ".join("?" for _ in columns)
+        self._run(f"INSERT INTO {self._name} ({names}) VALUES ({marks})", group, list(columns.values()))
+
+    def _change(self, group: Group, ids: list[str], columns: Columns) -> None:
+        terms = ", ".join(f"{identifier(name)} = ?" for name in columns)
+        self._run(f"UPDATE {self._name} SET {terms} WHERE {self._id} = ?", group, [*columns.values(), list(ids)])
+
+    def _run(self, statement: str, group: Group, columns: list[list[object]]) -> None:
+        before = self._world.store.changes
+        try:
+            self._world.store.run_many(statement, zip(*columns, strict=True))
+        except sqlite3.IntegrityError as cause:
+            at = min(self._world.store.changes - before, len(group.positions) - 1)
+            raise RowRefusal(group.positions[at], self._duplicate(str(cause))) from None
+
+    def _duplicate(self, cause: str) -> Refusal:
+        index = re.search(r"index '[^']*\.key\.([^']+)'", cause)
+        columns = {part.rpartition(".")[2] for part in cause.partition(": ")[2].split(", ")}
+        for key in self._table.keys:
+            if key.name == (index[1] if index else None) or set(key.columns) == columns:
+                labels = ", ".join(self._table.columns[c].label for c in key.columns)
+                return Refusal(
+                    412,
+                    "0x80060892",
+                    f"Entity Key {key.label} violated. A record with the same value for {labels} already exists. "
+                    "A duplicate record cannot be created. Select one or more unique values and try again.",
+                )
+        return Refusal(412, "0x80040237", "Cannot insert duplicate key. A record with matching key values already exists.")
+
+    def _finish(self, ids: Sequence[str]) -> None:
+        if self._table.name == "contact" and "firstname" in self._table.columns:
+            self._world.store.run(
+                f"UPDATE {self._name} SET fullname = nullif(trim(coalesce(firstname, '') || ' ' || "
+                f"coalesce(lastname, '')), '') WHERE {self._id} IN (SELECT value FROM json_each(?))",
+                (_json(ids),),
+            )
+        if self._table.name in _SETTLING:
+            self._world.forget()
+
+
+def _merge(columns: Columns, found: Columns) -> None:
+    """Adds a lookup; where two navigation properties set one column, a row that is set wins over one that is cleared."""
+    first = next(iter(found))
+    present = columns.get(first)
+    if present is None:
+        columns.update(found)
+        return
+    for name, values in found.items():
+        old = columns[name]
+        columns[name] = [n if new is not None else o for o, n, new in zip(old, values, found[first], strict=True)]
+
+
+def _worse(worst: RowRefusal | None, found: RowRefusal) -> RowRefusal:
+    return found if worst is None or found.rank < worst.rank else worst
+
+
+def _json(ids: Sequence[str]) -> str:
+    return orjson.dumps(list(ids)).decode()
