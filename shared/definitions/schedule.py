@@ -11,7 +11,9 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from shared.definitions.part import Part, TimeZone
 
-_FIELD = re.compile(r"[0-9A-Za-z*/,\-?#]{1,60}")
+_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec sun mon tue wed thu fri sat"
+_FIELD = re.compile(rf"(?:[0-9*/,\-?#]|l|{_NAMES.replace(' ', '|')}){{1,60}}", re.IGNORECASE)
+"""No other letters: the library takes R and H for random and hashed times."""
 _REFERENCE = datetime(2024, 1, 1, tzinfo=UTC)
 
 

@@ -16,6 +16,7 @@ from shared.definitions.checks import check_definition
 from shared.definitions.document import plain_scalar, read_document
 from shared.definitions.loading import load_sync, parse_sync
 from shared.definitions.reach import Reach
+from shared.definitions.schedule import check_cron
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.unbuilt import unbuilt_parts
 from shared.errors import DefinitionError
@@ -206,3 +207,13 @@ def test_a_secret_in_broken_yaml_is_never_shown(glue: str) -> None:
     """The library's own messages quote the text; ours do not."""
     old = "client_secret: { secret: base--client-secret }"
     assert CANARY not in outcome(BASE.replace(old, f"client_secret{glue}{CANARY}"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text("0159*/,-?#LRH", min_size=1, max_size=6), min_size=5, max_size=6))
+def test_a_cron_expression_is_due_at_some_time_or_refused(fields: list[str]) -> None:
+    """The schedule's library never brings the loader down."""
+    try:
+        assert check_cron(" ".join(fields))
+    except ValueError as error:
+        assert "cron expression" in str(error)
