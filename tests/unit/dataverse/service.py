@@ -56,6 +56,7 @@ class Service:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = 65536  # one packet for headers and body: two would wait for each other
 
             def log_message(self, *args: object) -> None:
                 """Say nothing."""
