@@ -135,13 +135,13 @@ def _parts(request: Request) -> Iterator[Operation | ChangeSet]:
     for headers, content in _split(body, boundary):
         inner = _boundary(headers.get("content-type", ""))
         if inner is None:
-            operations = (_operation(headers, content, request),)
+            operations = [_operation(headers, content, request)]
         else:
-            operations = tuple(_changes(inner, content, request))
+            operations = list(_changes(inner, content, request))
         count += len(operations)
         if count > MAX_OPERATIONS:
             raise Refusal(400, "0x80060888", f"The batch has more than the maximum of {MAX_OPERATIONS} operations.")
-        yield operations[0] if inner is None else ChangeSet(operations)
+        yield operations[0] if inner is None else ChangeSet(tuple(operations))
 
 
 def _changes(boundary: str, content: bytes, outer: Request) -> Iterator[Operation]:

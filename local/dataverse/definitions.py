@@ -15,12 +15,10 @@ from local.dataverse.tables import Column, Key, Kind, Option, Table, Tables, Tar
 
 BUILT_IN = Path(__file__).with_name("tables.yaml")
 _TABLE_WORDS = frozenset(
-    "schema set label id id_schema name ownership type_code custom bulk optimistic change_tracking status columns keys "
-    "rows".split()
+    ["schema", "set", "label", "id", "id_schema", "name", "ownership", "type_code", "custom", "bulk", "optimistic", "change_tracking", "status", "columns", "keys", "rows"]
 )
 _COLUMN_WORDS = frozenset(
-    "schema type label required max min precision precision_source behaviour date_only options default targets create "
-    "update".split()
+    ["schema", "type", "label", "required", "max", "min", "precision", "precision_source", "behaviour", "date_only", "options", "default", "targets", "create", "update"]
 )
 _EXTRA_TYPES = {"date": ("DateOnly", True), "date_user_local": ("UserLocal", True), "datetime": ("UserLocal", False),
                 "datetime_independent": ("TimeZoneIndependent", False)}

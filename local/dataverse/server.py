@@ -90,7 +90,7 @@ class LocalDataverse:
 
     def start(self) -> None:
         """Starts to listen."""
-        listener = socket.create_server(("127.0.0.1", self._port), backlog=2048)
+        listener = _listener(self._port)
         self._port = int(listener.getsockname()[1])
         self._server = uvicorn.Server(_settings(self.application))
         self._thread = threading.Thread(target=self._run, args=(self._server, listener), daemon=True)
@@ -119,17 +119,26 @@ class LocalDataverse:
             server.run(sockets=[listener])
 
 
+def _listener(port: int) -> socket.socket:
+    """A listening socket. It names its protocol: asyncio switches Nagle's delay off only where that is TCP."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(2048)
+    return listener
+
+
 class _Protocol(HttpToolsProtocol):
     """Leaves the connection in the scope, so that a fault can cut it."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]
+        self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
 
 
 def _settings(application: Application) -> uvicorn.Config:
     return uvicorn.Config(
-        application,  # type: ignore[arg-type]
+        application,
         http=_Protocol,
         ws="none",
         loop="asyncio",

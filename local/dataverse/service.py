@@ -110,7 +110,7 @@ def message_of(method: str, path: str) -> str:
     bulk = _BULK.search(unquote(last))
     if bulk:
         return bulk[1]
-    first = path.split("/")[0]
+    first = path.split("/", maxsplit=1)[0]
     if first == "$batch":
         return "Batch"
     if first in ("", "$metadata") or first.startswith("EntityDefinitions"):

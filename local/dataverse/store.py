@@ -33,7 +33,7 @@ class Store:
         self._settle(file is not None)
         for table in tables.by_name.values():
             self._create(table)
-        self._version = int(self.value('SELECT version FROM "~local"') or 1_000_000)
+        self._version = int(str(self.value('SELECT version FROM "~local"')))
 
     def close(self) -> None:
         """Closes the database."""

@@ -1,7 +1,7 @@
 """Column values: from JSON to what is stored, with the service's checks, for a whole column of rows at once.
 
-Each kind has `one`, which looks at a single value and refuses it, and `quick`, which takes a column of values in one go and
-gives up (None) as soon as something is unusual; then `one` finds the row.
+Each kind has `one`, which looks at a single value and refuses it, and `quick`, which takes a column of values in one
+go and gives up (None) as soon as something is unusual; then `one` finds the row.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def check_of(table: str, column: Column) -> Check:
 def scaled(value: object, precision: int, scale: int) -> int:
     """A JSON number times 10^scale, rounded half away from zero to `precision` digits behind the point."""
     if isinstance(value, int):
-        return value * 10**scale
+        return int(value * 10**scale)
     exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(str(value))
-    return int(exact.scaleb(precision).quantize(Decimal(1), ROUND_HALF_UP)) * 10 ** (scale - precision)
+    return int(exact.scaleb(precision).quantize(Decimal(1), ROUND_HALF_UP)) * int(10 ** (scale - precision))
 
 
 def scaled_all(values: Sequence[object], precision: int, scale: int) -> list[object]:
@@ -123,9 +123,10 @@ def day(text: str) -> str:
     return text
 
 
-def _null(table: str, column: Column) -> None:
+def _null(table: str, column: Column) -> object:
     if column.required == "SystemRequired":
         raise Refusal(400, "0x80040200", f"The required field '{column.name}' of '{table}' is missing or null.")
+    return None
 
 
 def _out_of_range(code: str, table: str, column: Column) -> Refusal:
@@ -220,7 +221,9 @@ def _decimal(table: str, column: Column) -> Check:
         return None if number is None else scaled(number, precision, precision)
 
     def quick(values: Sequence[object]) -> list[object] | None:
-        return None if _in_range(values, {int, float, _NONE}, column) is None else scaled_all(values, precision, precision)
+        if _in_range(values, {int, float, _NONE}, column) is None:
+            return None
+        return scaled_all(values, precision, precision)
 
     return Check(one, quick)
 

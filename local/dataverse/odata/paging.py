@@ -44,12 +44,15 @@ def position(text: str, width: int) -> Position:
         values = orjson.loads(urlsafe_b64decode(last[1])) if last else None
     except ValueError:
         values = None
-    plain = isinstance(values, list) and all(v is None or isinstance(v, str | int | float) for v in values)
-    if cookie is None or not plain or len(values) != width or type(values[-1]) is not int or abs(values[-1]) >= 2**63:
-        raise refusals.query("The $skiptoken is malformed: use the @odata.nextLink as it was given.")
-    if any(isinstance(v, int) and abs(v) >= 2**63 for v in values):
+    if cookie is None or not isinstance(values, list) or len(values) != width or not all(map(_storable, values)):
         raise refusals.query("The $skiptoken is malformed: use the @odata.nextLink as it was given.")
     return Position(int(cookie[1]), tuple(values))
+
+
+def _storable(value: object) -> bool:
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return value is None or isinstance(value, str | float)
 
 
 def after(terms: Sequence[tuple[str, bool]], last: Sequence[object], values: list[object]) -> str:

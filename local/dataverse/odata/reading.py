@@ -55,7 +55,7 @@ def rows(listed: Sequence[Sequence[object]], shape: Sequence[Member]) -> list[di
     """Rows of values as rows of members."""
     if not listed:
         return []
-    columns: list[Sequence[object]] = list(zip(*listed, strict=True))[: len(shape)]
+    columns: list[Sequence[object]] = [*zip(*listed, strict=True)][: len(shape)]
     for at, member in enumerate(shape):
         if member.convert is not None:
             columns[at] = member.convert(columns[at])

@@ -177,7 +177,7 @@ class Writer:
         if others:
             rows = self._present(ids, others)
             for at, name in enumerate(others):
-                amounts[name] = [None if row[at] is None else Decimal(str(row[at])).scaleb(-MONEY_SCALE) for row in rows]
+                amounts[name] = [_amount(row[at]) for row in rows]
         columns.update(money.stored(self._world, self._table, amounts, columns["transactioncurrencyid"]))
 
     def _present(self, ids: Sequence[str], names: Sequence[str]) -> list[tuple[object, ...]]:
@@ -216,7 +216,8 @@ class Writer:
                     f"Entity Key {key.label} violated. A record with the same value for {labels} already exists. "
                     "A duplicate record cannot be created. Select one or more unique values and try again.",
                 )
-        return Refusal(412, "0x80040237", "Cannot insert duplicate key. A record with matching key values already exists.")
+        text = "Cannot insert duplicate key. A record with matching key values already exists."
+        return Refusal(412, "0x80040237", text)
 
     def _finish(self, ids: Sequence[str]) -> None:
         if self._table.name == "contact" and "firstname" in self._table.columns:
@@ -230,7 +231,7 @@ class Writer:
 
 
 def _merge(columns: Columns, found: Columns) -> None:
-    """Adds a lookup; where two navigation properties set one column, a row that is set wins over one that is cleared."""
+    """Adds a lookup; where two navigation properties set one column, setting wins over clearing."""
     first = next(iter(found))
     present = columns.get(first)
     if present is None:
@@ -239,6 +240,10 @@ def _merge(columns: Columns, found: Columns) -> None:
     for name, values in found.items():
         old = columns[name]
         columns[name] = [n if new is not None else o for o, n, new in zip(old, values, found[first], strict=True)]
+
+
+def _amount(stored: object) -> Decimal | None:
+    return None if stored is None else Decimal(str(stored)).scaleb(-MONEY_SCALE)
 
 
 def _worse(worst: RowRefusal | None, found: RowRefusal) -> RowRefusal:
