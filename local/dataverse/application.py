@@ -118,22 +118,35 @@ class Application:
 
     def _api(self, request: Request, root: str) -> Reply:
         authority = f"{request.root}/"
-        inner = Request(request.method, request.path[len(root) + 1 :], request.query, request.headers, request.body,
-                        f"{request.root}{root}/")
+        inner = Request(
+            request.method,
+            request.path[len(root) + 1 :],
+            request.query,
+            request.headers,
+            request.body,
+            f"{request.root}{root}/",
+        )
         try:
             self.identity.check(request.headers.get("authorization", ""), authority)
-            if request.headers.get("content-encoding", "identity").lower() != "identity":
-                raise Refusal(415, "", "A compressed request body is not supported.")
+            _check_encoding(request)
             reply = self.service.answer(inner)
         except Refusal as refusal:
             reply = error_reply(refusal)
         request_id = str(uuid4())
         reply.headers += [
-            ("OData-Version", "4.0"), ("x-ms-service-request-id", request_id), ("REQ_ID", request_id),
-            ("x-ms-dop-hint", "4"), ("x-ms-ratelimit-time-remaining-xrm-requests", "1,200.00"),
+            ("OData-Version", "4.0"),
+            ("x-ms-service-request-id", request_id),
+            ("REQ_ID", request_id),
+            ("x-ms-dop-hint", "4"),
+            ("x-ms-ratelimit-time-remaining-xrm-requests", "1,200.00"),
             ("x-ms-ratelimit-burst-remaining-xrm-requests", "5999"),
         ]
         return reply
+
+
+def _check_encoding(request: Request) -> None:
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refusal(415, "", "A compressed request body is not supported.")
 
 
 def _message(method: str, path: str) -> str:

@@ -17,10 +17,23 @@ if TYPE_CHECKING:
     from local.dataverse.service import Service
 
 MAX_OPERATIONS = 1000
-_BOUNDARY = re.compile(r'multipart/mixed\s*;(?:.*;)?\s*boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
-_REASONS = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified", 400: "Bad Request", 401: "Unauthorized",
-            403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 412: "Precondition Failed",
-            414: "URI Too Long", 501: "Not Implemented"}
+_BOUNDARY = re.compile(
+    r'multipart/mixed\s*;(?:.*;)?\s*boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE
+)
+_REASONS = {
+    200: "OK",
+    201: "Created",
+    204: "No Content",
+    304: "Not Modified",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    412: "Precondition Failed",
+    414: "URI Too Long",
+    501: "Not Implemented",
+}
 _REFERENCE = re.compile(rb'"(\$[\w-]+)((?:/[^"\\]*)?)"')
 
 
@@ -81,10 +94,7 @@ def _change_set(service: Service, change_set: ChangeSet) -> tuple[bytes, int, in
     try:
         with service.world.store.transaction():
             for operation in change_set.operations:
-                request = _with_references(operation.request, made)
-                reply = service.answer(request, in_batch=True) if isinstance(request, Request) else request
-                if reply.status >= 400:
-                    raise _ChangeSetRefused(reply, operation.content_id)
+                reply = _step(service, operation, made)
                 made[f"${operation.content_id}"] = _address_of(reply, operation.request)
                 rows += reply.rows
                 texts.append(_operation_text(reply, operation.content_id))
@@ -95,6 +105,15 @@ def _change_set(service: Service, change_set: ChangeSet) -> tuple[bytes, int, in
     inner = b"".join(b"--%s\r\n%s\r\n" % (boundary.encode(), text) for text in texts)
     head = f"Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n".encode()
     return head + inner + f"--{boundary}--\r\n".encode(), status, rows
+
+
+def _step(service: Service, operation: Operation, made: dict[str, str]) -> Reply:
+    """One write of a change set; a refused one ends the set."""
+    request = _with_references(operation.request, made)
+    reply = service.answer(request, in_batch=True) if isinstance(request, Request) else request
+    if reply.status >= 400:
+        raise _ChangeSetRefused(reply, operation.content_id)
+    return reply
 
 
 def _with_references(request: Request, made: dict[str, str]) -> Request | Reply:
@@ -110,9 +129,11 @@ def _with_references(request: Request, made: dict[str, str]) -> Request | Reply:
     if path.startswith("$"):
         first, slash, rest = path.partition("/")
         path = relative(known(first)) + slash + rest
-    body = _REFERENCE.sub(lambda m: b'"' + known(m[1].decode()).encode() + m[2] + b'"', request.body) if (
-        b"odata.bind" in request.body or b"@odata.id" in request.body
-    ) else request.body
+    body = (
+        _REFERENCE.sub(lambda m: b'"' + known(m[1].decode()).encode() + m[2] + b'"', request.body)
+        if (b"odata.bind" in request.body or b"@odata.id" in request.body)
+        else request.body
+    )
     if missing:
         text = f"Content-ID Reference: '{missing[0]}' does not exist in the batch context."
         return error_reply(Refusal(400, "0x80060888", text))
@@ -129,8 +150,12 @@ def _parts(request: Request) -> Iterator[Operation | ChangeSet]:
     if boundary is None:
         raise Refusal(400, "0x80048d19", "The message has no multipart/mixed content type with a boundary.")
     if body.count(b"\n") != body.count(b"\r\n"):
-        raise Refusal(400, "0x80048d19", "Error identified in Payload provided by the user for Entity :'', "
-                      "InnerException : System.ArgumentException: Stream was not readable.")
+        raise Refusal(
+            400,
+            "0x80048d19",
+            "Error identified in Payload provided by the user for Entity :'', "
+            "InnerException : System.ArgumentException: Stream was not readable.",
+        )
     count = 0
     for headers, content in _split(body, boundary):
         inner = _boundary(headers.get("content-type", ""))
@@ -151,7 +176,9 @@ def _changes(boundary: str, content: bytes, outer: Request) -> Iterator[Operatio
         if not operation.content_id:
             raise Refusal(400, "0x80060888", "Content-ID header not present: every part of a change set needs one.")
         if operation.content_id in seen:
-            raise Refusal(400, "0x80060888", f"The Content-ID '{operation.content_id}' is not unique in its change set.")
+            raise Refusal(
+                400, "0x80060888", f"The Content-ID '{operation.content_id}' is not unique in its change set."
+            )
         if operation.request.method == "GET":
             raise Refusal(400, "0x80060888", "A change set cannot hold a GET request.")
         seen.add(operation.content_id)

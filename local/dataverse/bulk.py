@@ -157,7 +157,9 @@ def _check_type(table: Table, found: object, wanted: str) -> None:
     if found is None:
         raise refusals.payload(
             table.name,
-            "The property '@odata.type' is missing: an item of 'Targets' is of an abstract type, so it needs to say which.",
+            "The property '@odata.type' is missing: 'Targets' holds an abstract type, so each item needs to say which.",
         )
     if str(found).removeprefix("#") != wanted:
-        raise refusals.payload(table.name, f"The type '{str(found)[:100]}' is not '{wanted}': all targets are of one table.")
+        raise refusals.payload(
+            table.name, f"The type '{str(found)[:100]}' is not '{wanted}': all targets are of one table."
+        )

@@ -15,13 +15,50 @@ from local.dataverse.tables import Column, Key, Kind, Option, Table, Tables, Tar
 
 BUILT_IN = Path(__file__).with_name("tables.yaml")
 _TABLE_WORDS = frozenset(
-    ["schema", "set", "label", "id", "id_schema", "name", "ownership", "type_code", "custom", "bulk", "optimistic", "change_tracking", "status", "columns", "keys", "rows"]
+    [
+        "schema",
+        "set",
+        "label",
+        "id",
+        "id_schema",
+        "name",
+        "ownership",
+        "type_code",
+        "custom",
+        "bulk",
+        "optimistic",
+        "change_tracking",
+        "status",
+        "columns",
+        "keys",
+        "rows",
+    ]
 )
 _COLUMN_WORDS = frozenset(
-    ["schema", "type", "label", "required", "max", "min", "precision", "precision_source", "behaviour", "date_only", "options", "default", "targets", "create", "update"]
+    [
+        "schema",
+        "type",
+        "label",
+        "required",
+        "max",
+        "min",
+        "precision",
+        "precision_source",
+        "behaviour",
+        "date_only",
+        "options",
+        "default",
+        "targets",
+        "create",
+        "update",
+    ]
 )
-_EXTRA_TYPES = {"date": ("DateOnly", True), "date_user_local": ("UserLocal", True), "datetime": ("UserLocal", False),
-                "datetime_independent": ("TimeZoneIndependent", False)}
+_EXTRA_TYPES = {
+    "date": ("DateOnly", True),
+    "date_user_local": ("UserLocal", True),
+    "datetime": ("UserLocal", False),
+    "datetime_independent": ("TimeZoneIndependent", False),
+}
 _SYSTEM = ("systemuser", "team", "transactioncurrency", "organization")
 """Tables that every environment has; a table-definition file may leave them out."""
 _INT64 = Decimal(2**63 - 1)
@@ -100,8 +137,14 @@ def _navigations(columns: list[Column]) -> dict[str, tuple[Column, tuple[Target,
 def _id_column(body: Mapping[str, Any], name: str, custom: bool) -> Column:
     schema = str(body.get("id_schema", name if custom else name.capitalize()))
     return Column(
-        name, schema, Kind.UNIQUEIDENTIFIER, str(body.get("label", name)), required="SystemRequired",
-        primary_id=True, updatable=False, custom=custom,
+        name,
+        schema,
+        Kind.UNIQUEIDENTIFIER,
+        str(body.get("label", name)),
+        required="SystemRequired",
+        primary_id=True,
+        updatable=False,
+        custom=custom,
     )
 
 
@@ -110,8 +153,12 @@ def _column(table: str, name: str, spec: dict[str, Any], body: Mapping[str, Any]
     _only(spec, _COLUMN_WORDS, where)
     kind, behaviour, date_only = _kind(spec, where)
     low, high, precision = _bounds(kind, spec, where)
-    required = {"system": "SystemRequired", "application": "ApplicationRequired", "recommended": "Recommended",
-                "none": "None"}
+    required = {
+        "system": "SystemRequired",
+        "application": "ApplicationRequired",
+        "recommended": "Recommended",
+        "none": "None",
+    }
     return Column(
         name=name,
         schema_name=str(spec.get("schema", name)),

@@ -19,7 +19,7 @@ from local.dataverse.writes.deletes import delete_row
 from local.dataverse.writes.rows import Writer
 from shared.sql import identifier
 
-_DANGEROUS = frozenset('<>*%&:\\?+/')
+_DANGEROUS = frozenset("<>*%&:\\?+/")
 _URL_LIMIT = 32 * 1024
 _BATCH_URL_LIMIT = 64 * 1024
 
@@ -46,7 +46,9 @@ class Entities:
             return self._set(table, request)
         if segments == ["$count"]:
             count = self._reader.count(table, query_options.read(request.query))
-            return Reply(200, b"\xef\xbb\xbf" + str(count).encode(), content_type="text/plain", message="RetrieveMultiple")
+            return Reply(
+                200, b"\xef\xbb\xbf" + str(count).encode(), content_type="text/plain", message="RetrieveMultiple"
+            )
         name = segments[0].removeprefix("Microsoft.Dynamics.CRM.")
         if len(segments) == 1 and name in BULK and name != segments[0]:
             return self._bulk(table, name, request)
@@ -64,7 +66,9 @@ class Entities:
         if segments:
             return self._property(address, segments, request)
         verbs: dict[str, Callable[[addresses.Address, Request], Reply]] = {
-            "GET": self._retrieve, "PATCH": self._patch, "DELETE": self._delete,
+            "GET": self._retrieve,
+            "PATCH": self._patch,
+            "DELETE": self._delete,
         }
         if request.method not in verbs:
             raise refusals.wrong_verb()
@@ -107,7 +111,11 @@ class Entities:
         row_id = self._found(address)
         row, shown = self._reader.row(address.table, row_id, options, wishes)
         known = request.headers.get("if-none-match", "")
-        if known not in ("", "null") and known in ("*", row["@odata.etag"]) and not (options.expand or wishes.annotations):
+        if (
+            known not in ("", "null")
+            and known in ("*", row["@odata.etag"])
+            and not (options.expand or wishes.annotations)
+        ):
             return Reply(304, headers=[("ETag", str(row["@odata.etag"]))], message="Retrieve")
         document = {"@odata.context": _row_context(address.table, shown, request), **row}
         reply = json_reply(document, message="Retrieve", rows=1)
@@ -213,12 +221,18 @@ class Entities:
         if match in ("", "*", "null"):
             return
         if not table.optimistic:
-            raise Refusal(400, "0x8006088d", f"Optimistic concurrency isn't enabled for entity type {table.name}. "
-                          "The IfVersionMatches value of ConcurrencyBehavior can only be used if optimistic "
-                          "concurrency is enabled.")
+            raise Refusal(
+                400,
+                "0x8006088d",
+                f"Optimistic concurrency isn't enabled for entity type {table.name}. "
+                "The IfVersionMatches value of ConcurrencyBehavior can only be used if optimistic "
+                "concurrency is enabled.",
+            )
         statement = f"SELECT versionnumber FROM {identifier(table.name)} WHERE {identifier(table.id_column)} = ?"
         if match != f'W/"{self.world.store.value(statement, (row_id,))}"':
-            raise Refusal(412, "0x80060882", "The version of the existing record doesn't match the RowVersion property provided.")
+            raise Refusal(
+                412, "0x80060882", "The version of the existing record doesn't match the RowVersion property provided."
+            )
 
 
 def _single[T](write: Callable[[], T]) -> T:

@@ -18,6 +18,9 @@ CLIENT_ID = "0d000000-0000-4000-8000-00000000c1d1"
 CLIENT_SECRET = "local-development-only"  # noqa: S105 - opens nothing but this stand-in
 TOKEN_PATH = re.compile(r"/([^/]+)/oauth2/v2\.0/token")
 
+Problem = tuple[int, str, int, str]
+"""Status, OAuth error, number and text of a refused token request."""
+
 
 class Identity:
     """Gives out tokens that expire, and knows them again."""
@@ -44,8 +47,12 @@ class Identity:
         now = self._clock()
         self._tokens = {known: until for known, until in self._tokens.items() if until > now}
         self._tokens[token] = now + timedelta(seconds=self._expires_in_s)
-        document = {"token_type": "Bearer", "expires_in": max(self._expires_in_s - 1, 0), "ext_expires_in":
-                    max(self._expires_in_s - 1, 0), "access_token": token}
+        document = {
+            "token_type": "Bearer",
+            "expires_in": max(self._expires_in_s - 1, 0),
+            "ext_expires_in": max(self._expires_in_s - 1, 0),
+            "access_token": token,
+        }
         headers = [("Cache-Control", "no-store, no-cache"), ("Pragma", "no-cache")]
         return Reply(200, orjson.dumps(document), headers, "application/json; charset=utf-8", "Token")
 
@@ -59,8 +66,9 @@ class Identity:
         until = self._tokens.get(token.strip()) if kind.lower() == "bearer" else None
         if until is None or until <= self._clock():
             where = f"Bearer authorization_uri={authority}{TENANT_ID}/oauth2/authorize, resource_id={authority}"
-            raise Refusal(401, "0x80072561", "The token is missing, expired or unknown.",
-                          headers=[("WWW-Authenticate", where)])
+            raise Refusal(
+                401, "0x80072561", "The token is missing, expired or unknown.", headers=[("WWW-Authenticate", where)]
+            )
 
     def _refused(self, status: int, error: str, number: int, text: str) -> Reply:
         moment = self._clock().strftime("%Y-%m-%d %H:%M:%SZ")
@@ -69,32 +77,70 @@ class Identity:
             "error": error,
             "error_description": f"AADSTS{number}: {text} Trace ID: {trace} Correlation ID: {correlation} "
             f"Timestamp: {moment}",
-            "error_codes": [number], "timestamp": moment, "trace_id": trace, "correlation_id": correlation,
+            "error_codes": [number],
+            "timestamp": moment,
+            "trace_id": trace,
+            "correlation_id": correlation,
             "error_uri": f"https://login.microsoftonline.com/error?code={number}",
         }
         return Reply(status, orjson.dumps(document), [], "application/json; charset=utf-8", "Token")
 
 
-def _problem(tenant: str, form: dict[str, str], host: str) -> tuple[int, str, int, str] | None:
+def _problem(tenant: str, form: dict[str, str], host: str) -> Problem | None:
     if tenant.lower() != TENANT_ID:
-        return (400, "invalid_request", 90002, f"Tenant '{tenant[:60]}' not found. Check to make sure you have the "
-                "correct tenant ID and are signing into the correct cloud.")
+        return (
+            400,
+            "invalid_request",
+            90002,
+            f"Tenant '{tenant[:60]}' not found. Check to make sure you have the "
+            "correct tenant ID and are signing into the correct cloud.",
+        )
     if form.get("grant_type") != "client_credentials":
         return (400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
     if form.get("client_id", "").lower() != CLIENT_ID:
-        return (400, "unauthorized_client", 700016, f"Application with identifier '{form.get('client_id', '')[:60]}' was "
-                "not found in the directory 'Local'.")
+        return (
+            400,
+            "unauthorized_client",
+            700016,
+            f"Application with identifier '{form.get('client_id', '')[:60]}' was not found in the directory 'Local'.",
+        )
+    return _secret_problem(form) or _scope_problem(form.get("scope", ""), host)
+
+
+def _secret_problem(form: dict[str, str]) -> Problem | None:
     if "client_secret" not in form:
-        return (401, "invalid_client", 7000216, "'client_assertion', 'client_secret' or 'request' is required for the "
-                "'client_credentials' grant type.")
+        return (
+            401,
+            "invalid_client",
+            7000216,
+            "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
+        )
     if not secrets.compare_digest(form["client_secret"].encode(), CLIENT_SECRET.encode()):
-        return (401, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the "
-                f"request is the client secret value, not the client secret ID, for a secret added to app '{CLIENT_ID}'.")
-    scope = form.get("scope", "")
+        return (
+            401,
+            "invalid_client",
+            7000215,
+            "Invalid client secret provided. Ensure the secret being sent in the "
+            f"request is the client secret value, not the client secret ID, for a secret added to app '{CLIENT_ID}'.",
+        )
+    return None
+
+
+def _scope_problem(scope: str, host: str) -> Problem | None:
     if not scope.endswith("/.default"):
-        return (400, "invalid_scope", 1002012, f"The provided value for scope {scope[:100]} is not valid. Client credential "
-                "flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).")
+        return (
+            400,
+            "invalid_scope",
+            1002012,
+            f"The provided value for scope {scope[:100]} is not valid. Client credential "
+            "flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).",
+        )
     if urlsplit(scope).netloc.lower() != host.lower():
-        return (400, "invalid_resource", 500011, f"The resource principal named {scope.removesuffix('/.default')[:100]} was "
-                "not found in the tenant named Local.")
+        return (
+            400,
+            "invalid_resource",
+            500011,
+            f"The resource principal named {scope.removesuffix('/.default')[:100]} was "
+            "not found in the tenant named Local.",
+        )
     return None

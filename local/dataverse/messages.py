@@ -14,7 +14,7 @@ JSON = "application/json; odata.metadata=minimal"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `path` is raw, behind the service root; `headers` in lower case; `root` is the service root's URL."""
+    """One request. `path` is raw, behind the service root; `headers` in lower case; `root` is the root's URL."""
 
     method: str
     path: str
@@ -45,7 +45,9 @@ def error_reply(refusal: Refusal, *, annotated: bool = False) -> Reply:
     """The error envelope; `annotated` when the caller asked for annotations."""
     error: dict[str, object] = {"code": refusal.code, "message": refusal.message}
     if annotated:
-        error["@Microsoft.PowerApps.CDS.HelpLink"] = "http://go.microsoft.com/fwlink/?LinkID=398563&error=" + refusal.code
+        error["@Microsoft.PowerApps.CDS.HelpLink"] = (
+            "http://go.microsoft.com/fwlink/?LinkID=398563&error=" + refusal.code
+        )
         error["@Microsoft.PowerApps.CDS.ErrorDetails.OperationStatus"] = "0"
         error["@Microsoft.PowerApps.CDS.TraceText"] = ""
         error["@Microsoft.PowerApps.CDS.InnerError.Message"] = refusal.message

@@ -103,9 +103,7 @@ def no_row(table: str, row_id: str) -> Refusal:
 
 def no_row_by_key(table: str) -> Refusal:
     """No row has these key values."""
-    return Refusal(
-        404, "0x80060891", f"A record with the specified key values does not exist in {table} entity"
-    )
+    return Refusal(404, "0x80060891", f"A record with the specified key values does not exist in {table} entity")
 
 
 def no_key(table: str) -> Refusal:

@@ -85,5 +85,3 @@ def _plain(kind: Kind, scale: int, value: object) -> object:
     if kind in (Kind.DECIMAL, Kind.MONEY):
         return int(str(value)) / 10**scale
     return value
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import unquote
 
 from local.dataverse import addresses, batch, refusals
@@ -29,12 +30,17 @@ class Service:
         self.world = world
         self.entities = Entities(world, fold)
         self._definitions = Definitions(world.tables)
+        self._fixed: dict[str, Callable[[Request], Reply]] = {
+            "": self._definitions.service_document,
+            "$metadata": self._definitions.model,
+            "sdkmessagefilters": self._definitions.message_filters,
+            "WhoAmI": self._who_am_i,
+            "WhoAmI()": self._who_am_i,
+        }
 
     def answer(self, request: Request, *, in_batch: bool = False) -> Reply:
         """The reply to a request; a refused one has changed nothing."""
         try:
-            if len(request.path) + len(request.query) > (MAX_URL_IN_BATCH if in_batch else MAX_URL):
-                raise Refusal(414, "", "The request URL is too long.")
             return self._route(request, in_batch=in_batch)
         except RowRefusal as found:
             refusal = found.refusal
@@ -48,20 +54,17 @@ class Service:
         return reply
 
     def _route(self, request: Request, *, in_batch: bool) -> Reply:
-        segments = [unquote(part) for part in request.path.split("/") if part]
-        if not segments:
-            return self._definitions.service_document(request)
+        if len(request.path) + len(request.query) > (MAX_URL_IN_BATCH if in_batch else MAX_URL):
+            raise Refusal(414, "", "The request URL is too long.")
+        segments = [unquote(part) for part in request.path.split("/") if part] or [""]
         first = segments[0]
         if first == "$batch":
             return self._batch(request, in_batch=in_batch)
-        if first == "$metadata":
-            return self._definitions.model(request)
         if first.startswith("EntityDefinitions"):
             return self._definitions.answer(segments, request)
-        if first == "sdkmessagefilters" and len(segments) == 1:
-            return self._definitions.message_filters(request)
-        if first in ("WhoAmI", "WhoAmI()"):
-            return self._who_am_i(request)
+        fixed = self._fixed.get(first) if len(segments) == 1 else None
+        if fixed is not None:
+            return fixed(request)
         if first.startswith("RetrieveTotalRecordCount("):
             return self._record_counts(first, request)
         return self._rows(first, segments[1:], request)

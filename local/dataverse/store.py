@@ -14,8 +14,14 @@ from local.dataverse.tables import TEXTS, Column, Key, Kind, Table, Tables
 from shared.sql import identifier
 
 _STORED_AS = {
-    Kind.INTEGER: "INTEGER", Kind.BIGINT: "INTEGER", Kind.DECIMAL: "INTEGER", Kind.MONEY: "INTEGER",
-    Kind.BOOLEAN: "INTEGER", Kind.CHOICE: "INTEGER", Kind.STATE: "INTEGER", Kind.STATUS: "INTEGER",
+    Kind.INTEGER: "INTEGER",
+    Kind.BIGINT: "INTEGER",
+    Kind.DECIMAL: "INTEGER",
+    Kind.MONEY: "INTEGER",
+    Kind.BOOLEAN: "INTEGER",
+    Kind.CHOICE: "INTEGER",
+    Kind.STATE: "INTEGER",
+    Kind.STATUS: "INTEGER",
     Kind.DOUBLE: "REAL",
 }
 _UNINDEXED = frozenset(("createdby", "modifiedby", "ownerid", "transactioncurrencyid"))

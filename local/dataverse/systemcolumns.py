@@ -28,7 +28,13 @@ def _stamps(table: str) -> list[Column]:
 
     def moment(name: str, schema: str, label: str, *, create: bool = False) -> Column:
         return Column(
-            name, schema, Kind.DATETIME, label, creatable=create, updatable=False, behaviour="UserLocal",
+            name,
+            schema,
+            Kind.DATETIME,
+            label,
+            creatable=create,
+            updatable=False,
+            behaviour="UserLocal",
             date_only_format=create,
         )
 
@@ -39,10 +45,25 @@ def _stamps(table: str) -> list[Column]:
         user("createdby", "CreatedBy", "Created By"),
         user("modifiedby", "ModifiedBy", "Modified By"),
         moment("overriddencreatedon", "OverriddenCreatedOn", "Record Created On", create=True),
-        Column("importsequencenumber", "ImportSequenceNumber", Kind.INTEGER, "Import Sequence Number",
-               updatable=False, low=-number - 1, high=number),
-        Column("versionnumber", "VersionNumber", Kind.BIGINT, "Version Number", creatable=False, updatable=False,
-               low=Decimal(-(2**63)), high=Decimal(2**63 - 1)),
+        Column(
+            "importsequencenumber",
+            "ImportSequenceNumber",
+            Kind.INTEGER,
+            "Import Sequence Number",
+            updatable=False,
+            low=-number - 1,
+            high=number,
+        ),
+        Column(
+            "versionnumber",
+            "VersionNumber",
+            Kind.BIGINT,
+            "Version Number",
+            creatable=False,
+            updatable=False,
+            low=Decimal(-(2**63)),
+            high=Decimal(2**63 - 1),
+        ),
     ]
 
 
@@ -52,15 +73,35 @@ def _money(table: str, own: Sequence[Column]) -> list[Column]:
         return []
     currency = Target("transactioncurrency", "transactioncurrencyid", f"transactioncurrency_{table}", restrict=True)
     base = [
-        Column(f"{c.name}_base", f"{c.schema_name}_Base", Kind.MONEY, f"{c.label} (Base)", creatable=False,
-               updatable=False, low=c.low, high=c.high, precision=c.precision, precision_source=c.precision_source,
-               base_of=c.name, custom=c.custom)
+        Column(
+            f"{c.name}_base",
+            f"{c.schema_name}_Base",
+            Kind.MONEY,
+            f"{c.label} (Base)",
+            creatable=False,
+            updatable=False,
+            low=c.low,
+            high=c.high,
+            precision=c.precision,
+            precision_source=c.precision_source,
+            base_of=c.name,
+            custom=c.custom,
+        )
         for c in money
     ]
     return [
         Column("transactioncurrencyid", "TransactionCurrencyId", Kind.LOOKUP, "Currency", targets=(currency,)),
-        Column("exchangerate", "ExchangeRate", Kind.DECIMAL, "Exchange Rate", creatable=False, updatable=False,
-               low=Decimal("0.0000000001"), high=Decimal(900_000_000), precision=10),
+        Column(
+            "exchangerate",
+            "ExchangeRate",
+            Kind.DECIMAL,
+            "Exchange Rate",
+            creatable=False,
+            updatable=False,
+            low=Decimal("0.0000000001"),
+            high=Decimal(900_000_000),
+            precision=10,
+        ),
         *base,
     ]
 
@@ -76,7 +117,15 @@ def _state(status: Mapping[str, Any] | None) -> list[Column]:
         for value, label in options.items()
     )
     return [
-        Column("statecode", "statecode", Kind.STATE, "Status", required="SystemRequired", creatable=True,
-               options=states, default=0),
+        Column(
+            "statecode",
+            "statecode",
+            Kind.STATE,
+            "Status",
+            required="SystemRequired",
+            creatable=True,
+            options=states,
+            default=0,
+        ),
         Column("statuscode", "statuscode", Kind.STATUS, "Status Reason", options=reasons),
     ]

@@ -64,9 +64,19 @@ class Check:
 def check_of(table: str, column: Column) -> Check:
     """The check of one column of a table."""
     makers: dict[Kind, Callable[[str, Column], Check]] = {
-        Kind.TEXT: _text, Kind.MEMO: _text, Kind.INTEGER: _whole, Kind.BIGINT: _whole, Kind.DECIMAL: _decimal,
-        Kind.MONEY: _money, Kind.DOUBLE: _double, Kind.BOOLEAN: _boolean, Kind.DATETIME: _moment,
-        Kind.CHOICE: _choice, Kind.STATE: _choice, Kind.STATUS: _choice, Kind.CHOICES: _choices,
+        Kind.TEXT: _text,
+        Kind.MEMO: _text,
+        Kind.INTEGER: _whole,
+        Kind.BIGINT: _whole,
+        Kind.DECIMAL: _decimal,
+        Kind.MONEY: _money,
+        Kind.DOUBLE: _double,
+        Kind.BOOLEAN: _boolean,
+        Kind.DATETIME: _moment,
+        Kind.CHOICE: _choice,
+        Kind.STATE: _choice,
+        Kind.STATUS: _choice,
+        Kind.CHOICES: _choices,
         Kind.UNIQUEIDENTIFIER: _guid,
     }
     return makers[column.kind](table, column)
@@ -354,8 +364,12 @@ def _moment(table: str, column: Column) -> Check:
         except (ValueError, OverflowError):
             raise bad_literal(table, value, edm) from None
         if stored < _FIRST_DAY:
-            raise Refusal(400, "0x80040239", f"The date in '{column.name}' is less than the minimum value supported "
-                          "by CrmDateTime. Actual value: " + stored + ", Minimum value supported: 01/01/1753 00:00:00")
+            raise Refusal(
+                400,
+                "0x80040239",
+                f"The date in '{column.name}' is less than the minimum value supported "
+                "by CrmDateTime. Actual value: " + stored + ", Minimum value supported: 01/01/1753 00:00:00",
+            )
         return stored
 
     def quick(values: Sequence[object]) -> list[object] | None:

@@ -7,10 +7,22 @@ from xml.sax.saxutils import quoteattr
 from local.dataverse.tables import Column, Kind, Table, Tables
 
 _EDM = {
-    Kind.TEXT: "Edm.String", Kind.MEMO: "Edm.String", Kind.INTEGER: "Edm.Int32", Kind.BIGINT: "Edm.Int64",
-    Kind.DECIMAL: "Edm.Decimal", Kind.DOUBLE: "Edm.Double", Kind.MONEY: "Edm.Decimal", Kind.BOOLEAN: "Edm.Boolean",
-    Kind.CHOICE: "Edm.Int32", Kind.CHOICES: "Edm.String", Kind.STATE: "Edm.Int32", Kind.STATUS: "Edm.Int32",
-    Kind.LOOKUP: "Edm.Guid", Kind.CUSTOMER: "Edm.Guid", Kind.OWNER: "Edm.Guid", Kind.UNIQUEIDENTIFIER: "Edm.Guid",
+    Kind.TEXT: "Edm.String",
+    Kind.MEMO: "Edm.String",
+    Kind.INTEGER: "Edm.Int32",
+    Kind.BIGINT: "Edm.Int64",
+    Kind.DECIMAL: "Edm.Decimal",
+    Kind.DOUBLE: "Edm.Double",
+    Kind.MONEY: "Edm.Decimal",
+    Kind.BOOLEAN: "Edm.Boolean",
+    Kind.CHOICE: "Edm.Int32",
+    Kind.CHOICES: "Edm.String",
+    Kind.STATE: "Edm.Int32",
+    Kind.STATUS: "Edm.Int32",
+    Kind.LOOKUP: "Edm.Guid",
+    Kind.CUSTOMER: "Edm.Guid",
+    Kind.OWNER: "Edm.Guid",
+    Kind.UNIQUEIDENTIFIER: "Edm.Guid",
 }
 
 
@@ -60,7 +72,7 @@ def _navigation(tables: Tables, name: str, column: Column, targets: list[str]) -
     target = targets[0] if len(targets) == 1 else "principal"
     key = tables.by_name[target].id_column if len(targets) == 1 else "ownerid"
     return (
-        f'<NavigationProperty Name={quoteattr(name)} Type={quoteattr("mscrm." + target)}>'
+        f"<NavigationProperty Name={quoteattr(name)} Type={quoteattr('mscrm.' + target)}>"
         f"<ReferentialConstraint Property={quoteattr(column.read_name)} ReferencedProperty={quoteattr(key)}/>"
         "</NavigationProperty>"
     )
@@ -68,9 +80,8 @@ def _navigation(tables: Tables, name: str, column: Column, targets: list[str]) -
 
 def _entity_set(tables: Tables, table: Table, *, annotated: bool) -> str:
     bindings = "".join(
-        f"<NavigationPropertyBinding Path={quoteattr(name)} Target={quoteattr(tables.by_name[targets[0].table].entity_set)}/>"
-        for name, (_, targets) in table.navigations.items()
-        if len(targets) == 1
+        f"<NavigationPropertyBinding Path={quoteattr(name)} Target={quoteattr(entity_set)}/>"
+        for name, entity_set in _single_targets(tables, table)
     )
     tracked = (
         '<Annotation Term="Org.OData.Capabilities.V1.ChangeTracking"><Record><PropertyValue Property="Supported" '
@@ -82,3 +93,11 @@ def _entity_set(tables: Tables, table: Table, *, annotated: bool) -> str:
         f"<EntitySet Name={quoteattr(table.entity_set)} EntityType={quoteattr('Microsoft.Dynamics.CRM.' + table.name)}>"
         f"{bindings}{tracked}</EntitySet>"
     )
+
+
+def _single_targets(tables: Tables, table: Table) -> list[tuple[str, str]]:
+    return [
+        (name, tables.by_name[targets[0].table].entity_set)
+        for name, (_, targets) in table.navigations.items()
+        if len(targets) == 1
+    ]

@@ -98,7 +98,9 @@ class Definitions:
             row = part if isinstance(part, dict) else {}
         elif rest:
             raise refusals.no_segment(rest[0])
-        return json_reply({"@odata.context": f"{root}/$entity", **asked.shaped(row, options)}, message="Metadata", rows=1)
+        return json_reply(
+            {"@odata.context": f"{root}/$entity", **asked.shaped(row, options)}, message="Metadata", rows=1
+        )
 
     def _named(self, segment: str) -> Table:
         found = _SINGLE.fullmatch(segment)

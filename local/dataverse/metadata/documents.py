@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID, uuid5
 
-from local.dataverse.tables import WHOLE_OPTIONS, Column, Key, Kind, Option, Table, Target
+from local.dataverse.tables import Column, Key, Kind, Option, Table, Target
 
 _SPACE = UUID("0d000000-0000-4000-8000-0000000000ff")
 LANGUAGE = 1033
@@ -34,7 +34,12 @@ _TYPES = {
     Kind.UNIQUEIDENTIFIER: ("Uniqueidentifier", "UniqueidentifierType", "UniqueIdentifierAttributeMetadata"),
 }
 CASTS = frozenset(cast for _, _, cast in _TYPES.values()) | frozenset(
-    ("ImageAttributeMetadata", "FileAttributeMetadata", "EntityNameAttributeMetadata", "ManagedPropertyAttributeMetadata")
+    (
+        "ImageAttributeMetadata",
+        "FileAttributeMetadata",
+        "EntityNameAttributeMetadata",
+        "ManagedPropertyAttributeMetadata",
+    )
 )
 
 
@@ -45,8 +50,13 @@ def identity(*parts: str) -> str:
 
 def label(text: str) -> Document:
     """A label in the base language."""
-    one = {"Label": text, "LanguageCode": LANGUAGE, "IsManaged": False, "MetadataId": identity("label", text),
-           "HasChanged": None}
+    one = {
+        "Label": text,
+        "LanguageCode": LANGUAGE,
+        "IsManaged": False,
+        "MetadataId": identity("label", text),
+        "HasChanged": None,
+    }
     return {"LocalizedLabels": [one], "UserLocalizedLabel": one}
 
 
@@ -93,8 +103,11 @@ def column_document(table: Table, column: Column) -> Document:
         "AttributeTypeName": {"Value": type_name},
         "DisplayName": label(column.label),
         "Description": label(""),
-        "RequiredLevel": {"Value": column.required, "CanBeChanged": column.required != "SystemRequired",
-                          "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"},
+        "RequiredLevel": {
+            "Value": column.required,
+            "CanBeChanged": column.required != "SystemRequired",
+            "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings",
+        },
         "IsPrimaryId": column.primary_id,
         "IsPrimaryName": column.primary_name,
         "IsValidForCreate": column.creatable,
@@ -144,16 +157,28 @@ def relationship_document(tables: Mapping[str, Table], table: Table, column: Col
         "ReferencedEntityNavigationPropertyName": name,
         "IsCustomRelationship": column.custom,
         "IsManaged": False,
-        "CascadeConfiguration": {"Assign": "NoCascade", "Delete": delete, "Merge": "NoCascade", "Reparent": "NoCascade",
-                                 "Share": "NoCascade", "Unshare": "NoCascade", "RollupView": "NoCascade"},
+        "CascadeConfiguration": {
+            "Assign": "NoCascade",
+            "Delete": delete,
+            "Merge": "NoCascade",
+            "Reparent": "NoCascade",
+            "Share": "NoCascade",
+            "Unshare": "NoCascade",
+            "RollupView": "NoCascade",
+        },
         "HasChanged": None,
     }
 
 
 def _own(column: Column) -> Document:
     if column.kind is Kind.TEXT:
-        return {"MaxLength": column.max_length, "DatabaseLength": (column.max_length or 0) * 2, "Format": "Text",
-                "FormatName": {"Value": "Text"}, "IsLocalizable": False}
+        return {
+            "MaxLength": column.max_length,
+            "DatabaseLength": (column.max_length or 0) * 2,
+            "Format": "Text",
+            "FormatName": {"Value": "Text"},
+            "IsLocalizable": False,
+        }
     if column.kind is Kind.MEMO:
         return {"MaxLength": column.max_length, "Format": "TextArea", "FormatName": {"Value": "TextArea"}}
     if column.kind is Kind.DATETIME:
@@ -161,11 +186,15 @@ def _own(column: Column) -> Document:
         return {"Format": "DateOnly" if only_day else "DateAndTime", "DateTimeBehavior": {"Value": column.behaviour}}
     if column.is_lookup:
         return {"Targets": [target.table for target in column.targets], "Format": "None"}
+    if column.options:
+        return _own_default(column)
+    return _numbers(column)
+
+
+def _own_default(column: Column) -> Document:
     if column.kind is Kind.BOOLEAN:
         return {"DefaultValue": bool(column.default)}
-    if column.kind in WHOLE_OPTIONS or column.kind is Kind.CHOICES:
-        return {"DefaultFormValue": -1 if column.default is None else column.default}
-    return _numbers(column)
+    return {"DefaultFormValue": -1 if column.default is None else column.default}
 
 
 def _numbers(column: Column) -> Document:
@@ -178,8 +207,11 @@ def _numbers(column: Column) -> Document:
     if not whole:
         found["Precision"] = column.precision
     if column.kind is Kind.MONEY:
-        found |= {"PrecisionSource": column.precision_source, "IsBaseCurrency": column.base_of is not None,
-                  "CalculationOf": column.base_of}
+        found |= {
+            "PrecisionSource": column.precision_source,
+            "IsBaseCurrency": column.base_of is not None,
+            "CalculationOf": column.base_of,
+        }
     return found
 
 
@@ -229,6 +261,9 @@ def _option(table: Table, column: Column, option: Option) -> Document:
         found |= {"@odata.type": "#Microsoft.Dynamics.CRM.StatusOptionMetadata", "State": option.state}
     if column.kind is Kind.STATE:
         default = next((o.value for o in table.columns["statuscode"].options if o.state == option.value), None)
-        found |= {"@odata.type": "#Microsoft.Dynamics.CRM.StateOptionMetadata", "DefaultStatus": default,
-                  "InvariantName": option.label}
+        found |= {
+            "@odata.type": "#Microsoft.Dynamics.CRM.StateOptionMetadata",
+            "DefaultStatus": default,
+            "InvariantName": option.label,
+        }
     return found

@@ -19,14 +19,30 @@ _SIGNS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _SWAPPED = {"eq": "eq", "ne": "ne", "gt": "lt", "ge": "le", "lt": "gt", "le": "ge"}
 _WILD = frozenset("%_[")
 _EDM = {
-    Kind.INTEGER: "Edm.Int32", Kind.BIGINT: "Edm.Int64", Kind.DECIMAL: "Edm.Decimal", Kind.MONEY: "Edm.Decimal",
-    Kind.DOUBLE: "Edm.Double", Kind.BOOLEAN: "Edm.Boolean", Kind.DATETIME: "Edm.DateTimeOffset",
-    Kind.UNIQUEIDENTIFIER: "Edm.Guid", Kind.LOOKUP: "Edm.Guid", Kind.CUSTOMER: "Edm.Guid", Kind.OWNER: "Edm.Guid",
-    Kind.CHOICE: "Edm.Int32", Kind.STATE: "Edm.Int32", Kind.STATUS: "Edm.Int32",
+    Kind.INTEGER: "Edm.Int32",
+    Kind.BIGINT: "Edm.Int64",
+    Kind.DECIMAL: "Edm.Decimal",
+    Kind.MONEY: "Edm.Decimal",
+    Kind.DOUBLE: "Edm.Double",
+    Kind.BOOLEAN: "Edm.Boolean",
+    Kind.DATETIME: "Edm.DateTimeOffset",
+    Kind.UNIQUEIDENTIFIER: "Edm.Guid",
+    Kind.LOOKUP: "Edm.Guid",
+    Kind.CUSTOMER: "Edm.Guid",
+    Kind.OWNER: "Edm.Guid",
+    Kind.CHOICE: "Edm.Int32",
+    Kind.STATE: "Edm.Int32",
+    Kind.STATUS: "Edm.Int32",
 }
 _NUMBERS = frozenset((Kind.INTEGER, Kind.BIGINT, Kind.DECIMAL, Kind.MONEY, Kind.DOUBLE, *WHOLE_OPTIONS))
-_LITERALS = {"string": "Edm.String", "number": "Edm.Int32", "boolean": "Edm.Boolean", "guid": "Edm.Guid",
-             "date": "Edm.DateTimeOffset", "enum": "Edm.String"}
+_LITERALS = {
+    "string": "Edm.String",
+    "number": "Edm.Int32",
+    "boolean": "Edm.Boolean",
+    "guid": "Edm.Guid",
+    "date": "Edm.DateTimeOffset",
+    "enum": "Edm.String",
+}
 
 
 @dataclass(slots=True)
@@ -164,8 +180,14 @@ class Compiler:
 
 def incompatible(left: str, right: str, operator: str) -> refusals.Refusal:
     """Two types that cannot be compared."""
-    names = {"eq": "Equal", "ne": "NotEqual", "gt": "GreaterThan", "ge": "GreaterThanOrEqual", "lt": "LessThan",
-             "le": "LessThanOrEqual"}
+    names = {
+        "eq": "Equal",
+        "ne": "NotEqual",
+        "gt": "GreaterThan",
+        "ge": "GreaterThanOrEqual",
+        "lt": "LessThan",
+        "le": "LessThanOrEqual",
+    }
     return refusals.query(
         "A binary operator with incompatible types was detected. Found operand types "
         f"'{left}' and '{right}' for operator kind '{names.get(operator, operator)}'."
@@ -191,8 +213,9 @@ def _levelled(left: Seen, right: Seen) -> tuple[str, str]:
         return left.ordered, right.ordered
     digits = [s.column.scale if s.column.kind in (Kind.DECIMAL, Kind.MONEY) else 0 for s in (left, right)]
     most = max(digits)
-    first, second = (f"{s.raw} * {10 ** (most - d)}" if d < most else s.raw
-                     for s, d in zip((left, right), digits, strict=True))
+    first, second = (
+        f"{s.raw} * {10 ** (most - d)}" if d < most else s.raw for s, d in zip((left, right), digits, strict=True)
+    )
     return first, second
 
 

@@ -12,8 +12,14 @@ from local.dataverse import refusals
 MAX_PAGE = 5000
 _KNOWN = frozenset(("$select", "$expand", "$filter", "$orderby", "$top", "$count", "$skiptoken"))
 _UNSUPPORTED = frozenset(("$skip", "$search", "$format"))
-_LATER = {"$apply": "$apply", "$deltatoken": "Change tracking", "fetchXml": "FetchXML", "sql": "The sql query",
-          "savedQuery": "savedQuery", "userQuery": "userQuery"}
+_LATER = {
+    "$apply": "$apply",
+    "$deltatoken": "Change tracking",
+    "fetchXml": "FetchXML",
+    "sql": "The sql query",
+    "savedQuery": "savedQuery",
+    "userQuery": "userQuery",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,9 @@ def pairs(query: str) -> dict[str, str]:
         name, _, value = part.partition("=")
         name = unquote_plus(name)
         if name in found and name.startswith("$"):
-            raise refusals.query(f"Query option '{name}' was specified more than once, but it must be specified at most once.")
+            raise refusals.query(
+                f"Query option '{name}' was specified more than once, but it must be specified at most once."
+            )
         found[name] = unquote_plus(value)
     return found
 
@@ -188,13 +196,16 @@ def _top(text: str | None) -> int | None:
     if text is None:
         return None
     if not re.fullmatch(r"\d{1,9}", text.strip()):
-        raise refusals.query(f"Invalid value '{text[:100]}' for $top query option found. The $top query option requires "
-                             "a non-negative integer value.")
+        raise refusals.query(
+            f"Invalid value '{text[:100]}' for $top query option found. The $top query option requires "
+            "a non-negative integer value."
+        )
     return int(text)
 
 
 def _flag(text: str | None) -> bool:
     if text not in (None, "true", "false"):
-        raise refusals.query(f"Invalid value '{str(text)[:100]}' for $count query option found. Valid values are 'true' "
-                             "and 'false'.")
+        raise refusals.query(
+            f"Invalid value '{str(text)[:100]}' for $count query option found. Valid values are 'true' and 'false'."
+        )
     return text == "true"

@@ -73,10 +73,17 @@ class Reader:
         more = paged and len(listed) > limit
         token = self._token(compiler.scope, orders, listed[limit - 1], place) if more else None
         rows = _assembled(listed[:limit], shape)
-        return Page(rows, token, None if counted is None else min(counted, COUNT_CAP),
-                    counted is not None and counted > COUNT_CAP, shown)
+        return Page(
+            rows,
+            token,
+            None if counted is None else min(counted, COUNT_CAP),
+            counted is not None and counted > COUNT_CAP,
+            shown,
+        )
 
-    def row(self, table: Table, row_id: str, options: Options, preferences: Preferences) -> tuple[JsonRow, tuple[str, ...]]:
+    def row(
+        self, table: Table, row_id: str, options: Options, preferences: Preferences
+    ) -> tuple[JsonRow, tuple[str, ...]]:
         """One row by id, and the names that were selected.
 
         Raises:

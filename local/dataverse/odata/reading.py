@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import orjson
 
@@ -55,7 +56,7 @@ def rows(listed: Sequence[Sequence[object]], shape: Sequence[Member]) -> list[di
     """Rows of values as rows of members."""
     if not listed:
         return []
-    columns: list[Sequence[object]] = [*zip(*listed, strict=True)][: len(shape)]
+    columns: list[Sequence[object]] = list(islice(zip(*listed, strict=True), len(shape)))
     for at, member in enumerate(shape):
         if member.convert is not None:
             columns[at] = member.convert(columns[at])
@@ -89,9 +90,7 @@ def _convert(column: Column) -> Convert | None:
     return None
 
 
-def _annotations(
-    tables: Tables, table: Table, column: Column, preferences: Preferences, alias: str
-) -> list[Member]:
+def _annotations(tables: Tables, table: Table, column: Column, preferences: Preferences, alias: str) -> list[Member]:
     name = column.read_name
     found = []
     if column.is_lookup:
@@ -124,6 +123,13 @@ def _formatter(column: Column) -> Convert | None:
         return lambda values: [
             None if v is None else "; ".join(labels.get(int(part), part) for part in str(v).split(",")) for v in values
         ]
+    if column.kind is Kind.DATETIME:
+        only_day = column.date_only_format
+        return lambda values: [None if v is None else _date_text(str(v), only_day) for v in values]
+    return _number_formatter(column)
+
+
+def _number_formatter(column: Column) -> Convert | None:
     if column.kind in (Kind.INTEGER, Kind.BIGINT):
         return lambda values: [None if v is None else f"{v:,}" for v in values]
     if column.kind is Kind.DOUBLE:
@@ -132,9 +138,6 @@ def _formatter(column: Column) -> Convert | None:
     if column.kind is Kind.DECIMAL:
         scale = column.scale
         return lambda values: [None if v is None else _grouped(number_text(int(str(v)), scale, scale)) for v in values]
-    if column.kind is Kind.DATETIME:
-        only_day = column.date_only_format
-        return lambda values: [None if v is None else _date_text(str(v), only_day) for v in values]
     return None
 
 

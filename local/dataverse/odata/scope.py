@@ -35,7 +35,9 @@ class Seen:
     @property
     def ordered(self) -> str:
         """The term that greater, less and `$orderby` compare: ids in the order of SQL Server."""
-        return guid_order(self.raw) if self.column.kind is Kind.UNIQUEIDENTIFIER or self.column.is_lookup else self.equal
+        return (
+            guid_order(self.raw) if self.column.kind is Kind.UNIQUEIDENTIFIER or self.column.is_lookup else self.equal
+        )
 
 
 @dataclass(slots=True)

@@ -85,7 +85,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of Dataverse with named parameters: `Microsoft.Dynamics.CRM.In(PropertyName='a',PropertyValues=['x'])`."""
+    """A function of Dataverse with named parameters: `…CRM.In(PropertyName='a',PropertyValues=['x'])`."""
 
     name: str
     property: str
@@ -245,7 +245,9 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         found = _TOKEN.match(stripped, at)
         if found is None:
             character = stripped[at:].lstrip()[:1]
-            raise refusals.query(f"Syntax error: character '{character}' is not valid at position {at} in '{text[:200]}'.")
+            raise refusals.query(
+                f"Syntax error: character '{character}' is not valid at position {at} in '{text[:200]}'."
+            )
         tokens.append((str(found.lastgroup), found[str(found.lastgroup)]))
         at = found.end()
     return [*tokens, ("end", "")]

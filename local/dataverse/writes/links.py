@@ -95,7 +95,8 @@ def _allowed(link: Link, target: Table) -> None:
         raise refusals.payload(
             target.name,
             f"A bind of '{link.column.name}' names a row of '{target.name}'; allowed: "
-            + ", ".join(sorted(t.table for t in link.targets)) + ".",
+            + ", ".join(sorted(t.table for t in link.targets))
+            + ".",
         )
 
 

@@ -41,9 +41,7 @@ def in_base(amount: int, rate: int, precision: int) -> int:
     return whole if amount >= 0 else -whole
 
 
-def _rounded(
-    world: World, column: Column, values: Sequence[object], currencies: Sequence[Currency]
-) -> list[object]:
+def _rounded(world: World, column: Column, values: Sequence[object], currencies: Sequence[Currency]) -> list[object]:
     if column.precision_source != 2:
         fixed = column.precision if column.precision_source == 0 else world.settled.pricing_precision
         return scaled_all(values, min(fixed or 0, MONEY_SCALE), MONEY_SCALE)
