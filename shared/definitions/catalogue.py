@@ -28,7 +28,10 @@ class _Read:
 
 
 class Catalogue:
-    """The syncs in `folder`, read again when a file changes. `local`: loopback addresses are within reach."""
+    """The syncs in `folder`, read again when a file changes.
+
+    Relative paths in definitions begin at the folder's parent. `local`: loopback addresses are within reach.
+    """
 
     def __init__(self, folder: Path, reach: Reach, *, local: bool = False) -> None:
         self._folder = folder
@@ -85,7 +88,7 @@ class Catalogue:
             definition = load_sync(path)
         except DefinitionError as error:
             return DefinitionError(error.sync, error.problems)
-        problems = check_definition(definition, self._reach, local=self._local)
+        problems = check_definition(definition, self._reach, local=self._local, base=self._folder.resolve().parent)
         errors = [problem for problem in problems if problem.severity is Severity.ERROR]
         return DefinitionError(definition.name, errors) if errors else definition
 

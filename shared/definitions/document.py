@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -32,6 +32,7 @@ MAX_VALUES = 50_000
 """Values of a document, aliases counted as often as they are used."""
 
 Path = tuple[str | int, ...]
+_TAGGABLE = (ScalarEvent, MappingStartEvent, SequenceStartEvent)
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _OCTAL = re.compile(r"0o([0-7]{1,20})")
@@ -86,7 +87,6 @@ class _Open:
     line: int
     size: int = 1
     key: str | None = None
-    problems: list[Problem] = field(default_factory=list)
 
 
 class _Reader:
@@ -100,7 +100,7 @@ class _Reader:
 
     def take(self, event: Event) -> None:
         line = event.start_mark.line + 1
-        if getattr(event, "tag", None) is not None and not self._plain_tag(event):
+        if isinstance(event, _TAGGABLE) and event.tag is not None:
             raise DocumentError(Problem("", f"a tag (!…) stands in line {line}", "remove it; tags are not allowed"))
         if isinstance(event, MappingStartEvent):
             self._begin({}, event, line)
@@ -112,10 +112,6 @@ class _Reader:
             self._scalar(event, line)
         elif isinstance(event, AliasEvent):
             self._alias(event, line)
-
-    @staticmethod
-    def _plain_tag(event: Event) -> bool:
-        return not isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent)
 
     def _begin(self, value: dict[str, object] | list[object], event: NodeEvent, line: int) -> None:
         if len(self._open) >= MAX_DEPTH:

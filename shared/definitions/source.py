@@ -79,8 +79,8 @@ class FileSource(SourceBase):
     """What every file has."""
 
     path: FilePath = Field(
-        description="The file: a local path, https://…, or blob://container/name. "
-        "May hold @variables; @@ is an at sign."
+        description="The file: a local path (relative ones begin at the folder above syncs/), https://…, "
+        "or blob://container/name. May hold @variables; @@ is an at sign."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from shared.definitions.checks import behaviour, columns, expressions, outside, variables
 from shared.definitions.checks.columns import condition_columns, source_kinds
@@ -20,10 +21,13 @@ _CHECKS: tuple[Callable[[SyncDefinition], list[Problem]], ...] = (
 )
 
 
-def check_definition(definition: SyncDefinition, reach: Reach, *, local: bool = False) -> list[Problem]:
+def check_definition(
+    definition: SyncDefinition, reach: Reach, *, local: bool = False, base: Path | None = None
+) -> list[Problem]:
     """All problems of a definition that can be told without its source and without Dataverse's metadata.
 
     `local`: the app runs on a developer's machine, where loopback addresses are within reach.
+    `base` is the folder where relative paths begin; without it, the present one.
     """
     found = [problem for check in _CHECKS for problem in check(definition)]
-    return found + outside.check(definition, reach, local=local)
+    return found + outside.check(definition, reach, local=local, base=base or Path())

@@ -50,7 +50,7 @@ def _schema(definition: SyncDefinition) -> Iterator[Problem]:
                 f"the name {column.label!r} is taken by {seen[folded]!r} (case does not count)",
                 "give one of them an alias",
             )
-        if folded.rstrip("?") != folded or folded == ROW_NUMBER:
+        if folded.endswith(("?", "!utc")) or folded == ROW_NUMBER:
             yield Problem(path, f"the name {column.label!r} is kept for the engine", "give the column an alias")
         if column.width is not None and definition.source.type != "fixed_width":
             yield Problem(f"{path}.width", f"a {definition.source.type} source has no widths", "remove it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.part import Part, SecretRef
@@ -16,13 +17,14 @@ from shared.variables import names, render, template_pieces
 _FILE = "the operator's reach file (syncs/reach.yaml)"
 
 
-def check(definition: SyncDefinition, reach: Reach, *, local: bool) -> list[Problem]:
+def check(definition: SyncDefinition, reach: Reach, *, local: bool, base: Path) -> list[Problem]:
     """Problems with what lies outside the operator's reach."""
     return [
         *_secrets(definition, reach),
         *_dataverse(definition, reach, local=local),
         *_calls(definition, reach, local=local),
-        *_paths(definition, reach, local=local),
+        *_paths(definition, reach, local=local, base=base),
+        *_defaults(definition, reach, base),
     ]
 
 
@@ -102,7 +104,22 @@ def _calls(definition: SyncDefinition, reach: Reach, *, local: bool) -> Iterator
             yield _host(path, plain, "outbound")
 
 
-def _paths(definition: SyncDefinition, reach: Reach, *, local: bool) -> Iterator[Problem]:
+def _inside(path: str, reach: Reach, base: Path) -> bool:
+    return "://" not in path and reach.allows_path(base / path)
+
+
+def _defaults(definition: SyncDefinition, reach: Reach, base: Path) -> Iterator[Problem]:
+    """The file that a file variable falls back to is the definition's choice, so it must lie within reach."""
+    for name, variable in definition.variables.items():
+        if variable.file and variable.default is not None and not _inside(variable.default, reach, base):
+            yield Problem(
+                f"variables.{name}.default",
+                f"the file {variable.default[:200]!r} is not in a folder that may be read",
+                f"let {_FILE} name its folder under folders, or leave the default out",
+            )
+
+
+def _paths(definition: SyncDefinition, reach: Reach, *, local: bool, base: Path) -> Iterator[Problem]:
     """A path with variables is checked again when their values are known."""
     source = definition.source
     template = source.path if isinstance(source, FileSource | SqlSource) else None
@@ -116,7 +133,7 @@ def _paths(definition: SyncDefinition, reach: Reach, *, local: bool) -> Iterator
     elif kind == "blob":
         if not names(pieces) and not reach.allows_blob(plain):
             yield Problem("source.path", "the container is outside the operator's reach", f"let {_FILE} name it")
-    elif not names(pieces) and not reach.allows_path(plain):
+    elif not names(pieces) and not _inside(plain, reach, base):
         yield Problem(
             "source.path",
             f"the file {plain!r} is not in a folder that may be read",

@@ -92,3 +92,11 @@ def test_the_hash_is_of_the_meaning() -> None:
     assert definition_hash(parse_sync(BASE.replace("removals: 5%", "removals: 0.05"), name="base")) == plain
     assert definition_hash(parse_sync(BASE.replace("removals: 5%", "removals: 6%"), name="base")) != plain
     assert len(plain) == 64
+
+
+def test_relative_paths_begin_above_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a definition means does not depend on where a command was started."""
+    monkeypatch.chdir("/")
+    (folder / "inbox.yaml").write_text(text("inbox").replace('"@extract"', f"{folder.name}/in/a.csv"), encoding="utf-8")
+    assert "inbox" in Catalogue(folder, Reach(folders=(str(folder / "in"),))).names()
+    assert "inbox" in Catalogue(folder, Reach(folders=("/in",))).broken()
