@@ -44,19 +44,20 @@ class JsonFile:
         """
         names.require_distinct(self.wanted, where=str(self.path))
         staging = _Staging(self.path, self.wanted, sink)
-        for record in self._read():
+        for record in self.read():
             staging.add(record)
         return staging.finish()
 
     def column_types(self) -> Mapping[str, str]:
         """The members of the first 1,000 records, all VARCHAR."""
         found: dict[str, str] = {}
-        for record in islice(self._read(), _SAMPLE):
+        for record in islice(self.read(), _SAMPLE):
             if isinstance(record, dict):
                 found |= dict.fromkeys(record, "VARCHAR")
         return found
 
-    def _read(self) -> Iterator[object]:
+    def read(self) -> Iterator[object]:
+        """Each record as read: a dict of members, or what stands in its place (a `Broken` for a broken line)."""
         text = TextFile(path=self.path, encoding="utf-8", spool=self.spool)
         with text.readable() as readable, readable.open(encoding="utf-8-sig", newline="\n") as file:
             yield from JsonRecords(format=self.format, path=self.records, shown=self.path).read(file)
