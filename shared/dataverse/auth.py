@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import orjson
 import requests
 
+from shared.dataverse.pauses import retry_after_s
+from shared.dataverse.reply import Reply
 from shared.dataverse.service_url import is_loopback, parse_service_url
 from shared.errors import AuthenticationError, NotAllowedError, UnavailableError
 from shared.ports import Clock
@@ -39,6 +41,7 @@ KNOWN_AUTHORITIES = frozenset(
 RENEW_EARLY = timedelta(minutes=5)
 _TIMEOUT_S = 30
 _ATTEMPTS = 4
+_LONGEST_PAUSE_S = 120.0
 _PIECE_BYTES, _PIECES = 64 * 1024, 16
 _TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 _AUTHORIZATION_URI = re.compile(r"authorization_uri\s*=\s*\"?([^\s,\"]+)", re.IGNORECASE)
@@ -134,8 +137,8 @@ class ClientSecretTokens:
             self._authority, self._tenant = self._learn_tenant()
         asked_at = self._clock()
         url = f"{self._authority}/{self._tenant}/oauth2/v2.0/token"
-        status, _, body = self._answer("POST", url, self._form())
-        return read_token(status, body, asked_at, self._authority)
+        answer = self._answer("POST", url, self._form())
+        return read_token(answer.status, answer.body, asked_at, self._authority)
 
     def _form(self) -> dict[str, str]:
         return {
@@ -147,35 +150,36 @@ class ClientSecretTokens:
 
     def _learn_tenant(self) -> tuple[str, str]:
         url = f"{self._service.root}WhoAmI"
-        status, challenge, _ = self._answer("GET", url, None)
-        found = _AUTHORIZATION_URI.search(challenge)
-        if status != 401 or found is None:
+        answer = self._answer("GET", url, None)
+        found = _AUTHORIZATION_URI.search(answer.headers.get("www-authenticate", ""))
+        if answer.status != 401 or found is None:
             raise AuthenticationError(
-                f"the service at {self._service.origin} did not name its tenant (status {status}); "
+                f"the service at {self._service.origin} did not name its tenant (status {answer.status}); "
                 "check the service URL, or set tenant_id"
             )
         parts = urlsplit(found[1])
         tenant = parts.path.strip("/").split("/", 1)[0]
         return allowed_authority(found[1], self._allowed), checked_tenant(tenant)
 
-    def _answer(self, method: str, url: str, form: dict[str, str] | None) -> tuple[int, str, bytes]:
-        """Ask until there is an answer other than "not now"; the reply's status, challenge and body."""
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                self._sleep(2.0**attempt)
+    def _answer(self, method: str, url: str, form: dict[str, str] | None) -> Reply:
+        """Ask until there is an answer other than "not now"."""
+        for attempt in range(1, _ATTEMPTS + 1):
             answer = self._ask(method, url, form)
-            if answer and answer[0] != 429 and answer[0] < 500:
+            if answer and answer.status != 429 and answer.status < 500:
                 return answer
+            if attempt < _ATTEMPTS:
+                named_s = retry_after_s(answer.headers, self._clock()) if answer else None
+                self._sleep(2.0**attempt if named_s is None else min(named_s, _LONGEST_PAUSE_S))
         where = origin_of(url)
         raise UnavailableError(f"no answer from {where} after {_ATTEMPTS} attempts; check the network and its status")
 
-    def _ask(self, method: str, url: str, form: dict[str, str] | None) -> tuple[int, str, bytes] | None:
+    def _ask(self, method: str, url: str, form: dict[str, str] | None) -> Reply | None:
         try:
             with self._session.request(
                 method, url, data=form, timeout=_TIMEOUT_S, allow_redirects=False, verify=self._verify, stream=True
             ) as reply:
                 body = b"".join(islice(reply.iter_content(_PIECE_BYTES), _PIECES))
-                return reply.status_code, reply.headers.get("WWW-Authenticate", ""), body
+                return Reply(reply.status_code, {name.lower(): text for name, text in reply.headers.items()}, body)
         except requests.RequestException:
             return None
 

@@ -140,3 +140,12 @@ def test_answers_without_a_token(serve, time, answer):
     service = serve(lambda seen: answer)
     with pytest.raises(AuthenticationError, match="without a token"):
         tokens_from(service, time).token()
+
+
+def test_named_pauses_are_kept(serve, time):
+    """What the authority names in Retry-After is waited."""
+    left = [Say(429, b"", {"Retry-After": "17"})]
+    grant = granting()
+    service = serve(lambda seen: left.pop() if left else grant(seen))
+    assert tokens_from(service, time).token() == "token0"
+    assert time.slept == [17.0]
