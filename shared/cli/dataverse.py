@@ -31,9 +31,14 @@ WELL_KNOWN = {
 """How one signs in to the local Dataverse: the same everywhere, and opens nothing else."""
 
 
+def origin(port: int = PORT) -> str:
+    """Where the local Dataverse gives out tokens."""
+    return f"http://127.0.0.1:{port}"
+
+
 def service_url(port: int = PORT) -> str:
     """Where the local Dataverse answers."""
-    return f"http://127.0.0.1:{port}/api/data/v9.2/"
+    return f"{origin(port)}/api/data/v9.2/"
 
 
 @click.command()
@@ -49,7 +54,7 @@ def dataverse(session: Session, port: int, file: Path | None, tables: Path | Non
     if find_spec(MODULE.partition(".")[0]) is None or find_spec(MODULE) is None:
         raise NotFoundError("the local Dataverse is not part of this installation; use a clone of the project")
     if session.json:
-        say_json({"service_url": service_url(port), **WELL_KNOWN})
+        say_json({"service_url": service_url(port), "authority": origin(port), **WELL_KNOWN})
     else:
         _say(session.out(), port)
     given = {"--port": port, "--file": file, "--tables": tables}
@@ -62,7 +67,7 @@ def _say(out: Console, port: int) -> None:
     for name, value in WELL_KNOWN.items():
         say(out, f"  {name.replace('_', ' '):<14} {value}")
     say(out, "\nA definition called my-sync reaches it with\n")
-    say(out, f"  destination:\n    service_url: {service_url(port)}")
+    say(out, f"  destination:\n    service_url: {service_url(port)}\n    authority: {origin(port)}")
     for name in WELL_KNOWN:
         say(out, f"    {name}: {{ secret: my-sync--{name.replace('_', '-')} }}")
     say(out, "\nand with these environment variables\n")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
+from pydantic import ValidationError
 from rich.table import Table as Grid
 
 from shared.cli.dataverse import service_url
@@ -15,10 +17,13 @@ from shared.cli.facade import SourceLook
 from shared.cli.options import everywhere, session_of
 from shared.cli.output import say_json
 from shared.cli.proposals import Match, Proposal, guess, propose, propose_key, writable
+from shared.cli.reaching import reachable_path
 from shared.cli.screens.paper import draw, say
 from shared.cli.session import Session
 from shared.cli.texts import counted, safe_lines
+from shared.definitions.connection import DataverseConnection
 from shared.definitions.loading import parse_sync
+from shared.definitions.reach import LOOPBACK, address
 from shared.definitions.sync import NAME
 from shared.errors import DynsyncError, NotFoundError
 from shared.secrets import variable_for
@@ -80,11 +85,12 @@ def init(session: Session, /, **given: object) -> None:
     name = _name(answers, source)
     target = _target(session, answers, name)
     connection = _connection(answers, name)
+    path = reachable_path(session.syncs, source, agree=answers.agree)
     table = _table(session, connection)
     mappings = _confirmed(session, answers, _stated(answers, _proposals(look, table), look, table), table)
     draft = Draft(
         name=name,
-        path=source.as_posix(),
+        path=path,
         look=look,
         connection=connection,
         id_column=table.id_column if table else f"{connection['entity']}id",
@@ -124,7 +130,25 @@ def _connection(answers: Answers, name: str) -> dict[str, object]:
         "client_id": answers.ask("Secret with the client id", answers.client_id, f"{name}--client-id"),
         "client_secret": answers.ask("Secret with the client secret", answers.client_secret, f"{name}--client-secret"),
     }
-    return where | {member: {"secret": secret} for member, secret in who.items() if secret}
+    authority = {"authority": local} if (local := _loopback(where["service_url"])) else {}
+    connection: dict[str, object] = (
+        where | authority | {member: {"secret": secret} for member, secret in who.items() if secret}
+    )
+    try:
+        DataverseConnection.model_validate(connection)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)
+        )
+        raise click.UsageError(f"the destination is not right: {wrong}") from None
+    return connection
+
+
+def _loopback(url: str) -> str | None:
+    """The origin, when the URL leads to this machine: the local Dataverse gives out its own tokens."""
+    found = address(url)
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if found is not None and found.host in LOOPBACK else None
 
 
 def _table(session: Session, connection: dict[str, object]) -> Table | None:

@@ -107,8 +107,7 @@ def _print_brakes(out: Console, job: Job) -> None:
     head = "Held by a brake:" if len(job.brakes) == 1 else f"Held by {len(job.brakes)} brakes:"
     say(out, "\n", (head, "bold yellow"))
     for brake in job.brakes:
-        figures = f"{brake.found:,} of {brake.of:,}, allowed {brake.allowed:,}"
-        say(out, f"  {safe(brake.name)}: {safe_lines(brake.message)} ({figures})")
+        say(out, f"  {safe(brake.name)}: {safe_lines(brake.message)}")
 
 
 def _next_steps(job: Job) -> list[tuple[str, str]]:

@@ -56,7 +56,7 @@ HELD = replace(
     destination=DestinationBalance(read=200, matched=95, not_attempted=105),
     planned={"create": 2, "update": 8, "delete": 105},
     brakes=(
-        Brake("removals", 105, 200, 10, "105 rows would be deleted, more than 5% of the destination's rows"),
+        Brake("removals", 105, 200, 10, "105 rows would be removed, of 200 rows of the destination; 10 are allowed"),
         Brake("empty source", 100, 9_000, 4_500, "the source holds far fewer records than last time"),
     ),
 )

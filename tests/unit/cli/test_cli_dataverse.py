@@ -44,6 +44,7 @@ def test_it_says_how_to_reach_it(started: list[tuple[str, list[str]]]) -> None:
     assert said["service_url"] == "http://127.0.0.1:8080/api/data/v9.2/"
     assert all(value in screen for value in said.values())
     exported = dict(re.findall(r"export (\w+)=(\S+)", screen))
+    assert f"authority: {said['authority']}\n" in screen
     asked = re.findall(r"(\w+): \{ secret: (\S+) \}", screen)
     secrets = EnvironmentSecrets(exported)
     assert {name: secrets.get(secret) for name, secret in asked} == dataverse.WELL_KNOWN

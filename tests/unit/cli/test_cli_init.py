@@ -14,6 +14,7 @@ from shared.cli.draft import Draft, flow, render, scalar
 from shared.cli.facade import SourceLook
 from shared.cli.proposals import Match, Proposal, guess, propose, propose_key
 from shared.definitions.loading import load_sync, parse_sync
+from shared.definitions.reach import load_reach
 from shared.definitions.source import DelimitedSource
 from tests.unit.cli.cases import ACCOUNT, LOOK, MadeUpApp, call, column
 
@@ -77,7 +78,7 @@ def test_answers_come_from_the_person(folder: Path) -> None:
     answers = "\n".join(
         (
             *("Customers 2025.csv", "my-sync", "account", "https://org.crm4.dynamics.com", "my-sync--id"),
-            *("my-sync--pw", "n", "accountnumber", "-", "new_openedon", "name", "-", "accountnumber, name", ""),
+            *("my-sync--pw", "", "n", "accountnumber", "-", "new_openedon", "name", "-", "accountnumber, name", ""),
         )
     )
     result = call(MadeUpApp(), "init", "--json", answers=answers)
@@ -120,6 +121,8 @@ def test_without_the_table_names_are_guessed_and_it_is_said(folder: Path) -> Non
         (["--key", "name"], "name mapped target columns only: accountnumber"),
         (["--name-with-typo"], "No such option"),
         (["Not A Name"], "is no name for a sync"),
+        (["--service-url", "ftp://x"], "the destination is not right: service_url"),
+        (["--client-secret-secret", "pa$$word"], "the destination is not right: client_secret.secret"),
     ],
 )
 def test_a_wrong_answer_is_said(folder: Path, words: list[str], said: str) -> None:
@@ -127,7 +130,37 @@ def test_a_wrong_answer_is_said(folder: Path, words: list[str], said: str) -> No
     result = call(MadeUpApp(), *BASIC, "--yes", *words)
     assert result.exit_code == 1
     assert said in result.stderr
-    assert not (folder / "syncs").exists()
+    assert list((folder / "syncs").glob("[!r]*.yaml")) == []
+
+
+def test_the_sources_folder_is_allowed_where_nothing_is_yet(folder: Path) -> None:
+    """A first reach file is written, so that the definition passes `check`, under the path it looks for."""
+    (folder / "in").mkdir()
+    (folder / "in" / "x.csv").write_text("a\n", encoding="utf-8")
+    call(MadeUpApp(), "init", "--source", "in/x.csv", "--entity", "account", "--yes")
+    source = load_sync(folder / "syncs" / "x.yaml").source
+    assert isinstance(source, DelimitedSource)
+    assert source.path == "in/x.csv"
+    assert load_reach(folder / "syncs" / "reach.yaml").allows_path(folder / "in" / "x.csv")
+    assert not load_reach(folder / "syncs" / "reach.yaml").allows_path(folder / "other.csv")
+
+
+def test_an_existing_reach_file_is_never_changed(folder: Path) -> None:
+    """It is the operator's; what to add is said."""
+    reach = folder / "syncs" / "reach.yaml"
+    reach.parent.mkdir()
+    reach.write_text("folders: [elsewhere]\n", encoding="utf-8")
+    result = call(MadeUpApp(), *BASIC, "--yes")
+    assert reach.read_text(encoding="utf-8") == "folders: [elsewhere]\n"
+    assert 'add ".." to `folders`' in result.stderr
+
+
+def test_a_local_destination_gives_out_its_own_tokens(folder: Path) -> None:
+    """The authority is stated for this machine and for nothing else."""
+    call(MadeUpApp(), *BASIC, "--yes", "--service-url", "http://localhost:9/api/data/v9.2")
+    assert load_sync(folder / "syncs/customers-2025.yaml").destination.authority == "http://localhost:9"
+    call(MadeUpApp(), *BASIC, "--yes", "--force", "--service-url", "https://org.crm4.dynamics.com")
+    assert load_sync(folder / "syncs/customers-2025.yaml").destination.authority is None
 
 
 def test_stated_mappings_replace_proposals(folder: Path) -> None:
