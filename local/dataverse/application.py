@@ -80,7 +80,7 @@ class Application:
                 self.identity.expire_all()
         reply = self._faulty_reply(fault) or self._reply(method, path, query, headers, body)
         cut = fault is not None and fault.kind in (FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER)
-        if path.startswith(("/api/", "/" + "0d")) or TOKEN_PATH.fullmatch(path):
+        if _ROOT.match(path) or TOKEN_PATH.fullmatch(path):
             took = (time.perf_counter() - started) * 1000
             status = 0 if cut else reply.status
             self.log.append(LoggedRequest(method, shown, status, reply.rows, took, reply.message or message))
@@ -99,7 +99,13 @@ class Application:
         if body is None:
             return error_reply(Refusal(413, "", "The request body is too large."))
         with self.lock:
-            return self._answer(Request(method, path, query, headers, body, f"http://{host}"))
+            return self._answered(Request(method, path, query, headers, body, f"http://{host}"))
+
+    def _answered(self, request: Request) -> Reply:
+        try:
+            return self._answer(request)
+        except Refusal as refusal:
+            return error_reply(refusal)
 
     def _answer(self, request: Request) -> Reply:
         token = TOKEN_PATH.fullmatch(request.path)

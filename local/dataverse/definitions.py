@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,15 @@ def read(path: Path | None = None) -> Tables:
     Raises:
         TableFileError: it cannot be read, or a part of it is not as described.
     """
-    source = path or BUILT_IN
+    return _built_in() if path is None else _read(path)
+
+
+@cache
+def _built_in() -> Tables:
+    return _read(BUILT_IN)
+
+
+def _read(source: Path) -> Tables:
     try:
         document = YAML(typ="safe", pure=True).load(source.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as cause:
@@ -82,11 +91,7 @@ def read(path: Path | None = None) -> Tables:
     if not isinstance(document, dict) or not isinstance(document.get("tables"), dict):
         raise TableFileError(f"{source}: needs a member 'tables' with one member per table")
     listed: dict[str, dict[str, Any]] = document["tables"]
-    if path is not None:
-        system = read().by_name
-        tables = [system[n] for n in _SYSTEM if n not in listed]
-    else:
-        tables = []
+    tables = [] if source == BUILT_IN else [_built_in().by_name[name] for name in _SYSTEM if name not in listed]
     tables += [_table(name, body) for name, body in listed.items()]
     _check_targets(tables)
     return Tables.of(tables)

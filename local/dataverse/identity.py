@@ -135,7 +135,7 @@ def _scope_problem(scope: str, host: str) -> Problem | None:
             f"The provided value for scope {scope[:100]} is not valid. Client credential "
             "flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).",
         )
-    if urlsplit(scope).netloc.lower() != host.lower():
+    if _host_of(scope) != host.lower():
         return (
             400,
             "invalid_resource",
@@ -144,3 +144,10 @@ def _scope_problem(scope: str, host: str) -> Problem | None:
             "not found in the tenant named Local.",
         )
     return None
+
+
+def _host_of(scope: str) -> str:
+    try:
+        return urlsplit(scope).netloc.lower()
+    except ValueError:
+        return ""
