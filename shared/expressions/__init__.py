@@ -6,18 +6,19 @@ the caller's quoting, texts are quoted anew, variables stay bound parameters. do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
+from shared.expressions import calls
 from shared.expressions.building import Builder, Names
 from shared.expressions.errors import ExpressionError
-from shared.expressions.fragments import ColumnPlace, Fragment, Kind, Part, VariablePlace
+from shared.expressions.fragments import ColumnPlace, Fragment, Kind, Part, VariablePlace, fragment
 from shared.expressions.functions import ROW_NUMBER
 from shared.expressions.reading import tree
 
-__all__ = ["Expression", "ExpressionError", "parse"]
+__all__ = ["Expression", "ExpressionError", "Kind", "choose", "parse"]
 
 _KINDS: dict[str, Kind] = {"text": "text", "number": "number", "date": "date", "bool": "bool"}
 
@@ -75,6 +76,35 @@ def parse(
         raise ExpressionError("an expression nested too deeply; split it into several columns") from None
     return Expression(
         text, frozenset(names.columns_used), frozenset(names.variables_used), False, built.kind, built.parts
+    )
+
+
+def choose(cases: Sequence[tuple[Expression, Expression]], otherwise: Expression | None) -> Expression:
+    """One expression of ordered cases (condition, value): the first condition that holds gives the value.
+
+    Without `otherwise` the value is null when none holds. Values of several kinds become texts.
+
+    Raises:
+        ExpressionError: a condition is plainly no condition, or there is no case.
+    """
+    if not cases:
+        raise ExpressionError("no cases; write at least one")
+    for when, _ in cases:
+        if when.kind not in ("bool", "null", "unknown"):
+            raise ExpressionError(f"the condition {when.text!r} is a {when.kind}; compare it with something")
+    last = Fragment(otherwise.parts, otherwise.kind) if otherwise else Fragment(("NULL",), "null")
+    values, kind = calls.alike([*(Fragment(then.parts, then.kind) for _, then in cases), last])
+    whens = [Fragment(when.parts) for when, _ in cases]
+    pairs = [fragment(" WHEN ", when, " THEN ", then) for when, then in zip(whens, values, strict=False)]
+    built = fragment("(CASE", *pairs, " ELSE ", values[-1], " END)", kind=kind)
+    used = [part for case in cases for part in case] + ([otherwise] if otherwise else [])
+    return Expression(
+        "cases",
+        frozenset().union(*(part.columns for part in used)),
+        frozenset().union(*(part.variables for part in used)),
+        False,
+        kind,
+        built.parts,
     )
 
 

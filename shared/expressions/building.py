@@ -10,8 +10,9 @@ from sqlglot import exp
 from shared.expressions import calls, limits
 from shared.expressions.errors import ExpressionError, nearest, refused
 from shared.expressions.fragments import ColumnPlace, Fragment, Kind, VariablePlace, as_text, fragment, joined
-from shared.expressions.functions import INTERVALS, ROW_NUMBER, TYPES
+from shared.expressions.functions import INTERVALS, ROW_NUMBER
 from shared.expressions.places import position, spelled
+from shared.expressions.types import target_type
 from shared.sql import literal
 
 _COMPARISONS: dict[type[exp.Expression], str] = {
@@ -234,7 +235,7 @@ class Builder:
 
     def cast(self, node: exp.Expression, depth: int) -> Fragment:
         """`CAST(a AS type)`, `TRY_CAST`, `a::type`, `DATE '2026-01-31'`."""
-        type_, kind = _type(node)
+        type_, kind = target_type(node)
         value = self.build(node.this, depth + 1)
         if kind == "text":
             return as_text(value)
@@ -285,27 +286,6 @@ def _sum_kind(left: Kind, right: Kind) -> Kind:
     if left == right == "number":
         return "number"
     return "date" if {left, right} == {"date", "interval"} else "unknown"
-
-
-def _type(node: exp.Expression) -> tuple[str, Kind]:
-    target = node.args["to"]
-    name = target.this.name if isinstance(target.this, exp.DType) else ""
-    sizes = [str(size.this.this) for size in target.expressions if isinstance(size, exp.DataTypeParam)]
-    if name not in TYPES or len(sizes) != len(target.expressions):
-        remedy = "one may cast to VARCHAR, INTEGER, BIGINT, DECIMAL(p, s), DOUBLE, BOOLEAN, DATE, TIMESTAMP"
-        raise refused(f"a cast to {target.sql('duckdb')[:40]}", position=position(node), remedy=remedy)
-    type_, kind = TYPES[name]
-    if type_ == "DECIMAL":
-        return _decimal(sizes or ["38", "10"], node), kind
-    return type_, kind
-
-
-def _decimal(sizes: list[str], node: exp.Expression) -> str:
-    precision, scale = (*sizes, "0")[:2]
-    if precision.isdecimal() and scale.isdecimal() and int(scale) <= int(precision) <= 38 and int(precision) > 0:
-        return f"DECIMAL({int(precision)}, {int(scale)})"
-    found = f"DECIMAL({precision}, {scale})"
-    raise refused(found, position=position(node), remedy="at most 38 digits, and no more decimals than digits")
 
 
 type _Method = Callable[[Builder, exp.Expression, int], Fragment]

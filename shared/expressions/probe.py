@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import duckdb
 
-from shared.expressions.errors import ExpressionError, refused
+from shared.expressions.errors import refused
 from shared.sql import identifier, literal
 
 _LOCK = threading.Lock()
@@ -34,14 +34,19 @@ def _database() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _complaint(statement: str, parameters: Mapping[str, str] | None = None) -> str | None:
-    """DuckDB's first line of complaint about a statement, or None."""
+def _complaint(statement: str) -> str | None:
+    """DuckDB's complaint about a statement, or None."""
     with _LOCK:
         try:
-            _database().execute(statement, dict(parameters or {})).fetchall()
+            _database().execute(statement).fetchall()
         except duckdb.Error as error:
-            return str(error).partition("\n")[0].partition(": ")[2] or str(error)
+            return _words(error)
     return None
+
+
+def _words(error: duckdb.Error) -> str:
+    """The first line, without the kind of error."""
+    return str(error).partition("\n")[0].partition(": ")[2] or "DuckDB refuses it"
 
 
 @lru_cache(maxsize=1024)
@@ -62,16 +67,22 @@ def mask_complaint(mask: str) -> str | None:
     return _complaint(f"SELECT try_strptime('', {literal(mask)}), strftime(TIMESTAMP '2020-01-01', {literal(mask)})")
 
 
-def check_binds(sql: str, *, types: Mapping[str, str], parameters: Mapping[str, str]) -> None:
-    """Bind a rebuilt expression over an empty table of columns with these DuckDB types.
+def result_type(sql: str, *, types: Mapping[str, str], parameters: Mapping[str, str]) -> str:
+    """The DuckDB type of a rebuilt expression over columns with these DuckDB types.
 
     Raises:
         ExpressionError: the types do not fit, in DuckDB's words.
     """
-    columns = ", ".join(f"CAST(NULL AS {type_}) AS {identifier(name)}" for name, type_ in types.items()) or "NULL AS _"
-    complaint = _complaint(f"SELECT {sql} FROM (SELECT {columns}) WHERE FALSE", parameters)
-    if complaint is not None:
-        raise refused(complaint, position=None, remedy="make the types fit, with CAST if need be")
+    columns = ", ".join(f"CAST(NULL AS {type_}) AS {identifier(name)}" for name, type_ in types.items())
+    tried = f"SELECT TRY({{'v': {sql}}}) AS s FROM (SELECT NULL AS _{', ' if columns else ''}{columns})"
+    with _LOCK:
+        try:
+            rows = _database().execute(f"SELECT typeof(s.v) FROM ({tried})", dict(parameters)).fetchall()
+        except duckdb.Error as error:
+            raise refused(_words(error), position=None, remedy="make the types fit, with CAST if need be") from None
+    return str(rows[0][0])
 
 
-__all__ = ["ExpressionError", "check_binds", "mask_complaint", "pattern_complaint", "replacement_complaint"]
+def zone_complaint(time_zone: str) -> str | None:
+    """Why DuckDB refuses a time zone, or None."""
+    return _complaint(f"SELECT CAST(timezone({literal(time_zone)}, TIMESTAMP '2020-01-01') AS VARCHAR)")
