@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -17,7 +19,7 @@ from shared.cli.options import everywhere, session_of
 from shared.cli.output import CLEAN, FAILED, say_json
 from shared.cli.screens.paper import say
 from shared.cli.session import Session
-from shared.errors import NotFoundError
+from shared.errors import AlreadyRunningError, NotFoundError
 
 MODULE = "local.dataverse"
 ROOT = Path(shared.__file__).parent.parent
@@ -53,6 +55,7 @@ def dataverse(session: Session, port: int, file: Path | None, tables: Path | Non
     """Start the local Dataverse; Ctrl-C stops it."""
     if find_spec(MODULE.partition(".")[0]) is None or find_spec(MODULE) is None:
         raise NotFoundError("the local Dataverse is not part of this installation; use a clone of the project")
+    refuse_taken(port)
     if session.json:
         say_json({"service_url": service_url(port), "authority": origin(port), **WELL_KNOWN})
     else:
@@ -77,14 +80,32 @@ def _say(out: Console, port: int) -> None:
     out.file.flush()
 
 
+def refuse_taken(port: int) -> None:
+    """Say it before a program starts in vain. Raises `AlreadyRunningError`."""
+    with socket.socket() as probe:
+        if os.name != "nt":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise AlreadyRunningError(
+                f"port {port} cannot be used ({error.strerror}); another program has it, perhaps a local Dataverse "
+                "that runs already; choose another with --port"
+            ) from error
+
+
 def run_module(module: str, words: list[str], *, stdout: TextIO | None = None) -> int:
-    """Run a module with this interpreter until it ends or Ctrl-C stops it; both see the same Ctrl-C."""
+    """Run a module with this interpreter until it ends; Ctrl-C and a request to end stop both."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-P", "-m", module, *words]
     environ = os.environ | {"PYTHONPATH": path}
     with subprocess.Popen(command, env=environ, stdout=stdout) as child:  # noqa: S603 - a module of our own
+        before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         try:
             return CLEAN if child.wait() == 0 else FAILED
         except KeyboardInterrupt:
+            child.terminate()
             child.wait()
             return CLEAN
+        finally:
+            signal.signal(signal.SIGTERM, before)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.cli.facade import SourceLook
+from shared.cli.looking import SourceLook
 from shared.cli.proposals import Match, Proposal
+from shared.cli.texts import safe
 from shared.values.tables import ColumnKind
 
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -92,11 +93,16 @@ def _source(draft: Draft) -> list[str]:
         "source:",
         *(f"  {key}: {flow(value)}" for key, value in _typed_first(draft.look.settings).items()),
         f"  path: {scalar(draft.path.replace('@', '@@'))}",
-        "  # validate: true rejects a record whose value has the wrong type; mandatory: true reports empty values",
+        "  # validate: true rejects a record whose value cannot be read; with mandatory: true also one without a value",
         "  schema:",
-        *(f"    - {flow(column)}" for column in columns),
+        *(f"    - {flow(column)}{_doubt(draft, column)}" for column in columns),
         "  # filter: \"country = 'NL'\"  # which records count: SQL over the columns",
     ]
+
+
+def _doubt(draft: Draft, column: Mapping[str, object]) -> str:
+    doubt = draft.look.doubts.get(str(column["name"])) if column["type"] != "text" else None
+    return f"  # {safe(doubt)}" if doubt else ""
 
 
 def _typed_first(settings: Mapping[str, object]) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,18 +14,6 @@ from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
 from shared.values.tables import Table
-
-
-@dataclass(frozen=True, slots=True)
-class SourceLook:
-    """What a first look at a file tells: `settings` and `columns` in a definition's own words.
-
-    `settings` are the members of `source:` beside path and schema (`type: delimited`, `delimiter`, `encoding` …);
-    each column has `name` and `type`, and what else its values call for (`input_format`).
-    """
-
-    settings: Mapping[str, object]
-    columns: tuple[Mapping[str, object], ...]
 
 
 class App(Protocol):
@@ -86,8 +73,5 @@ class App(Protocol):
     def rejects(self, job_id: str, *, limit: int | None = None) -> Iterator[Reject]:
         """The job's rejects, by row."""
 
-    def look(self, path: Path) -> SourceLook:
-        """What a source file seems to be."""
-
     def table(self, destination: Mapping[str, object]) -> Table:
-        """The table that a definition's `destination:` (as in YAML) leads to."""
+        """The table that a definition's `destination:` leads to: what it says, in YAML's words, of where and who."""

@@ -13,7 +13,7 @@ from rich.table import Table as Grid
 
 from shared.cli.dataverse import service_url
 from shared.cli.draft import Draft, render
-from shared.cli.facade import SourceLook
+from shared.cli.looking import SourceLook
 from shared.cli.options import everywhere, session_of
 from shared.cli.output import say_json
 from shared.cli.proposals import Match, Proposal, guess, propose, propose_key, writable
@@ -81,7 +81,7 @@ def init(session: Session, /, **given: object) -> None:
     """Write a first definition: look into a source file, propose mappings by name, ask for the rest."""
     answers = Answers(**given)  # type: ignore[arg-type]
     source = answers.source or Path(answers.ask("Source file", None))
-    look = session.app.look(source)
+    look = session.look(source)
     name = _name(answers, source)
     target = _target(session, answers, name)
     connection = _connection(answers, name)

@@ -8,14 +8,13 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from time import monotonic
-from typing import cast
 
 from rich.console import Console
 
 from shared.cli.facade import App
+from shared.cli.looking import SourceLook, look_into
 from shared.cli.progress import BarProgress, LineProgress
 
 OpenApp = Callable[[Path, Path], App]
@@ -24,7 +23,9 @@ OpenApp = Callable[[Path, Path], App]
 
 def open_wired(state: Path, syncs: Path) -> App:
     """The real app. Wiring is imported here, for it is dear to start and `--help` does not need it."""
-    return cast(App, import_module("shared.wiring").open_app(state=state, syncs=syncs))
+    from shared.wiring import open_app
+
+    return open_app(state=state, syncs=syncs)
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Session:
     """What the options of one call decide."""
 
     open_app: OpenApp = open_wired
+    look: Callable[[Path], SourceLook] = look_into
     clock: Callable[[], float] = monotonic
     state: Path = field(default_factory=lambda: Path(".dynsync"))
     syncs: Path = field(default_factory=lambda: Path("syncs"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from shared.cli.facade import SourceLook
+from shared.cli.looking import SourceLook
 from shared.cli.root import dynsync
 from shared.cli.session import Session
 from shared.errors import DefinitionError, DynsyncError, NotFoundError, UnavailableError
@@ -152,9 +152,10 @@ LOOK = SourceLook(
         {"name": "openedon", "type": "date", "input_format": "%d/%m/%Y"},
         {"name": "telephone", "type": "text"},
         {"name": "parentaccountid", "type": "text"},
-        {"name": "shoe: size", "type": "number"},
+        {"name": "shoe: size", "type": "number", "validate": True},
         {"name": "createdon", "type": "date"},
     ),
+    doubts={"openedon": "day or month\nfirst?", "accountnumber": "looks like a number"},
 )
 
 
@@ -218,9 +219,6 @@ class MadeUpApp:
     def rejects(self, job_id: str, *, limit: int | None = None) -> Iterator[Reject]:
         return iter([] if job_id == CLEAN.id else REJECTS[:limit])
 
-    def look(self, path: Path) -> SourceLook:
-        return LOOK
-
     def table(self, destination: Mapping[str, object]) -> Table:
         self.asked.append(("table", dict(destination)))
         if not self.reachable:
@@ -230,7 +228,7 @@ class MadeUpApp:
 
 def call(app: MadeUpApp, *words: str, answers: str | None = None, environ: Mapping[str, str] | None = None) -> Result:
     """One call of the command, without a terminal; `catch_exceptions=False`, so that a traceback fails the test."""
-    session = Session(open_app=lambda state, syncs: app, clock=lambda: 0.0)
+    session = Session(open_app=lambda state, syncs: app, look=lambda path: LOOK, clock=lambda: 0.0)
     runner = CliRunner(env={"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "LOGNAME": "nia", **(environ or {})})
     return runner.invoke(dynsync, words, obj=session, input=answers, catch_exceptions=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
 
     monkeypatch.setattr(dataverse, "run_module", note)
     monkeypatch.setattr(dataverse, "find_spec", lambda name: object())
+    monkeypatch.setattr(dataverse, "refuse_taken", lambda port: None)
     return calls
 
 
@@ -64,6 +66,14 @@ def test_an_installation_without_it_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(dataverse, "find_spec", lambda name: None)
     result = call(MadeUpApp(), "dataverse")
     assert (result.exit_code, "not part of this installation" in result.stderr) == (1, True)
+
+
+def test_a_taken_port_is_said() -> None:
+    """Before anything is started or printed."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = call(MadeUpApp(), "dataverse", "--port", str(taken.getsockname()[1]))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "choose another with --port" in result.stderr
 
 
 def test_the_same_interpreter_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:

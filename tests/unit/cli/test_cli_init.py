@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from shared.cli.draft import Draft, flow, render, scalar
-from shared.cli.facade import SourceLook
+from shared.cli.looking import SourceLook, look_into
 from shared.cli.proposals import Match, Proposal, guess, propose, propose_key
 from shared.definitions.loading import load_sync, parse_sync
 from shared.definitions.reach import load_reach
@@ -71,6 +73,8 @@ def test_the_file_explains_itself(folder: Path) -> None:
     assert '# not mapped: "shoe: size", createdon' in text
     assert "target: telephone1 }  # similar name: please check" in text
     assert "target: accountnumber }\n" in text
+    assert '"%d/%m/%Y" }  # day or month\\nfirst?' in text
+    assert "looks like a number" not in text, "it is read as text now"
 
 
 def test_answers_come_from_the_person(folder: Path) -> None:
@@ -172,6 +176,42 @@ def test_stated_mappings_replace_proposals(folder: Path) -> None:
         ("Credit Limit", "creditlimit"),
         ("shoe: size", "telephone1"),
     ]
+
+
+def test_a_file_is_looked_into(tmp_path: Path) -> None:
+    """What stands in a real file becomes a source that reads it."""
+    path = tmp_path / "x.csv"
+    path.write_text("no;name;size;born\n001;Zoë;1.5;2001-02-03\n002;Ann;2;2001-02-04\n", encoding="utf-8")
+    look = look_into(path)
+    assert look.settings == {"type": "delimited", "delimiter": ";", "encoding": "utf-8"}
+    assert [(one["name"], one["type"], one.get("validate")) for one in look.columns] == [
+        ("no", "text", None),
+        ("name", "text", None),
+        ("size", "number", True),
+        ("born", "date", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "settings"),
+    [
+        ("x.json", '{"items": [{"a": 1}]}', {"type": "json", "records": "items"}),
+        ("x.jsonl", '{"a": 1}\n{"a": 2}\n', {"type": "json"}),
+    ],
+)
+def test_json_is_looked_into(tmp_path: Path, name: str, content: str, settings: dict[str, object]) -> None:
+    """Lists and lines."""
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    assert look_into(tmp_path / name).settings == settings
+
+
+def test_a_database_is_looked_into(tmp_path: Path) -> None:
+    """A SQLite file is a SQL source with its first table."""
+    with closing(sqlite3.connect(tmp_path / "x.db")) as connection:
+        connection.execute("CREATE TABLE customers (no TEXT, size INTEGER)")
+        connection.execute("INSERT INTO customers VALUES ('a', 1)")
+        connection.commit()
+    assert look_into(tmp_path / "x.db").settings == {"type": "sql", "dialect": "sqlite", "table": "customers"}
 
 
 def test_names_are_matched_in_three_rounds() -> None:

@@ -1,0 +1,53 @@
+"""A first look at a source file, in the words of a definition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLook:
+    """What a first look at a file tells, in a definition's own words.
+
+    `settings` are the members of `source:` beside path and schema (`type: delimited`, `delimiter` …). Each column has
+    `name` and `type`, and what else its values call for. `doubts` says, by column, what a person should look at.
+    """
+
+    settings: Mapping[str, object]
+    columns: tuple[Mapping[str, object], ...]
+    doubts: Mapping[str, str] = field(default_factory=dict)
+
+
+def look_into(path: Path) -> SourceLook:
+    """Look into a file.
+
+    Raises:
+        SourceError: it is missing, empty, or of no known kind.
+    """
+    from shared.sources.sniffing import SniffedFile, sniff  # DuckDB is dear to start
+
+    def settings(file: SniffedFile) -> dict[str, object]:
+        match file.kind:
+            case "delimited":
+                plain: dict[str, object] = {"type": "delimited", "delimiter": file.delimiter, "encoding": file.encoding}
+                return plain if file.header else {**plain, "header": False}
+            case "json":
+                return {"type": "json", "records": file.records} if file.records else {"type": "json"}
+            case "parquet":
+                return {"type": "parquet"}
+            case "sqlite":
+                return {"type": "sql", "dialect": "sqlite", "table": file.table}
+
+    found = sniff(path)
+    columns = tuple(_column(one.name, one.type, one.input_format) for one in found.columns)
+    return SourceLook(settings(found), columns, {one.name: one.doubt for one in found.columns if one.doubt})
+
+
+def _column(name: str, kind: str, input_format: str | None) -> dict[str, object]:
+    """What is not text is validated: a value that cannot be read is a reject, and not silently left out."""
+    column: dict[str, object] = {"name": name, "type": kind}
+    if input_format is not None:
+        column["input_format"] = input_format
+    return column if kind == "text" else {**column, "validate": True}
