@@ -11,13 +11,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import orjson
-import requests
 
+from shared.dataverse.connection import Connection, NoAnswerError, Request
 from shared.dataverse.pauses import retry_after_s
 from shared.dataverse.reply import Reply
 from shared.dataverse.service_url import is_loopback, parse_service_url
@@ -42,7 +41,8 @@ RENEW_EARLY = timedelta(minutes=5)
 _TIMEOUT_S = 30
 _ATTEMPTS = 4
 _LONGEST_PAUSE_S = 120.0
-_PIECE_BYTES, _PIECES = 64 * 1024, 16
+_REPLY_LIMIT_BYTES = 1024 * 1024
+_FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 _AUTHORIZATION_URI = re.compile(r"authorization_uri\s*=\s*\"?([^\s,\"]+)", re.IGNORECASE)
 _SHARED_TENANTS = frozenset({"common", "organizations", "consumers"})
@@ -81,7 +81,7 @@ class _Token:
 class ClientSecretTokens:
     """OAuth client credentials: one application, one environment. Thread-safe.
 
-    `tenant_id` None: learned from the service's own 401. `session` and `sleep` (seconds) are seams for tests.
+    `tenant_id` None: learned from the service's own 401. `verify` is what requests takes.
 
     Raises:
         NotAllowedError: the authority is not a known one and not in `allowed_authorities`.
@@ -98,7 +98,6 @@ class ClientSecretTokens:
         clock: Clock,
         allowed_authorities: Iterable[str] = (),
         sleep: Callable[[float], None] = time.sleep,
-        session: requests.Session | None = None,
         verify: bool | str = True,
     ) -> None:
         self._allowed = KNOWN_AUTHORITIES | {origin_of(url) for url in allowed_authorities}
@@ -106,8 +105,10 @@ class ClientSecretTokens:
         self._tenant = checked_tenant(tenant_id) if tenant_id else None
         self._client_id, self._client_secret = client_id, client_secret
         self._service = parse_service_url(service_url)
-        self._clock, self._sleep, self._verify = clock, sleep, verify
-        self._session = session or private_session()
+        self._clock, self._sleep = clock, sleep
+        self._connection = Connection(
+            timeout_s=_TIMEOUT_S, pool=1, clock=clock, verify=verify, reply_limit_bytes=_REPLY_LIMIT_BYTES
+        )
         self._lock = threading.Lock()
         self._token: _Token | None = None
 
@@ -174,21 +175,11 @@ class ClientSecretTokens:
         raise UnavailableError(f"no answer from {where} after {_ATTEMPTS} attempts; check the network and its status")
 
     def _ask(self, method: str, url: str, form: dict[str, str] | None) -> Reply | None:
+        body = urlencode(form).encode() if form else None
         try:
-            with self._session.request(
-                method, url, data=form, timeout=_TIMEOUT_S, allow_redirects=False, verify=self._verify, stream=True
-            ) as reply:
-                body = b"".join(islice(reply.iter_content(_PIECE_BYTES), _PIECES))
-                return Reply(reply.status_code, {name.lower(): text for name, text in reply.headers.items()}, body)
-        except requests.RequestException:
+            return self._connection.exchange(Request(method, url, body, _FORM_HEADERS if form else {}))
+        except NoAnswerError:
             return None
-
-
-def private_session() -> requests.Session:
-    """A session that takes nothing from the machine's environment: no proxies, no netrc, no bundle."""
-    session = requests.Session()
-    session.trust_env = False
-    return session
 
 
 def origin_of(url: str) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from http.cookiejar import DefaultCookiePolicy
 
 import requests
 import urllib3
@@ -43,8 +42,9 @@ class NoAnswerError(Exception):
 class Connection:
     """A pool of connections. Thread-safe.
 
-    Takes nothing from the machine's environment (proxies, netrc, bundles) and keeps no cookies: one would pin a
-    single web server, whose limits are its own. `timeout_s` bounds the wait for an answer and the reading of it.
+    The adapter of `requests` is used without its session: so nothing comes from the machine's environment (proxies,
+    netrc, bundles), no redirect is looked at (a session reads its body without bound), and no cookie is kept, which
+    would pin a single web server with limits of its own. `timeout_s` bounds the wait for an answer and its reading.
     """
 
     def __init__(
@@ -52,19 +52,14 @@ class Connection:
     ) -> None:
         self._timeout_s, self._clock, self._verify = timeout_s, clock, verify
         self._reply_limit_bytes = reply_limit_bytes
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=pool, max_retries=0)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=pool, max_retries=0)
 
     def close(self) -> None:
         """Give the connections back."""
-        self._session.close()
+        self._adapter.close()
 
-    def exchange(self, request: Request, token: str) -> Reply:
-        """Send and read to the end, whatever the status.
+    def exchange(self, request: Request, token: str | None = None) -> Reply:
+        """Send, with the token if there is one, and read to the end, whatever the status.
 
         Raises:
             NoAnswerError: the connection failed, or the reply was cut short.
@@ -75,10 +70,9 @@ class Connection:
             return Reply(response.status_code, headers, self._body(response.raw, headers))
 
     def _opened(self, sealed: requests.PreparedRequest) -> requests.Response:
-        return self._session.send(
+        return self._adapter.send(
             sealed,
             stream=True,
-            allow_redirects=False,
             verify=self._verify,
             proxies={},
             timeout=(min(_CONNECT_S, self._timeout_s), self._timeout_s),
@@ -100,10 +94,11 @@ class Connection:
         return check
 
 
-def _sealed(request: Request, token: str) -> requests.PreparedRequest:
+def _sealed(request: Request, token: str | None) -> requests.PreparedRequest:
     sealed = requests.Request(request.method, request.url, headers=dict(request.headers), data=request.body).prepare()
     sealed.url = request.url  # as given: a paging link must not be encoded afresh
-    sealed.headers["Authorization"] = f"Bearer {token}"
+    if token is not None:
+        sealed.headers["Authorization"] = f"Bearer {token}"
     return sealed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from shared import log
 from shared.dataverse.auth import TokenSource
 from shared.dataverse.connection import Connection, NoAnswerError, Request
 from shared.dataverse.error_dictionary import Reaction, in_plain_words, reaction_to
@@ -21,6 +23,7 @@ from shared.dataverse.service_url import parse_service_url
 from shared.errors import AuthenticationError, DestinationError, FailError, RetryError, ThrottledError, UnavailableError
 from shared.ports import Clock
 
+_logger = logging.getLogger(__name__)
 _STANDARD_HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip",
@@ -150,6 +153,8 @@ class Transport:
     def wait(self, seconds: float, *, throttled: bool = False) -> None:
         """Wait before something is sent again; counted."""
         self._count(retries=1, throttled=int(throttled), throttled_s=seconds if throttled else 0.0)
+        name, level = ("service.throttled", logging.WARNING) if throttled else ("request.repeated", logging.DEBUG)
+        log.event(_logger, name, level=level, service=self.service.origin, pause_s=round(seconds, 1))
         self._sleep(seconds)
 
     def now(self) -> datetime:

@@ -52,6 +52,7 @@ class Service:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.seen: list[Seen] = []
+        self.connections = 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -89,6 +90,10 @@ class Service:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+
+            def process_request(self, request: object, client_address: object) -> None:
+                outer.connections += 1
+                super().process_request(request, client_address)
 
             def handle_error(self, request: object, client_address: object) -> None:
                 """A client that went away is no event."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import threading
 
 import orjson
 import pytest
@@ -73,6 +74,19 @@ def test_redirects_are_not_followed(serve, time):
     with transport_to(service.url, time) as transport, pytest.raises(DestinationError, match="redirects"):
         transport.get("WhoAmI")
     assert len(service.seen) == 1
+
+
+def test_threads_share_one_transport(serve, time):
+    """Requests of many threads are all counted, and the pool's connections are used again."""
+    service = serve(lambda seen: Say(200, {}))
+    with transport_to(service.url, time) as transport:
+        threads = [threading.Thread(target=lambda: [transport.get("a") for _ in range(10)]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert transport.requests.requests == 40
+    assert service.connections <= 4
 
 
 def test_expired_token_is_renewed_once(serve, time):

@@ -122,6 +122,65 @@ def test_bad_records_never_sink_their_neighbours(table, bad):
     assert set(small.rows) == {row_id(n) for n in range(80) if n not in bad}
 
 
+TROUBLES = st.sampled_from(
+    [
+        None,
+        ("before", Say(cut=True)),
+        ("after", Say(cut=True)),
+        ("before", Say(503)),
+        ("after", Say(502)),
+        ("after", Say(500, "oops")),
+        ("after", Say(200, b"--b\r\n", {"Content-Type": "multipart/mixed; boundary=b"})),
+        ("before", refusal(500, "0x80044150", "Sql Number: 1205")),
+        ("before", refusal(500, "0x80044151", "Sql Number: -2")),
+        ("before", refusal(429, "0x80072322", "limit", **{"Retry-After": "3"})),
+        ("before", Say(413)),
+    ]
+)
+
+
+@pytest.mark.parametrize("table", [BULK, PLAIN], ids=["bulk", "batch"])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    troubles=st.lists(TROUBLES, max_size=12),
+    bad=st.sets(st.integers(0, 39), max_size=4),
+    kind=st.sampled_from(WriteKind),
+)
+def test_no_trouble_on_the_way_makes_an_outcome_untrue(table, troubles, bad, kind):
+    """Whatever happens to the requests: done is done once, rejected is not there, and the bad are never done."""
+    small = SmallTable()
+    rows = writes(*["bad" if n in bad else "good" for n in range(40)])
+    if kind is not WriteKind.CREATE:
+        small.rows = {one.row_id: {"name": "bad" if n in bad else "old"} for n, one in enumerate(rows)}
+    small.rule = refuse_bad
+    plan = list(troubles)
+    now = []
+
+    def before(seen):
+        now[:] = [plan.pop(0) if plan and seen.method == "POST" else None]
+        return now[0][1] if now[0] and now[0][0] == "before" else None
+
+    small.before = before
+    small.after = lambda seen: now[0][1] if now and now[0] and now[0][0] == "after" else None
+    service = Service(small)
+    try:
+        with transport_to(service.url, Time()) as transport:
+            outcomes = Writer(transport, table, batch_size=20).write(kind, rows)
+    except (DestinationError, UnavailableError):
+        outcomes = []  # told as a whole: nothing is claimed of any row
+    finally:
+        service.close()
+    for n, outcome in enumerate(outcomes):
+        row = small.rows.get(row_id(n))
+        if outcome.status is DONE:
+            assert n not in bad
+            assert row == (None if kind is WriteKind.DELETE else {"name": "good"})
+            assert kind is not WriteKind.CREATE or small.versions[row_id(n)] == 1
+        if outcome.status is REJECTED:
+            assert n in bad
+            assert (row is None) == (kind is WriteKind.CREATE)
+
+
 def test_narrowing_is_cheap(writing):
     """One bad record among a thousand costs about ten bulk calls and one small batch."""
     small = SmallTable(refuse_bad)
