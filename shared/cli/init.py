@@ -210,7 +210,7 @@ def _asked(answers: Answers, proposals: list[Proposal], table: Table | None) -> 
 
 
 def _key(answers: Answers, mappings: list[Proposal], table: Table | None) -> tuple[str, ...]:
-    text = answers.ask("Sync key (target columns)", answers.key, ", ".join(propose_key(mappings, table)))
+    text = answers.ask("Sync key (target columns)", answers.key, ", ".join(propose_key(mappings, table)) or None)
     key = tuple(part.strip() for part in text.split(",") if part.strip())
     targets = [one.target for one in mappings if one.column is None or not one.column.is_lookup]
     unknown = [column for column in key if column not in targets]

@@ -18,12 +18,18 @@ _PREFIX = re.compile(r"^[a-z][a-z0-9]{1,7}_")
 """A publisher's prefix, such as `new_` or `cr123_`."""
 
 
+_SYNONYMS = {"no": "number", "nr": "number", "num": "number", "tel": "phone", "telephone": "phone", "mail": "email"}
+_SYNONYMS |= {"zip": "postal", "postcode": "postal", "url": "website", "web": "website"}
+_KEY_WORDS = {"number", "code", "key", "id"}
+
+
 class Match(StrEnum):
     """How a proposal was found."""
 
     EXACT = "same name"
     NORMALISED = "same name but for case, signs or prefix"
     NEAREST = "similar name"
+    KEY = "looks like the key"
     STATED = "stated"
     GUESSED = "the source's name; the table could not be read"
 
@@ -57,7 +63,7 @@ def propose(sources: Sequence[str], table: Table) -> list[Proposal]:
     """At most one proposal for each source column and each destination column, in the source's order.
 
     Names that are equal come first, then those that are equal but for case, signs and a publisher's prefix, then the
-    most similar.
+    most similar. At last the one column that is left and sounds like a key meets the table's alternate key.
     """
     free = {column.name: column for column in writable(table)}
     found: dict[str, Proposal] = {}
@@ -71,6 +77,12 @@ def propose(sources: Sequence[str], table: Table) -> list[Proposal]:
             column = find(source, free.values()) if source not in found else None
             if column is not None:
                 found[source] = Proposal(source, column.name, match, free.pop(column.name))
+    sounding = [source for source in sources if source not in found and words(source) & _KEY_WORDS]
+    keys = [
+        free[key.columns[0]] for key in table.keys if key.active and len(key.columns) == 1 and key.columns[0] in free
+    ]
+    if len(sounding) == 1 and len(keys) == 1:
+        found[sounding[0]] = Proposal(sounding[0], keys[0].name, Match.KEY, keys[0])
     return [found[source] for source in sources if source in found]
 
 
@@ -81,13 +93,16 @@ def guess(sources: Sequence[str]) -> list[Proposal]:
 
 
 def propose_key(proposals: Sequence[Proposal], table: Table | None) -> list[str]:
-    """The target columns that probably tell records apart: a mapped alternate key, else a mapped number or code."""
+    """The target columns that probably tell records apart: a mapped alternate key, else a mapped number or code.
+
+    None when nothing sounds like a key: a wrong one does harm.
+    """
     targets = [proposal.target for proposal in proposals]
     for key in table.keys if table is not None else ():
         if key.active and set(key.columns) <= set(targets):
             return list(key.columns)
     telling = [target for target in targets if re.search(r"(number|code|key|no|nr|id)$", target)]
-    return (telling or targets)[:1]
+    return telling[:1]
 
 
 def _names(column: Column) -> set[str]:
@@ -103,9 +118,23 @@ def _same(source: str, columns: Iterable[Column]) -> Column | None:
 
 def _nearest(source: str, columns: Iterable[Column]) -> Column | None:
     name = normal(source)
-    likeness = [(max(_likeness(name, other) for other in _names(column)), column) for column in columns]
+    likeness = [(_nearness(source, name, column), column) for column in columns]
     best = max(likeness, key=lambda one: one[0], default=None)
     return best[1] if best is not None and best[0] >= NEAR_ENOUGH else None
+
+
+def _nearness(source: str, name: str, column: Column) -> float:
+    """By letters, or by words: `phone` is near to `Main Phone`, for all it says is in there."""
+    letters = max(_likeness(name, other) for other in _names(column))
+    said = words(source)
+    within = said and any(said <= words(text) for text in (column.label, column.schema_name))
+    return max(letters, NEAR_ENOUGH + letters / 10) if within else letters
+
+
+def words(name: str) -> set[str]:
+    """The words in a name, without digits, and one word for what has several: `customerNo` is customer and number."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return {_SYNONYMS.get(word, word) for word in re.findall(r"[^\W\d_]+", apart.casefold())}
 
 
 def _likeness(one: str, other: str) -> float:

@@ -121,7 +121,7 @@ def create(path: Path) -> None:
     """Create the database unless it is there. It appears whole: built under another name, then linked into place."""
     if path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # plans and rejects hold field values
     made = path.with_name(f".{path.name}.{threading.get_native_id()}.new")
     made.unlink(missing_ok=True)
     try:

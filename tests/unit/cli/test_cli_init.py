@@ -224,12 +224,23 @@ def test_names_are_matched_in_three_rounds() -> None:
     ]
 
 
+def test_words_are_near_too() -> None:
+    """`phone` is in `Main Phone`; the one column that sounds like a key meets the alternate key."""
+    found = propose(["customerNo", "phone", "credit", "shoe size"], ACCOUNT)
+    assert [(one.source, one.target, one.match) for one in found] == [
+        ("customerNo", "accountnumber", Match.KEY),
+        ("phone", "telephone1", Match.NEAREST),
+        ("credit", "creditlimit", Match.NEAREST),
+    ]
+    assert propose(["order no", "customer no"], ACCOUNT) == [], "two that sound like a key: nobody can tell"
+
+
 def test_a_key_is_proposed() -> None:
-    """A mapped alternate key, else a name that tells, else the first; nothing without mappings."""
+    """A mapped alternate key, else a name that tells; never a column that only happens to be there."""
     proposals = [Proposal(name, name, Match.EXACT, column(name)) for name in ("name", "accountnumber")]
     assert propose_key(proposals, ACCOUNT) == ["accountnumber"]
     assert propose_key(guess(["Title", "customer_no"]), None) == ["customer_no"]
-    assert propose_key(guess(["Title"]), None) == ["title"]
+    assert propose_key(guess(["Title"]), None) == []
     assert propose_key([], None) == []
 
 

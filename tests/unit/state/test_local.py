@@ -81,6 +81,12 @@ def test_a_locked_database_is_said(tmp_path: Path) -> None:
     assert state.get("job-1") == JOB
 
 
+def test_the_folder_is_its_users_own(tmp_path: Path) -> None:
+    """Plans and rejects hold field values: nobody else may look in."""
+    LocalState(tmp_path / "state").close()
+    assert (tmp_path / "state").stat().st_mode & 0o077 == 0
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     """A file in the folder's place is an error of the store."""
     (tmp_path / "state").write_text("in the way", encoding="utf-8")
