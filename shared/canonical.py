@@ -22,9 +22,6 @@ _SQL_TYPES = {
     ColumnKind.MEMO: "VARCHAR",
     ColumnKind.INTEGER: "INTEGER",
     ColumnKind.BIGINT: "BIGINT",
-    ColumnKind.DECIMAL: "DECIMAL(38,10)",
-    ColumnKind.MONEY: f"DECIMAL(38,{MONEY_SCALE})",
-    ColumnKind.DOUBLE: "DOUBLE",
     ColumnKind.BOOLEAN: "BOOLEAN",
     ColumnKind.CHOICE: "INTEGER",
     ColumnKind.CHOICES: "VARCHAR",
@@ -64,9 +61,13 @@ def form_of(column: Column, *, money_scale: int | None = None) -> Form:
         date_only = column.date_behaviour is DateBehaviour.DATE_ONLY
         return Form(column, "DATE" if date_only else "TIMESTAMP")
     if kind is ColumnKind.MONEY:
-        return Form(column, _SQL_TYPES[kind], min(_money_scale(column, money_scale), MONEY_SCALE))
-    if kind in (ColumnKind.DECIMAL, ColumnKind.DOUBLE):
-        return Form(column, _SQL_TYPES[kind], column.precision if column.precision is not None else 10)
+        scale = min(_money_scale(column, money_scale), MONEY_SCALE)
+        return Form(column, f"DECIMAL(38,{scale})", scale)
+    scale = column.precision if column.precision is not None else 10
+    if kind is ColumnKind.DECIMAL:
+        return Form(column, f"DECIMAL(38,{scale})", scale)
+    if kind is ColumnKind.DOUBLE:
+        return Form(column, "DOUBLE", scale)
     return Form(column, _SQL_TYPES[kind])
 
 

@@ -52,7 +52,7 @@ def page_rows(prepared: Prepared) -> str:
     return f"""
         WITH page AS (
             SELECT {", ".join(values)}
-            FROM read_json($files, columns = {{{columns}}}, format = 'array', maximum_object_size = 134217728)
+            FROM read_json($files, columns = {{{columns}}}, format = 'array')
         )
         SELECT *, {_key_hash(mapping, "page")} AS kh, {_present_hash(prepared, "page")} AS rh FROM page
     """

@@ -235,7 +235,7 @@ class Drafter:
             path = next(iter(_spool(self.workspace, texts)))
             self.workspace.run(
                 "UPDATE plan SET before = page.row::VARCHAR FROM read_json($files, columns = {id: 'UUID', row: 'JSON'},"
-                " format = 'array', maximum_object_size = 134217728) page WHERE plan.id = page.id",
+                " format = 'array') page WHERE plan.id = page.id",
                 {"files": [str(path)]},
             )
             path.unlink()

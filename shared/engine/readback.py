@@ -73,7 +73,7 @@ class ReadBack:
         sql = (
             f"SELECT {identifier(self._table.id_column)}::VARCHAR, '{{' || {members or literal('')} || '}}' "
             f"FROM read_json({literal(str(path))}, columns = {{{columns}}}, format = 'array', "
-            "maximum_object_size = 134217728)"
+            ")"
         )
         found = self._connection.execute(sql).fetchall()
         path.unlink()
@@ -119,8 +119,7 @@ def whole_rows(client: DataverseClient, table: Table, ids: Iterable[str]) -> dic
 
 def _form(table: Table, manifest: Manifest, name: str) -> Form:
     scale = next(column.scale for column in manifest.columns if column.name == name)
-    form = form_of(table.columns[name])
-    return form if scale is None else Form(form.column, form.sql_type, scale)
+    return form_of(table.columns[name], money_scale=scale)
 
 
 def stands_as_before(row: PlanRow, values: Values) -> bool:

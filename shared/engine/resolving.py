@@ -82,7 +82,7 @@ class Resolver:
         ]
         return (
             f"SELECT {', '.join(keys)}, {literal(table.name)}, {identifier(table.id_column)} "
-            f"FROM read_json($files, columns = {{{columns}}}, format = 'array', maximum_object_size = 134217728)"
+            f"FROM read_json($files, columns = {{{columns}}}, format = 'array')"
         )
 
     def _group(self, link: LinkTable) -> None:
