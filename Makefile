@@ -9,7 +9,7 @@ help: ## list the targets
 setup: ## make .venv with all requirements (every other target does it by itself)
 	@tools/set-up
 
-demo: setup ## a whole sync against a local Dataverse: plan, run, run again
+demo: setup ## a whole story against a local Dataverse: run, plan, apply, rejects, a brake
 	@$(PYTHON_HERE) -m local.demo
 
 serve: setup ## start the local Dataverse (the host with timers, queues and pages is not built yet)

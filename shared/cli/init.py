@@ -161,8 +161,8 @@ def _table(session: Session, connection: dict[str, object]) -> Table | None:
 
 
 def _proposals(look: SourceLook, table: Table | None) -> list[Proposal]:
-    names = [str(column["name"]) for column in look.columns]
-    return propose(names, table) if table is not None else guess(names)
+    types = {str(column["name"]): str(column["type"]) for column in look.columns}
+    return propose(types, table) if table is not None else guess(list(types))
 
 
 def _stated(answers: Answers, proposals: list[Proposal], look: SourceLook, table: Table | None) -> list[Proposal]:

@@ -131,7 +131,8 @@ class BarProgress:
             self._finish()
             self._task = self._bars.add_task(progress.phase.value, total=None, words="")
         if self._task is not None:
-            words = [amounts(progress), *self._watch.pace(progress).words(), *rejected(progress)]
+            known = [amounts(progress)] if progress.done or progress.total else []
+            words = [*known, *self._watch.pace(progress).words(), *rejected(progress)]
             self._bars.update(self._task, completed=progress.done, total=progress.total, words="  ".join(words))
 
     def _finish(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
@@ -21,6 +21,10 @@ _PREFIX = re.compile(r"^[a-z][a-z0-9]{1,7}_")
 _SYNONYMS = {"no": "number", "nr": "number", "num": "number", "tel": "phone", "telephone": "phone", "mail": "email"}
 _SYNONYMS |= {"zip": "postal", "postcode": "postal", "url": "website", "web": "website"}
 _KEY_WORDS = {"number", "code", "key", "id"}
+_ANY = {ColumnKind.TEXT, ColumnKind.MEMO, ColumnKind.CHOICE}
+_NUMBERS = {ColumnKind.INTEGER, ColumnKind.BIGINT, ColumnKind.DECIMAL, ColumnKind.DOUBLE, ColumnKind.MONEY}
+_HOLDERS = {"number": _ANY | _NUMBERS, "date": _ANY | {ColumnKind.DATETIME}, "bool": _ANY | {ColumnKind.BOOLEAN}}
+"""Which columns can hold what is not text."""
 
 
 class Match(StrEnum):
@@ -30,6 +34,7 @@ class Match(StrEnum):
     NORMALISED = "same name but for case, signs or prefix"
     NEAREST = "similar name"
     KEY = "looks like the key"
+    NAME = "looks like the name"
     STATED = "stated"
     GUESSED = "the source's name; the table could not be read"
 
@@ -59,31 +64,38 @@ def writable(table: Table) -> list[Column]:
     ]
 
 
-def propose(sources: Sequence[str], table: Table) -> list[Proposal]:
+def propose(sources: Mapping[str, str], table: Table) -> list[Proposal]:
     """At most one proposal for each source column and each destination column, in the source's order.
 
-    Names that are equal come first, then those that are equal but for case, signs and a publisher's prefix, then the
-    most similar. At last the one column that is left and sounds like a key meets the table's alternate key.
+    `sources` holds names and types (text, number, date, bool). Names that are equal come first, then those that are
+    equal but for case, signs and a publisher's prefix, then the most similar. At last the one column that is left and
+    sounds like a key, or a name, meets the table's alternate key, or its name column. But for equal names, only columns
+    that can hold the type are looked at.
     """
     free = {column.name: column for column in writable(table)}
     found: dict[str, Proposal] = {}
-    finders: list[tuple[Match, Callable[[str, Iterable[Column]], Column | None]]] = [
-        (Match.EXACT, lambda source, columns: next((one for one in columns if one.name == source), None)),
-        (Match.NORMALISED, _same),
-        (Match.NEAREST, _nearest),
-    ]
-    for match, find in finders:
-        for source in sources:
-            column = find(source, free.values()) if source not in found else None
-            if column is not None:
-                found[source] = Proposal(source, column.name, match, free.pop(column.name))
-    sounding = [source for source in sources if source not in found and words(source) & _KEY_WORDS]
-    keys = [
-        free[key.columns[0]] for key in table.keys if key.active and len(key.columns) == 1 and key.columns[0] in free
-    ]
-    if len(sounding) == 1 and len(keys) == 1:
-        found[sounding[0]] = Proposal(sounding[0], keys[0].name, Match.KEY, keys[0])
+
+    def take(source: str, column: Column | None, match: Match) -> None:
+        if column is not None:
+            found[source] = Proposal(source, column.name, match, free.pop(column.name))
+
+    for source in sources:
+        take(source, free.get(source), Match.EXACT)
+    for match, find in ((Match.NORMALISED, _same), (Match.NEAREST, _nearest)):
+        for source, kind in sources.items():
+            if source not in found:
+                take(source, find(source, [one for one in free.values() if holds(one, kind)]), match)
+    keys = [key.columns[0] for key in table.keys if key.active and len(key.columns) == 1]
+    for match, told, names in ((Match.KEY, _KEY_WORDS, keys), (Match.NAME, {"name"}, [table.name_column or ""])):
+        sounding = [source for source in sources if source not in found and words(source) & told]
+        if len(sounding) == 1 and len(names) == 1:
+            take(sounding[0], free.get(names[0]), match)
     return [found[source] for source in sources if source in found]
+
+
+def holds(column: Column, kind: str) -> bool:
+    """Whether values of a source column's type can fill the column."""
+    return kind not in _HOLDERS or column.kind in _HOLDERS[kind]
 
 
 def guess(sources: Sequence[str]) -> list[Proposal]:

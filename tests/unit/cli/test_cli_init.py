@@ -216,7 +216,7 @@ def test_a_database_is_looked_into(tmp_path: Path) -> None:
 
 def test_names_are_matched_in_three_rounds() -> None:
     """Equal before alike before similar; each destination column once; what may not be written never."""
-    found = propose(["NAME", "name", "ACCOUNT_NUMBER", "telephon1", "createdon", "zzz"], ACCOUNT)
+    found = propose(dict.fromkeys(["NAME", "name", "ACCOUNT_NUMBER", "telephon1", "createdon", "zzz"], "text"), ACCOUNT)
     assert [(one.source, one.target, one.match) for one in found] == [
         ("name", "name", Match.EXACT),
         ("ACCOUNT_NUMBER", "accountnumber", Match.NORMALISED),
@@ -226,13 +226,22 @@ def test_names_are_matched_in_three_rounds() -> None:
 
 def test_words_are_near_too() -> None:
     """`phone` is in `Main Phone`; the one column that sounds like a key meets the alternate key."""
-    found = propose(["customerNo", "phone", "credit", "shoe size"], ACCOUNT)
+    found = propose(dict.fromkeys(["customerNo", "phone", "legal_name", "credit", "shoe size"], "text"), ACCOUNT)
     assert [(one.source, one.target, one.match) for one in found] == [
         ("customerNo", "accountnumber", Match.KEY),
         ("phone", "telephone1", Match.NEAREST),
+        ("legal_name", "name", Match.NAME),
         ("credit", "creditlimit", Match.NEAREST),
     ]
-    assert propose(["order no", "customer no"], ACCOUNT) == [], "two that sound like a key: nobody can tell"
+    two = dict.fromkeys(["order no", "customer no"], "text")
+    assert propose(two, ACCOUNT) == [], "two that sound like a key: nobody can tell"
+
+
+def test_types_must_fit() -> None:
+    """A date is not proposed for money, however near its name; an equal name is believed."""
+    assert propose({"credit_limit": "date"}, ACCOUNT) == []
+    assert [one.target for one in propose({"creditlimit": "date"}, ACCOUNT)] == ["creditlimit"]
+    assert [one.target for one in propose({"credit_limit": "number"}, ACCOUNT)] == ["creditlimit"]
 
 
 def test_a_key_is_proposed() -> None:

@@ -1,0 +1,67 @@
+"""The five minutes of the README: init, check, plan, apply, run, rejects; against the local Dataverse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from local import demo
+from local.dataverse.server import LocalDataverse
+from shared.cli.dataverse import WELL_KNOWN
+from shared.cli.root import dynsync
+
+
+class Terminal:
+    """Types commands in a folder, with the secrets in the environment."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.url = url
+        self._runner = CliRunner(
+            env={
+                "DYNSYNC_SECRET_CUSTOMERS__CLIENT_ID": WELL_KNOWN["client_id"],
+                "DYNSYNC_SECRET_CUSTOMERS__CLIENT_SECRET": WELL_KNOWN["client_secret"],
+            }
+        )
+
+    def type(self, *words: str) -> Result:
+        return self._runner.invoke(dynsync, [*words, "--quiet"], catch_exceptions=False)
+
+    def read(self, *words: str) -> Any:
+        return json.loads(self.type(*words, "--json").stdout)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    monkeypatch.chdir(tmp_path)
+    demo.write_records(tmp_path / "customers.csv", demo.made_up_records()[:100])
+    with LocalDataverse(None, None, port=0) as server:
+        yield Terminal(tmp_path, server.url)
+
+
+def test_a_first_sync_in_five_minutes(terminal: Terminal) -> None:
+    """What `init` writes passes `check`; a plan is applied; a second run writes nothing; a reject ends with 2."""
+    made = terminal.type("init", "--source", "customers.csv", "--service-url", terminal.url, "--yes")
+    assert made.exit_code == 0, made.stderr
+    checked = terminal.type("check")
+    assert (checked.exit_code, checked.stdout) == (0, "customers: fine\n")
+
+    planned = terminal.type("plan", "customers")
+    assert planned.exit_code == 3, planned.stdout
+    (job,) = terminal.read("jobs")
+    assert terminal.type("apply", job["id"][:-1]).exit_code == 0
+    assert terminal.read("show", job["id"])["job"]["source"]["created"] == 100
+
+    again = terminal.read("run", "customers")
+    assert (again["state"], again["planned"], again["source"]["unchanged"]) == ("Succeeded", {}, 100)
+
+    records = demo.made_up_records()[:100]
+    demo.write_records(terminal.folder / "customers.csv", [{**records[0], "credit": "a lot"}, *records[1:]])
+    assert terminal.type("run", "customers").exit_code == 2
+    (reject,) = terminal.read("rejects", terminal.read("jobs", "--limit", "1")[0]["id"])["rejects"]
+    assert (reject["row"], reject["column"], reject["type"]) == (1, "credit", "Invalid Format")
