@@ -43,12 +43,20 @@ def test_empty_page():
     assert read_page(b'{"value":[]}').next_link is None
 
 
-@pytest.mark.parametrize("size", range(1, 40))
-def test_cut_short(size):
+@given(rows=ROWS, after=AROUND, cut=st.integers(1, 400))
+def test_cut_short(rows, after, cut):
     """Wherever a page is cut, it is not taken for a page."""
-    body = b'{"@odata.context":"x","value":[{"a":"]}"},{"a":1}],"@odata.nextLink":"n"}'
+    tail = "".join(f",{json.dumps(name)}:{json.dumps(cell)}" for name, cell in after.items())
+    body = f'{{"@odata.context":"x","value":{json.dumps(rows)}{tail}}}'.encode()
     with pytest.raises((UnavailableError, DestinationError)):
-        read_page(body[: -size - 1])
+        read_page(body[: max(len(body) - cut, 0)])
+
+
+@pytest.mark.parametrize("body", [b'{"value":[{"a":"]}', b'{"value":[{"a":[1]}', b'{"value":[{"a":"x]"},{"b":2}}'])
+def test_a_bracket_of_a_row_does_not_end_the_rows(body):
+    """A cut whose last bracket belongs to a row looks whole from outside, and is refused all the same."""
+    with pytest.raises(UnavailableError):
+        read_page(body)
 
 
 @pytest.mark.parametrize(
