@@ -59,9 +59,12 @@ def test_a_first_sync_in_five_minutes(terminal: Terminal) -> None:
 
     again = terminal.read("run", "customers")
     assert (again["state"], again["planned"], again["source"]["unchanged"]) == ("Succeeded", {}, 100)
+    assert "balances" in terminal.type("show", again["id"]).stdout
 
     records = demo.made_up_records()[:100]
     demo.write_records(terminal.folder / "customers.csv", [{**records[0], "credit": "a lot"}, *records[1:]])
     assert terminal.type("run", "customers").exit_code == 2
-    (reject,) = terminal.read("rejects", terminal.read("jobs", "--limit", "1")[0]["id"])["rejects"]
+    (last,) = terminal.read("jobs", "--limit", "1")
+    assert (last["source"]["rejected"], last["source"]["unchanged"]) == (1, 99)
+    (reject,) = terminal.read("rejects", last["id"])["rejects"]
     assert (reject["row"], reject["column"], reject["type"]) == (1, "credit", "Invalid Format")
