@@ -16,7 +16,7 @@ from typing import IO
 
 from shared.errors import SourceError
 from shared.ports import MalformedRow
-from shared.sources.csv_dialect import MAX_RECORD_BYTES, Dialect, Top
+from shared.sources.csv_dialect import MAX_RECORD_BYTES, Dialect, Top, line_ends
 from shared.sources.text_file import line_at
 
 MAX_MALFORMED = 100_000
@@ -141,6 +141,8 @@ class Rejects:
             return [0] * len(found)
         counts: list[int] = []
         with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            if all(text.find(blank) < 0 for blank in (b"\n\n", b"\n\r\n", b"\r\r")) and text[0] not in b"\r\n":
+                return [0] * len(found)
             position, total = self._data_start(text), 0
             for one in found:
                 total += self._blank_between(text, position, one.start)
@@ -150,14 +152,11 @@ class Rejects:
 
     def _data_start(self, text: mmap.mmap) -> int:
         """Where the last line end of the top stands (0 without a top)."""
-        ends = self.dialect.tokens().finditer(text) if self.top.header is not None else iter(())
         passed = 0
-        for token in ends:
-            if token["ends"] is None:
-                continue
-            run = _ends(token["ends"])
+        for token in self.dialect.tokens().finditer(text) if self.top.skip else ():
+            run = line_ends(token.group())
             if passed + run >= self.top.skip:
-                width = 2 if token["ends"].startswith(b"\r\n") else 1
+                width = 2 if token.group().startswith(b"\r\n") else 1
                 return token.start() + (self.top.skip - passed - 1) * width
             passed += run
         return 0
@@ -165,10 +164,6 @@ class Rejects:
     def _blank_between(self, text: mmap.mmap, start: int, end: int) -> int:
         total = 0
         for token in self.dialect.tokens().finditer(text, start, end):
-            if token["ends"] is not None:
-                total += _ends(token["ends"]) - (1 if token.start() > 0 else 0)
+            if run := line_ends(token.group()):
+                total += run - (1 if token.start() > 0 else 0)
         return total
-
-
-def _ends(run: bytes) -> int:
-    return run.count(b"\n") or run.count(b"\r")

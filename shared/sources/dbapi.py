@@ -179,13 +179,21 @@ class _Picked:
     def rows(
         self, rows: Sequence[Sequence[object]], *, after: int, malformed: list[MalformedRow]
     ) -> Iterator[tuple[object, ...]]:
-        cells = list(zip(self.positions, (kind == "VARCHAR" for kind in self.types), strict=True))
-        for number, row in enumerate(rows, start=after + 1):
-            values = [as_text(row[at]) if text else row[at] for at, text in cells]
-            if any(type(value) is str and "\0" in value for value in values):
-                malformed.append(MalformedRow(number, "a text holds a NUL character", ""))
-                continue
-            yield (number, *values)
+        columns = list(zip(*rows, strict=True))
+        picked: list[Sequence[object]] = [range(after + 1, after + 1 + len(rows))]
+        damaged: set[int] = set()
+        for at, kind in zip(self.positions, self.types, strict=True):
+            column: Sequence[object] = columns[at]
+            if kind == "VARCHAR":
+                texts = [as_text(value) for value in column]
+                if "\0" in "".join(filter(None, texts)):
+                    damaged.update(number for number, text in enumerate(texts) if text and "\0" in text)
+                column = texts
+            picked.append(column)
+        malformed += [MalformedRow(after + 1 + at, "a text holds a NUL character", "") for at in sorted(damaged)]
+        for number, row in enumerate(zip(*picked, strict=True)):
+            if number not in damaged:
+                yield row
 
 
 def as_text(value: object) -> str | None:

@@ -86,20 +86,27 @@ class _Staging:
             self._set_aside(*_fault(record))
             return
         try:
-            values = [_reach(record, name, way) for name, way in self._ways]
+            values = self._values(record)
             texts = [None if value is _ABSENT else text_of(value) for value in values]
         except (TwiceError, RecursionError) as error:
             self._set_aside(str(error) if isinstance(error, TwiceError) else "nested too deeply", "")
             return
-        if any(text is not None and not _storable(text) for text in texts):
+        whole = "".join(filter(None, texts))
+        if not _storable(whole):
             self._set_aside("a text holds a NUL character or half of a surrogate pair", "")
             return
         absent = [value is _ABSENT for value in values]
         self._note(record, absent)
         self._rows.append((self._number, *texts, *absent))
-        self._size += sum(map(len, filter(None, texts)))
+        self._size += len(whole)
         if len(self._rows) >= _BATCH or self._size > _BATCH_CHARS:
             self._flush()
+
+    def _values(self, record: dict[str, object]) -> list[object]:
+        if type(record) is Twice:
+            raise TwiceError(record)
+        get = record.get
+        return [get(name, _ABSENT) if way is None else _reach(record, name, way) for name, way in self._ways]
 
     def finish(self) -> StagedSource:
         """Stage what waits. Raises SourceError when no record has any of the schema's columns."""
@@ -125,11 +132,9 @@ class _Staging:
             self._rows, self._size = [], 0
 
 
-def _reach(record: Mapping[str, object], name: str, way: list[str] | None) -> object:
-    if type(record) is Twice:
-        raise TwiceError(record)
+def _reach(record: dict[str, object], name: str, way: list[str]) -> object:
     value = record.get(name, _ABSENT)
-    if value is not _ABSENT or way is None:
+    if value is not _ABSENT:
         return value
     value = record
     for step in way:

@@ -51,8 +51,8 @@ def text_of(value: object) -> str | None:
     Raises:
         TwiceError: an object in it names a member twice.
     """
-    if value is None:
-        return None
+    if value is None or type(value) is str:
+        return value
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bool):

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from shared.sources.csv_dialect import Dialect
+from shared.sources.csv_dialect import Dialect, line_ends
 from shared.sources.text_file import BLOCK_BYTES, room_for
 
 
@@ -28,10 +28,10 @@ def with_one_line_end(path: Path, dialect: Dialect, *, spool: Path) -> Iterator[
         ):
             done = 0
             for token in dialect.tokens().finditer(text):
-                if token["ends"] is not None:
+                if ends := line_ends(token.group()):
                     room_for(out, spool, token.end() - done, path)
                     out.write(text[done : token.start()])
-                    out.write(b"\n" * (token["ends"].count(b"\n") or token["ends"].count(b"\r")))
+                    out.write(b"\n" * ends)
                     done = token.end()
             out.write(text[done:])
         yield copy
