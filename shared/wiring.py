@@ -41,24 +41,27 @@ from shared.values.tables import Table
 class Settings:
     """All settings. Each is an environment variable; see docs/local.md.
 
-    `memory_mb`, `threads` and `disk_mb` bound one job's working memory.
+    `memory_mb`, `threads` and `disk_mb` bound one job's working memory. `ca_file` is a PEM bundle of authorities that
+    Dataverse's certificate is verified against instead of the public ones (a proxy that opens TLS, a test server).
     """
 
     memory_mb: int
     threads: int
     disk_mb: int
+    ca_file: Path | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Read `DYNSYNC_MEMORY_MB`, `DYNSYNC_THREADS` and `DYNSYNC_DISK_MB`.
+        """Read `DYNSYNC_MEMORY_MB`, `DYNSYNC_THREADS`, `DYNSYNC_DISK_MB` and `DYNSYNC_CA_FILE`.
 
         Raises:
-            RefuseError: a setting is no whole number, or out of range.
+            RefuseError: a setting is no whole number, out of range, or no file.
         """
         return cls(
             memory_mb=_whole(environ, "DYNSYNC_MEMORY_MB", 256, least=64),
             threads=_whole(environ, "DYNSYNC_THREADS", 2, least=1),
             disk_mb=_whole(environ, "DYNSYNC_DISK_MB", 20_000, least=100),
+            ca_file=_file(environ, "DYNSYNC_CA_FILE"),
         )
 
 
@@ -69,6 +72,13 @@ def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int) -
     if not text.isdecimal() or int(text) < least:
         raise RefuseError(f"setting {name} is {text[:40]!r}; it must be a whole number, at least {least}")
     return int(text)
+
+
+def _file(environ: Mapping[str, str], name: str) -> Path | None:
+    text = environ.get(name, "").strip()
+    if text and not Path(text).is_file():
+        raise RefuseError(f"setting {name} is {text[:200]!r}, which is no file; give the path of a PEM bundle")
+    return Path(text) if text else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +95,12 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """Opens connections to Dataverse with the credentials that a definition names."""
+    """Opens connections to Dataverse with the credentials that a definition names. `verify` is what requests takes."""
 
     secrets: Secrets
     reach: Reach
     local: bool
+    verify: bool | str = True
 
     @contextmanager
     def connect(self, definition: SyncDefinition) -> Iterator[Connected]:
@@ -111,7 +122,8 @@ class Connector:
                 f"destination {connection.service_url!r} is outside the reach; "
                 "an operator may add its host to `destinations` in syncs/reach.yaml"
             )
-        with Transport(connection.service_url, self._tokens(sync, connection), timeout_s=connection.timeout_s) as line:
+        tokens = self._tokens(sync, connection)
+        with Transport(connection.service_url, tokens, timeout_s=connection.timeout_s, verify=self.verify) as line:
             yield DataverseClient(line)
 
     def _tokens(self, sync: str, connection: DataverseConnection) -> ClientSecretTokens:
@@ -130,6 +142,7 @@ class Connector:
             authority,
             clock=_now,
             allowed_authorities=allowed,
+            verify=self.verify,
         )
 
     def _secret(self, sync: str, name: str) -> str:
@@ -161,7 +174,8 @@ class LocalApp:
         self._catalogue = Catalogue(syncs, self._reach, local=True)
         self._state = LocalState(state)
         self._secrets = EnvironmentSecrets(environ)
-        self._connector = Connector(self._secrets, self._reach, local=True)
+        verify = str(settings.ca_file) if settings.ca_file else True
+        self._connector = Connector(self._secrets, self._reach, local=True, verify=verify)
         limits = Limits(settings.memory_mb, settings.threads, settings.disk_mb)
         self._runner = JobRunner(
             Surroundings(
@@ -214,9 +228,7 @@ class LocalApp:
     ) -> Job:
         """A job that waits with its plan, or has ended where there is nothing to do."""
         definition = self._catalogue.get(sync)
-        return self._runner.plan(
-            definition, Start(self._variables(definition, variables, files), started_by, progress)
-        )
+        return self._runner.plan(definition, Start(self._variables(definition, variables, files), started_by, progress))
 
     def run(
         self,
