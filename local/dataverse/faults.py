@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from urllib.parse import unquote
 
 
 class FaultKind(StrEnum):
@@ -47,7 +48,7 @@ class Fault:
         return (
             self.count > 0
             and self.method.upper() in ("", method)
-            and self.path in path
+            and (self.path in path or self.path in unquote(path))
             and self.message in ("", message)
         )
 

@@ -48,6 +48,7 @@ class Service:
             refusal = found
         except (UnicodeEncodeError, RecursionError) as cause:
             refusal = Refusal(400, "0x80048d19", f"The request cannot be read: {type(cause).__name__}.")
+        self.world.forget()
         wishes = query_options.preferences(request.headers.get("prefer", ""))
         reply = error_reply(refusal, annotated=wishes.wants("Microsoft.PowerApps.CDS.ErrorDetails.OperationStatus"))
         reply.message = message_of(request.method, request.path)

@@ -154,9 +154,19 @@ def _resembles(text: str | None, pattern: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _pattern(pattern: str) -> re.Pattern[str]:
-    """A LIKE pattern of SQL Server (`%`, `_`, `[a-z]`, `[^a]`) as a regular expression."""
-    parts = re.findall(r"\[\^?[^\]]+\]|.", pattern, re.DOTALL)
-    return re.compile("".join(_term(part) for part in parts), re.DOTALL)
+    """A LIKE pattern of SQL Server (`%`, `_`, `[a-z]`, `[^a]`) as a regular expression that never backtracks far."""
+    runs = [""]
+    for part in re.findall(r"\[\^?[^\]]+\]|.", pattern, re.DOTALL):
+        if part == "%":
+            runs.append("")
+        else:
+            runs[-1] += _term(part)
+    first, middle, last = runs[0], runs[1:-1], runs[-1]
+    text = first + "".join(f"(?>.*?{run})" for run in middle if run) + (f".*{last}" if len(runs) > 1 else "")
+    try:
+        return re.compile(text, re.DOTALL)
+    except re.error:
+        return re.compile(re.escape(pattern))
 
 
 def _term(part: str) -> str:
@@ -164,4 +174,4 @@ def _term(part: str) -> str:
         negated = part.startswith("[^")
         inner = part[2 if negated else 1 : -1].replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
         return f"[{'^' if negated else ''}{inner}]"
-    return {"%": ".*", "_": "."}.get(part, re.escape(part))
+    return "." if part == "_" else re.escape(part)

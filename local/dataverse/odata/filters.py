@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from local.dataverse import refusals
@@ -61,7 +61,7 @@ class Compiler:
             Refusal: it compares what cannot be compared.
         """
         if isinstance(node, Both):
-            return f"({self.test(node.left)} {node.operator.upper()} {self.test(node.right)})"
+            return _balanced([self.test(part) for part in _chain(node)], f" {node.operator.upper()} ")
         if isinstance(node, Not):
             return f"(NOT coalesce({self.test(node.inner)}, 0))"
         if isinstance(node, Compare):
@@ -194,9 +194,22 @@ def incompatible(left: str, right: str, operator: str) -> refusals.Refusal:
     )
 
 
-def utc(clock: Callable[[], datetime]) -> datetime:
-    """The clock's moment in UTC."""
-    return clock().astimezone(UTC)
+def _chain(node: Both) -> list[Node]:
+    """The operands of `a or b or c`, which the parser nests to the left."""
+    parts: list[Node] = []
+    current: Node = node
+    while isinstance(current, Both) and current.operator == node.operator:
+        parts.append(current.right)
+        current = current.left
+    return [current, *reversed(parts)]
+
+
+def _balanced(tests: list[str], operator: str) -> str:
+    """Conditions joined so that the nesting grows with the logarithm of their number: SQLite limits its depth."""
+    if len(tests) == 1:
+        return tests[0]
+    half = len(tests) // 2
+    return f"({_balanced(tests[:half], operator)}{operator}{_balanced(tests[half:], operator)})"
 
 
 def _number(seen: Seen, number: Decimal) -> object:

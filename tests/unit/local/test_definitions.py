@@ -1,0 +1,70 @@
+"""The table-definition file: what it gives, and what it refuses with the place of the mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local.dataverse.definitions import TableFileError, read
+from local.dataverse.tables import Kind
+
+TABLE = "tables:\n  new_thing:\n    name: new_name\n    columns:\n      new_name: {{ type: text }}\n{more}"
+
+
+def _file(folder: Path, text: str) -> Path:
+    path = folder / "tables.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_built_in_file_holds_the_promised_tables() -> None:
+    """The well-known tables, the two custom ones, and the one without bulk messages."""
+    tables = read().by_name
+    assert {"account", "contact", "opportunity", "product", "new_country", "new_city", "new_nobulk"} <= tables.keys()
+    assert {"systemuser", "team", "transactioncurrency", "organization"} <= tables.keys()
+    assert tables["new_city"].key_over({"new_citycode"}) is not None
+    assert not tables["new_nobulk"].bulk
+
+
+def test_a_file_of_ones_own_keeps_the_system_tables(tmp_path: Path) -> None:
+    """Users, teams, currencies and the organization need not be written down; system columns come by themselves."""
+    tables = read(_file(tmp_path, TABLE.format(more=""))).by_name
+    assert set(tables) == {"systemuser", "team", "transactioncurrency", "organization", "new_thing"}
+    assert {"statecode", "ownerid", "createdon", "versionnumber"} <= tables["new_thing"].columns.keys()
+
+
+def test_the_first_money_column_brings_currency_and_base(tmp_path: Path) -> None:
+    """Money is never alone."""
+    more = "      new_price: { type: money, min: 0, max: 100 }\n"
+    columns = read(_file(tmp_path, TABLE.format(more=more))).by_name["new_thing"].columns
+    assert columns["new_price_base"].base_of == "new_price"
+    assert columns["transactioncurrencyid"].is_lookup
+    assert columns["exchangerate"].kind is Kind.DECIMAL
+
+
+def test_a_key_can_wait_for_its_index(tmp_path: Path) -> None:
+    """A key that is not active addresses nothing."""
+    more = "    keys: { new_key: { columns: [new_name], state: failed } }\n"
+    table = read(_file(tmp_path, TABLE.format(more=more))).by_name["new_thing"]
+    assert table.keys[0].state == "Failed"
+    assert table.key_over({"new_name"}) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("tables: [1", "cannot be read as YAML"),
+        ("other: 1", "needs a member 'tables'"),
+        (TABLE.format(more="      new_x: { type: texd }\n"), "table new_thing, column new_x: type 'texd' is none of"),
+        (TABLE.format(more="      new_x: { kind: text }\n"), "table new_thing, column new_x: unknown kind"),
+        (TABLE.format(more="      new_x: { type: lookup, targets: { nowhere: } }\n"), "no table 'nowhere'"),
+        (TABLE.format(more="      new_x: { type: decimal, precision: 10 }\n"), "more than 18 digits"),
+        (TABLE.format(more="    keys: { k: { columns: [missing] } }\n"), "table new_thing, key k"),
+        ("tables: { new_thing: { name: none } }", "its name column 'none' is not among its columns"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(text: str, says: str, tmp_path: Path) -> None:
+    """The message names table and column, and what is allowed."""
+    with pytest.raises(TableFileError, match=says):
+        read(_file(tmp_path, text))
