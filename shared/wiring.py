@@ -32,7 +32,7 @@ from shared.state import LocalState
 from shared.values.changes import Action
 from shared.values.jobs import Job
 from shared.values.plans import PlannedChange
-from shared.values.problems import Problem, Severity
+from shared.values.problems import Problem
 from shared.values.records import Reject
 from shared.values.tables import Table
 
