@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.brakes import stops_apply
+from shared.dataverse.writing import ID_TAKEN
 from shared.definitions.behaviour import Brakes
 from shared.engine.identity import next_derivation
 from shared.engine.plan import PlanFile, PlanRow
@@ -24,8 +25,7 @@ from shared.values.jobs import Brake, Phase, Progress
 
 CHUNK = 1000
 """Changes in one chunk: the most that one bulk call takes."""
-EXISTS = "0x80040237"
-"""Dataverse's code for a row that exists already."""
+_OPEN = (OutcomeStatus.NOT_ATTEMPTED, OutcomeStatus.IN_DOUBT)
 _DERIVATIONS = 3
 _MOVED = "the row was changed after the plan was made; make a new plan to see what it holds now"
 _TAKEN = "a row with this key was created after the plan was made"
@@ -96,11 +96,7 @@ class Applier:
                 kind = write_kind(rows[0].action)
             if applied.brake or self.cancelled():
                 break
-            noted = known.get(number)
-            if noted is not None and noted.answered:
-                self._count(applied, _noted_outcomes(rows, noted))
-                continue
-            running.add(pool.submit(self._apply_chunk, number, rows, noted is not None))
+            running.add(pool.submit(self._apply_chunk, number, rows, known.get(number)))
             self._collect(running, applied, leave=2 * self.parallel)
         self._collect(running, applied, leave=0)
 
@@ -127,34 +123,44 @@ class Applier:
                     yield rows[start:end]
                     start = end
 
-    def _apply_chunk(self, number: int, rows: list[PlanRow], in_doubt: bool) -> list[tuple[PlanRow, Outcome]]:
-        span = (number, rows[0].change, rows[-1].change)
-        if not in_doubt:
-            self.outcomes.mark_sent(self.job_id, ChunkOutcome(*span, answered=False))
-        outcomes = self._settled(rows) if in_doubt else self._compared(rows) if self.careful else {}
-        open_rows = [row for row in rows if row.change not in outcomes]
-        etags = self._etags(open_rows) if self.careful or in_doubt else {}
-        outcomes |= self._written(open_rows, etags)
-        exceptions = tuple(outcome for outcome in outcomes.values() if outcome.status is not OutcomeStatus.DONE)
-        self.outcomes.record(self.job_id, ChunkOutcome(*span, answered=True, exceptions=exceptions))
+    def _apply_chunk(
+        self, number: int, rows: list[PlanRow], noted: ChunkOutcome | None
+    ) -> list[tuple[PlanRow, Outcome]]:
+        outcomes = _settled_before(rows, noted) if noted is not None and noted.answered else {}
+        still_open = [row for row in rows if row.change not in outcomes]
+        if still_open:
+            span = (number, rows[0].change, rows[-1].change)
+            if noted is None:
+                self.outcomes.mark_sent(self.job_id, ChunkOutcome(*span, answered=False))
+            outcomes |= self._attempted(still_open, in_doubt=noted is not None)
+            exceptions = tuple(outcome for outcome in outcomes.values() if outcome.status is not OutcomeStatus.DONE)
+            self.outcomes.record(self.job_id, ChunkOutcome(*span, answered=True, exceptions=exceptions))
         return [(row, outcomes[row.change]) for row in rows]
+
+    def _attempted(self, rows: list[PlanRow], *, in_doubt: bool) -> dict[int, Outcome]:
+        """Send what is to be sent. In doubt or careful, the rows are read first, and written under that read's ETag."""
+        if not in_doubt and not self.careful:
+            return self._written(rows, {})
+        present = self._present(rows)
+        outcomes = self._settled(rows, present) if in_doubt else self._compared(rows, present)
+        etags = {row_id: row.etag for row_id, row in present.items()}
+        return outcomes | self._written([row for row in rows if row.change not in outcomes], etags)
 
     # ---- comparing with what stands there now
 
-    def _compared(self, rows: list[PlanRow]) -> dict[int, Outcome]:
+    def _compared(self, rows: list[PlanRow], present: Mapping[str, Present]) -> dict[int, Outcome]:
         """The rows that moved since the plan was made, as conflicts."""
         if rows[0].action is Action.CREATE:
-            return {change: _conflict(change, _TAKEN) for change in self.readback.taken(rows)}
-        present = self._present(rows)
+            with self._lock:
+                return {change: _conflict(change, _TAKEN) for change in self.readback.taken(rows)}
         return {
             row.change: _conflict(row.change, _MOVED)
             for row in rows
             if row.id not in present or not stands_as_before(row, present[row.id].values)
         }
 
-    def _settled(self, rows: list[PlanRow]) -> dict[int, Outcome]:
+    def _settled(self, rows: list[PlanRow], present: Mapping[str, Present]) -> dict[int, Outcome]:
         """The in-doubt rule: as planned = done, as before = still to send, neither = conflict."""
-        present = self._present(rows)
         outcomes = {}
         for row in rows:
             now = present.get(row.id)
@@ -166,17 +172,8 @@ class Applier:
 
     def _present(self, rows: list[PlanRow]) -> dict[str, Present]:
         ids = [row.id for row in rows]
-        if rows[0].action is Action.DELETE:
-            with self._lock:
-                return {row_id: Present(row, None) for row_id, row in self.readback.whole_rows(ids).items()}
         with self._lock:
-            return self.readback.rows(ids)
-
-    def _etags(self, rows: list[PlanRow]) -> dict[str, str | None]:
-        if not rows or rows[0].action is Action.CREATE:
-            return {}
-        with self._lock:
-            return {row_id: row.etag for row_id, row in self.readback.rows([row.id for row in rows]).items()}
+            return self.readback.whole(ids) if rows[0].action is Action.DELETE else self.readback.rows(ids)
 
     # ---- writing
 
@@ -193,7 +190,7 @@ class Applier:
 
     def _existing(self, rows: list[PlanRow], outcomes: Mapping[int, Outcome]) -> dict[int, Outcome]:
         """A create that met its own id: the same key is an update, another key takes the next derivation."""
-        met = [row for row in rows if outcomes[row.change].code == EXISTS]
+        met = [row for row in rows if _met_its_id(outcomes[row.change])]
         if not met:
             return {}
         with self._lock:
@@ -213,7 +210,7 @@ class Applier:
             ids |= {row.change: next_derivation(ids[row.change]) for row in rows}
             writes = [Write(row.change, ids[row.change], row.after or "{}") for row in rows]
             outcomes |= {outcome.change: outcome for outcome in self.writer.write(WriteKind.CREATE, writes)}
-            rows = [row for row in rows if outcomes[row.change].code == EXISTS]
+            rows = [row for row in rows if _met_its_id(outcomes[row.change])]
         return list(outcomes.values())
 
     def _second_steps(self, rows: list[PlanRow], outcomes: Mapping[int, Outcome]) -> dict[int, Outcome]:
@@ -230,9 +227,16 @@ def write_kind(action: Action) -> WriteKind:
     return WriteKind.DELETE if action is Action.DELETE else WriteKind.UPDATE
 
 
-def _noted_outcomes(rows: list[PlanRow], noted: ChunkOutcome) -> list[tuple[PlanRow, Outcome]]:
+def _settled_before(rows: list[PlanRow], noted: ChunkOutcome) -> dict[int, Outcome]:
+    """The outcomes of an answered chunk that are final; what was not attempted or is in doubt is open again."""
     exceptions = {outcome.change: outcome for outcome in noted.exceptions}
-    return [(row, exceptions.get(row.change, Outcome(row.change, OutcomeStatus.DONE))) for row in rows]
+    outcomes = {row.change: exceptions.get(row.change, Outcome(row.change, OutcomeStatus.DONE)) for row in rows}
+    return {change: outcome for change, outcome in outcomes.items() if outcome.status not in _OPEN}
+
+
+def _met_its_id(outcome: Outcome) -> bool:
+    """Whether a create was refused because a row with its id exists."""
+    return outcome.status is OutcomeStatus.REJECTED and (outcome.message or "").startswith(ID_TAKEN)
 
 
 def _conflict(change: int, message: str) -> Outcome:

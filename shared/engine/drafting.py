@@ -21,7 +21,7 @@ from shared.engine.identity import sequence_start
 from shared.engine.plan import Manifest, PlannedColumn, store_rows
 from shared.engine.planning import Planner, Rules, create_id
 from shared.engine.preparing import Filters, record_filter
-from shared.engine.readback import whole_rows
+from shared.engine.readback import readable_columns, without_annotations
 from shared.engine.reconciling import Found, compare, set_aside_repeated
 from shared.engine.rejecting import FLAGGED, Rejections
 from shared.engine.resolving import Resolver
@@ -230,8 +230,9 @@ class Drafter:
         rows = self.workspace.rows("SELECT id::VARCHAR FROM plan WHERE action = 'delete'")
         ids = [str(row_id) for (row_id,) in rows]
         for start in range(0, len(ids), _DELETED_AT_A_TIME):
-            found = whole_rows(self.client, self.metadata.table, ids[start : start + _DELETED_AT_A_TIME])
-            texts = [{"id": row_id, "row": row} for row_id, row in found.items()]
+            some = ids[start : start + _DELETED_AT_A_TIME]
+            found = self.client.rows_by_id(self.metadata.table, some, readable_columns(self.metadata.table))
+            texts = [{"id": row_id, "row": without_annotations(row)} for row_id, row in found.items()]
             path = next(iter(_spool(self.workspace, texts)))
             self.workspace.run(
                 "UPDATE plan SET before = page.row::VARCHAR FROM read_json($files, columns = {id: 'UUID', row: 'JSON'},"

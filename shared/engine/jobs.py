@@ -41,6 +41,7 @@ _log = logging.getLogger(__name__)
 LEASE_S = 120.0
 _RENEW_S = 30.0
 _PARALLEL = 4
+_MOST_PARALLEL = 8
 _APPLICABLE = (JobState.AWAITING_APPROVAL, JobState.RUNNING, JobState.FAILED, JobState.CANCELLED)
 _ENDINGS = {
     JobState.SUCCEEDED: "succeeded",
@@ -240,6 +241,7 @@ class JobRunner:
         warnings = tuple(str(problem) for problem in problems)
         job = replace(
             job,
+            requests=_requests(destination),
             planned=draft.manifest.counts,
             source=draft.manifest.source,
             destination=draft.manifest.destination,
@@ -286,7 +288,7 @@ class JobRunner:
                     readback=readback,
                     outcomes=self._state,
                     brakes=definition.behaviour.brakes,
-                    parallel=definition.destination.parallel or _PARALLEL,
+                    parallel=self._parallel(definition, destination),
                     careful=careful,
                     progress=start.progress,
                     cancelled=start.cancelled,
@@ -294,8 +296,14 @@ class JobRunner:
             finally:
                 readback.close()
         seconds = (self._around.clock() - began).total_seconds()
-        job = replace(job, timings_s={**job.timings_s, Phase.APPLY.value: round(seconds, 3)})
+        timings_s = {**job.timings_s, Phase.APPLY.value: round(seconds, 3)}
+        job = replace(job, timings_s=timings_s, requests=_requests(destination))
         return self._after_apply(job, plan.manifest, applied, cancelled=start.cancelled())
+
+    def _parallel(self, definition: SyncDefinition, destination: Destination) -> int:
+        """Requests at a time: what the service recommends, up to the definition's cap."""
+        hint = destination.client.transport.parallelism_hint or _PARALLEL
+        return min(hint, definition.destination.parallel or _MOST_PARALLEL)
 
     def _refuse_other_environment(self, job: Job, plan: PlanFile, destination: Destination) -> None:
         organization = destination.client.environment().organization_id
@@ -330,3 +338,14 @@ class JobRunner:
     def _save(self, job: Job) -> Job:
         self._state.save(job)
         return job
+
+
+def _requests(destination: Destination) -> dict[str, float]:
+    """What was sent to Dataverse so far, and how long the service made us wait."""
+    counts = destination.client.transport.requests
+    return {
+        "requests": counts.requests,
+        "throttled": counts.throttled,
+        "retries": counts.retries,
+        "throttled_s": round(counts.throttled_s, 1),
+    }

@@ -53,12 +53,8 @@ class ReadBack:
     def rows(self, ids: Iterable[str]) -> dict[str, Present]:
         """The planned columns of the rows that exist, by id."""
         found = self._client.rows_by_id(self._table, ids, [form.name for form in self._forms])
-        etags = {row_id: row.get("@odata.etag") for row_id, row in found.items()}
         canonical = self._canonical(list(found.values()))
-        return {
-            row_id: Present(values, etag if isinstance(etag := etags.get(row_id), str) else None)
-            for row_id, values in canonical.items()
-        }
+        return {row_id: Present(values, _etag(found[row_id])) for row_id, values in canonical.items()}
 
     def _canonical(self, rows: Sequence[Mapping[str, object]]) -> dict[str, Values]:
         if not rows:
@@ -79,9 +75,10 @@ class ReadBack:
         path.unlink()
         return {row_id: orjson.loads(text) for row_id, text in found}
 
-    def whole_rows(self, ids: Iterable[str]) -> dict[str, dict[str, object]]:
+    def whole(self, ids: Iterable[str]) -> dict[str, Present]:
         """Every readable column of the rows that exist, as Dataverse gives them, by id."""
-        return whole_rows(self._client, self._table, ids)
+        found = self._client.rows_by_id(self._table, ids, readable_columns(self._table))
+        return {row_id: Present(without_annotations(row), _etag(row)) for row_id, row in found.items()}
 
     def taken(self, rows: Sequence[PlanRow]) -> set[int]:
         """The creates among `rows` whose sync key some row has by now, by change number."""
@@ -108,13 +105,19 @@ class ReadBack:
         return tuple(key_text(str(part), accent_sensitive=accent_sensitive) for part in key)
 
 
-def whole_rows(client: DataverseClient, table: Table, ids: Iterable[str]) -> dict[str, dict[str, object]]:
-    """Every readable column of the rows that exist, without annotations, by id."""
-    names = [column.name for column in table.columns.values() if column.readable and column.name != table.id_column]
-    found = client.rows_by_id(table, ids, names)
-    return {
-        row_id: {name: value for name, value in row.items() if not name.startswith("@")} for row_id, row in found.items()
-    }
+def readable_columns(table: Table) -> list[str]:
+    """Every readable column but the id, which is always read."""
+    return [column.name for column in table.columns.values() if column.readable and column.name != table.id_column]
+
+
+def without_annotations(row: Values) -> dict[str, object]:
+    """A row as Dataverse gives it, without its annotations."""
+    return {name: value for name, value in row.items() if "@" not in name}
+
+
+def _etag(row: Values) -> str | None:
+    etag = row.get("@odata.etag")
+    return etag if isinstance(etag, str) else None
 
 
 def _form(table: Table, manifest: Manifest, name: str) -> Form:

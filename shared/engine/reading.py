@@ -14,9 +14,9 @@ from shared.engine.workspace import Row, Workspace
 from shared.mapping.build import Prepared
 from shared.sql import identifier
 
-PAGES_AT_A_TIME = 8
+PAGES_AT_A_TIME = 16
 """Pages loaded by one statement: large enough to keep both cores busy, small enough for the spool."""
-_WAITING = 3
+_WAITING = 1
 
 Pages = Iterable[bytes]
 Told = Callable[[int], None]
