@@ -7,6 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None)  # speed is measured in bench/, never asserted by a test
+settings.load_profile("house")
 
 
 def _can_link() -> bool:
