@@ -135,6 +135,7 @@ class Application:
         try:
             self.identity.check(request.headers.get("authorization", ""), authority)
             _check_encoding(request)
+            self.service.check_caller()
             reply = self.service.answer(inner)
         except Refusal as refusal:
             reply = error_reply(refusal)

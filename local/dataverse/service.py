@@ -54,6 +54,18 @@ class Service:
         reply.message = message_of(request.method, request.path)
         return reply
 
+    def check_caller(self) -> None:
+        """Lets the application user pass.
+
+        Raises:
+            Refusal: 403, there is none or it is disabled.
+        """
+        caller = self.world.settled.caller_id
+        if not caller:
+            raise Refusal(403, "0x80072560", "The user is not a member of the organization.")
+        if self.world.settled.caller_disabled:
+            raise Refusal(403, "0x80040225", f"The user with id {caller} has been disabled.")
+
     def _route(self, request: Request, *, in_batch: bool) -> Reply:
         if len(request.path) + len(request.query) > (MAX_URL_IN_BATCH if in_batch else MAX_URL):
             raise Refusal(414, "", "The request URL is too long.")

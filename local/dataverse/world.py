@@ -30,6 +30,7 @@ class Settled:
 
     organization_id: str
     caller_id: str
+    caller_disabled: bool
     pricing_precision: int
     base: Currency
     currencies: dict[str, Currency]
@@ -82,8 +83,9 @@ def _read(store: Store) -> Settled:
     row = store.all("SELECT organizationid, pricingdecimalprecision, basecurrencyid FROM organization LIMIT 1")
     organization = row[0] if row else ("", 2, None)
     base = currencies.get(str(organization[2])) or next(iter(currencies.values()), Currency("", "", 2, 10**10))
-    caller = store.value("SELECT systemuserid FROM systemuser WHERE applicationid IS NOT NULL ORDER BY rowid")
-    return Settled(str(organization[0]), str(caller or ""), _int(organization[1], 2), base, currencies)
+    users = "SELECT systemuserid, isdisabled FROM systemuser WHERE applicationid IS NOT NULL ORDER BY rowid LIMIT 1"
+    caller = (store.all(users) or [("", 0)])[0]
+    return Settled(str(organization[0]), str(caller[0]), bool(caller[1]), _int(organization[1], 2), base, currencies)
 
 
 def _int(value: object, default: int) -> int:
