@@ -241,7 +241,7 @@ MIXED = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(CLEAN, min_size=1, max_size=4))
 def test_clean_values_survive(database, rows):
     """A clean value of every type comes out as it went in."""
@@ -256,7 +256,7 @@ def test_clean_values_survive(database, rows):
 DIRTY = st.tuples(*[st.one_of(st.none(), st.text(max_size=10), st.sampled_from(["0", "1e400", "-", "2026-01-01"]))] * 4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(DIRTY, min_size=1, max_size=4), DIRTY, st.sampled_from([None, "f > 0", "d IS NULL", "CAST(t AS INT) > 0"])
 )

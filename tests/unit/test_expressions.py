@@ -159,7 +159,7 @@ def test_growth_is_bounded(database):
         text = f"replace({text}, 'a', 'aaaaaaaaaa')"
     sql = parse(text, columns=KINDS).sql(identifier)
     rows = database.execute(
-        f"SELECT length(TRY({{'v': {sql}}}).v) FROM (VALUES (repeat('a', 10000)), ('b')) t(name)"
+        f"SELECT length(TRY({{'v': {sql}}}).v) FROM (VALUES (repeat('a', 1000)), ('b')) t(name)"
     ).fetchall()
     assert rows == [(None,), (1,)]
 
@@ -244,7 +244,7 @@ TEXTS = st.one_of(
 CELLS = st.one_of(st.none(), st.text(alphabet="aAbé'\"%_ \U0001f600", max_size=5))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.recursive(TEXTS, operands, max_leaves=8), st.tuples(CELLS, CELLS, CELLS))
 def test_rebuilt_means_what_was_written(database, text, cells):
     """The rebuilt SQL gives what DuckDB gives for the text itself."""
