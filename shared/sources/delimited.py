@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import duckdb
@@ -21,6 +22,7 @@ from shared.sources.line_ends import with_one_line_end, with_plain_top
 from shared.sources.text_file import TextFile
 from shared.sql import identifier, literal
 
+_BLOCK = 1024
 _MIXED = "state machine reached an invalid state"
 
 
@@ -71,7 +73,7 @@ class DelimitedFile:
         scan = _Scan(self, readable, top)
         try:
             records, malformed = scan.count(sink)
-            staged = sink.fill(scan.query(malformed))
+            staged = sink.fill(scan.query(malformed, records))
             found = sink.query(f"SELECT count(DISTINCT line) FROM {csv_rejects.TABLE}")[0][0]
             if staged != records or found != len(malformed):
                 scan.malformed(sink)
@@ -119,26 +121,39 @@ class _Scan:
         )
         return rejects.malformed(sink.query(csv_rejects.QUERY))
 
-    def query(self, malformed: Sequence[MalformedRow]) -> str:
+    def query(self, malformed: Sequence[MalformedRow], records: int) -> str:
         """Stages the wanted cells, each record under its number."""
         header = self.source.wanted if self.top.header is None else self.top.header
         position = {name: number for number, name in reversed(list(enumerate(header)))}
         cells = ", ".join(f"c{position[name]} AS {identifier(name)}" for name in self.source.wanted)
         if not malformed:
             return f"SELECT row_number() OVER () AS row_no, {cells} FROM {self._read()}"
-        # Each malformed record lifts the numbers of the records behind it.
-        lifts = {one.row - rank + 1: rank for rank, one in enumerate(malformed, start=1)}
-        first, lifted = list(lifts), list(lifts.values())
+        # Each malformed record lifts the numbers of the good records behind it. They are looked up by blocks, in a hash
+        # join: it depends on no order, and an ASOF join would sort the whole file.
         return f"""
-            WITH lift AS (SELECT unnest({first}::BIGINT[]) AS first, unnest({lifted}::BIGINT[]) AS lifted),
+            WITH lift AS ({_lifts(malformed, records)}),
                  good AS (SELECT row_number() OVER () AS good_no, * FROM {self._read()})
-            SELECT good_no + coalesce(lifted, 0) AS row_no, {cells}
-            FROM good ASOF LEFT JOIN lift ON good_no >= first
+            SELECT good_no + lifted + len(list_filter(firsts, lambda first: first <= good_no)) AS row_no, {cells}
+            FROM good JOIN lift ON lift.block = good_no // {_BLOCK}
         """
 
     def _read(self) -> str:
         options = self.source.dialect.options(skip=self.top.skip, width=self.width)
         return f"read_csv({literal(str(self.readable))}, {options}, {csv_rejects.OPTIONS})"
+
+
+def _lifts(malformed: Sequence[MalformedRow], records: int) -> str:
+    """A query for each block of good records: how many malformed ones stand before it, and before which ones in it."""
+    blocks: list[list[int]] = [[] for _ in range(records // _BLOCK + 1)]
+    for rank, one in enumerate(malformed, start=1):
+        first = one.row - rank + 1
+        if first <= records:
+            blocks[first // _BLOCK].append(first)
+    before = [0, *accumulate(map(len, blocks))][:-1]
+    return (
+        f"SELECT unnest(range({len(blocks)})) AS block, unnest({before}::BIGINT[]) AS lifted, "
+        f"unnest({blocks}::BIGINT[][]) AS firsts"
+    )
 
 
 def _drop_rejects(sink: SourceSink) -> None:
