@@ -32,6 +32,8 @@ _SQL_TYPES = {
     ColumnKind.UNIQUEIDENTIFIER: "UUID",
 }
 _TEXTS = (ColumnKind.TEXT, ColumnKind.MEMO)
+_LETTER_MARKS = r"[^\P{M}\x{0300}-\x{036F}]"
+"""Marks beside the accents of Latin, Greek and Cyrillic, for RE2."""
 _WIRE_TIME = "'%Y-%m-%dT%H:%M:%SZ'"
 
 
@@ -139,21 +141,36 @@ def _quoted(name: str) -> str:
 def key_form(form: Form, sql: str, *, accent_sensitive: bool) -> str:
     """SQL of a key column as the server's collation sees it.
 
-    Case never counts; accents count by the environment's base language; trailing blanks never do.
+    Case never counts; accents count by the environment's base language; trailing blanks never do; `ß` is `ss`. Marks
+    that are no accents (the vowel signs of Thai or Devanagari) always count, so a text that holds one keeps them all.
     """
     if not form.is_text:
         return sql
-    plain = f"rtrim({sql}, ' ')" if accent_sensitive else f"strip_accents(rtrim({sql}, ' '))"
-    return f"lower({plain})"
+    trimmed = f"rtrim({sql}, ' ')"
+    plain = f"nfc_normalize({trimmed})"
+    if not accent_sensitive:
+        plain = f"CASE WHEN regexp_matches({plain}, {literal(_LETTER_MARKS)}) THEN {plain} ELSE strip_accents({plain}) END"
+    folded = f"rtrim(replace(replace(lower({plain}), 'ß', 'ss'), 'ς', 'σ'), ' ')"
+    is_ascii = f"strlen({sql}) = length({sql})"
+    return f"CASE WHEN {is_ascii} THEN lower({trimmed}) ELSE {folded} END"
 
 
 def key_text(value: str, *, accent_sensitive: bool) -> str:
     """What `key_form` gives for a text, in Python: for single values outside the engine's tables."""
-    plain = value.rstrip(" ")
-    if not accent_sensitive:
-        decomposed = unicodedata.normalize("NFD", plain)
-        plain = "".join(mark for mark in decomposed if not unicodedata.combining(mark))
-    return unicodedata.normalize("NFC", plain.lower())
+    plain = unicodedata.normalize("NFC", value.rstrip(" "))
+    if not accent_sensitive and not any(map(_is_letter_mark, plain)):
+        bare = "".join(sign for sign in unicodedata.normalize("NFD", plain) if unicodedata.category(sign)[0] != "M")
+        plain = unicodedata.normalize("NFC", bare)
+    return "".join(map(_lower, plain)).replace("ß", "ss").replace("ς", "σ").rstrip(" ")
+
+
+def _is_letter_mark(sign: str) -> bool:
+    return not "\u0300" <= sign <= "\u036f" and unicodedata.category(sign)[0] == "M"
+
+
+def _lower(sign: str) -> str:
+    """The one small letter of a sign; Python alone makes two of `İ`."""
+    return "i" if sign == "İ" else sign.lower()
 
 
 def key_hash(forms: Collection[Form], sql_of: dict[str, str], *, accent_sensitive: bool) -> str:
