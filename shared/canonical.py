@@ -149,7 +149,9 @@ def key_form(form: Form, sql: str, *, accent_sensitive: bool) -> str:
     trimmed = f"rtrim({sql}, ' ')"
     plain = f"nfc_normalize({trimmed})"
     if not accent_sensitive:
-        plain = f"CASE WHEN regexp_matches({plain}, {literal(_LETTER_MARKS)}) THEN {plain} ELSE strip_accents({plain}) END"
+        plain = (
+            f"CASE WHEN regexp_matches({plain}, {literal(_LETTER_MARKS)}) THEN {plain} ELSE strip_accents({plain}) END"
+        )
     folded = f"rtrim(replace(replace(lower({plain}), 'ß', 'ss'), 'ς', 'σ'), ' ')"
     is_ascii = f"strlen({sql}) = length({sql})"
     return f"CASE WHEN {is_ascii} THEN lower({trimmed}) ELSE {folded} END"
