@@ -46,23 +46,22 @@ def applied_brakes(limits: Brakes, counts: PlanCounts) -> tuple[Brake, ...]:
     if counts.changes == 0:
         return ()
     found = [
-        _share("removals", counts.removals, counts.present, limits.removals, limits.at_least, "rows would be removed"),
-        _share("updates", counts.updates, counts.present, limits.updates, limits.at_least, "rows would be updated"),
-        _share("rejects", counts.rejected, counts.read, limits.rejects, limits.at_least, "records are rejected"),
+        _share("removals", counts.removals, counts.present, limits, "rows would be removed"),
+        _share("updates", counts.updates, counts.present, limits, "rows would be updated"),
+        _share("rejects", counts.rejected, counts.read, limits, "records are rejected"),
         _source(limits, counts),
     ]
     if counts.present:
-        found.append(
-            _share("creates", counts.creates, counts.present, limits.creates, limits.at_least, "rows would be created")
-        )
+        found.append(_share("creates", counts.creates, counts.present, limits, "rows would be created"))
     found.extend(_emptied(name, cleared, filled, limits.at_least) for name, (cleared, filled) in counts.emptied.items())
     return tuple(brake for brake in found if brake is not None)
 
 
-def _share(name: str, found: int, of: int, limit: Decimal | None, floor: int, what: str) -> Brake | None:
+def _share(name: str, found: int, of: int, limits: Brakes, what: str) -> Brake | None:
+    limit: Decimal | None = getattr(limits, name)
     if limit is None:
         return None
-    allowed = max(floor, int(of * limit))
+    allowed = max(limits.at_least, int(of * limit))
     if found <= allowed:
         return None
     whole = "records read" if name == "rejects" else "rows of the destination"

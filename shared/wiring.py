@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets as randomness
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -170,7 +171,7 @@ class LocalApp:
         settings = Settings.from_environment(environ)
         self._environ = environ
         self._base = syncs.resolve().parent
-        self._reach = load_reach(syncs / "reach.yaml")
+        self._reach = _local_reach(load_reach(syncs / "reach.yaml"), self._base)
         self._catalogue = Catalogue(syncs, self._reach, local=True)
         self._state = LocalState(state)
         self._secrets = EnvironmentSecrets(environ)
@@ -208,8 +209,9 @@ class LocalApp:
         """The source's columns against the schema, where the source can be opened without a start's variables."""
         if any(variable.default is None for variable in definition.variables.values()):
             return []
-        source = self._open_source(definition, self._variables(definition, {}, {}), None)
-        present = source.column_types()
+        with tempfile.TemporaryDirectory(prefix="dynsync-") as spool:
+            source = self._open_source(definition, Start(self._variables(definition, {}, {}), ""), Path(spool))
+            present = source.column_types()
         wanted = [column.name for column in definition.source.columns if not column.calculated]
         return [
             Problem("source.schema", f"the source has no column {name!r}", f"it has {', '.join(present)}")
@@ -228,7 +230,7 @@ class LocalApp:
     ) -> Job:
         """A job that waits with its plan, or has ended where there is nothing to do."""
         definition = self._catalogue.get(sync)
-        return self._runner.plan(definition, Start(self._variables(definition, variables, files), started_by, progress))
+        return self._runner.plan(definition, self._start(definition, variables, files, started_by, progress))
 
     def run(
         self,
@@ -241,13 +243,13 @@ class LocalApp:
     ) -> Job:
         """A job, planned and applied; held with its plan by a brake or where approval is required."""
         definition = self._catalogue.get(sync)
-        return self._runner.run(definition, Start(self._variables(definition, variables, files), started_by, progress))
+        return self._runner.run(definition, self._start(definition, variables, files, started_by, progress))
 
     def apply(self, job_id: str, *, started_by: str, progress: ProgressListener) -> Job:
         """Carry out the plan of a job that waits, or go on with one that was stopped."""
         job = self.job(job_id)
         definition = self._catalogue.get(job.sync)
-        return self._runner.apply(definition, job.id, Start(job.variables, started_by, progress))
+        return self._runner.apply(definition, job.id, Start(job.variables, started_by, progress=progress))
 
     def jobs(self, *, sync: str | None = None, limit: int = 20) -> list[Job]:
         """The newest first."""
@@ -306,20 +308,34 @@ class LocalApp:
             definition, given=given, files=files, environ=self._environ, new_guid=lambda: str(uuid.uuid4())
         )
 
-    def _open_source(self, definition: SyncDefinition, variables: Mapping[str, str], spool: Path | None) -> Source:
-        handed_over = {Path(variables[name]).resolve() for name, v in definition.variables.items() if v.file}
+    def _start(
+        self,
+        definition: SyncDefinition,
+        given: Mapping[str, str],
+        files: Mapping[str, Path],
+        started_by: str,
+        progress: ProgressListener,
+    ) -> Start:
+        variables = self._variables(definition, given, files)
+        return Start(variables, started_by, tuple(path.resolve() for path in files.values()), progress)
 
+    def _open_source(self, definition: SyncDefinition, start: Start, spool: Path) -> Source:
         def allows(path: Path) -> bool:
-            return path.resolve() in handed_over or self._reach.allows_path(path)
+            return path.resolve() in start.handed_over or self._reach.allows_path(path)
 
         return open_source(
             definition.source,
-            variables=variables,
+            variables=start.variables,
             base=self._base,
             allows_path=allows,
             secrets=self._secrets,
             spool=spool,
         )
+
+
+def _local_reach(reach: Reach, base: Path) -> Reach:
+    """On one's own machine files below the folder that holds the definitions' folder may be read as well."""
+    return reach.model_copy(update={"folders": (*reach.folders, str(base))})
 
 
 def _sync_of(connection: DataverseConnection) -> str:

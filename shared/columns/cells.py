@@ -69,8 +69,7 @@ class Cell:
     @property
     def undecided(self) -> list[str]:
         """SQL conditions under which no filter over this cell can be trusted, so the record is rejected."""
-        wrong = self.unparseable if self.column.validated else None
-        return [condition for condition in (self.failed, wrong) if condition]
+        return [condition for condition in (self.failed, self.unparseable) if condition]
 
     def steps(self) -> list[tuple[str, str]]:
         """Names and SQL in the order in which they build on each other; each in a layer of its own."""

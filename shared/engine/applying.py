@@ -68,8 +68,8 @@ class Applier:
     parallel: int = 4
     chunk_size: int = CHUNK
     careful: bool = False
-    progress: ProgressListener = lambda _: None  # noqa: E731 - a listener that does nothing
-    cancelled: Callable[[], bool] = lambda: False  # noqa: E731 - a job that nobody cancels
+    progress: ProgressListener = lambda _: None
+    cancelled: Callable[[], bool] = lambda: False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def apply(self) -> Applied:

@@ -122,7 +122,9 @@ class Drafter:
         return prepared
 
     def _map(self, prepared: Prepared, typed: TypedSource, staged: StagedSource) -> Rejections:
-        self.workspace.run(f"CREATE OR REPLACE TABLE wanted AS {wanted_query(prepared.mapping, typed)}", typed.parameters)
+        self.workspace.run(
+            f"CREATE OR REPLACE TABLE wanted AS {wanted_query(prepared.mapping, typed)}", typed.parameters
+        )
         rejections = Rejections(self.workspace, prepared.mapping)
         rejections.malformed(staged.malformed)
         if self.workspace.value('SELECT count(*) FROM wanted WHERE "!rejected" OR "!reported"'):
@@ -301,7 +303,9 @@ class Drafter:
         return {t.name: (a, b) for t, a, b in pairs if isinstance(a, int) and isinstance(b, int) and a}
 
     def _skipped(self, prepared: Prepared) -> int:
-        absent = [f"count(*) FILTER (ok AND {identifier(t.name + '?')})" for t in prepared.mapping.targets if t.may_be_absent]
+        absent = [
+            f"count(*) FILTER (ok AND {identifier(t.name + '?')})" for t in prepared.mapping.targets if t.may_be_absent
+        ]
         return self.workspace.value(f"SELECT {' + '.join(absent)} FROM wanted") if absent else 0
 
     def _notes(self, prepared: Prepared, found: Found, reported: int) -> tuple[str, ...]:
@@ -335,7 +339,5 @@ def store(workspace: Workspace, draft: Draft, folder: Path) -> dict[str, Path]:
     rows, manifest, rejects = folder / "plan.parquet", folder / "plan.json", folder / "rejects.parquet"
     store_rows(workspace, rows)
     manifest.write_bytes(draft.manifest.to_json())
-    workspace.run(
-        f"COPY (FROM rejects ORDER BY row_no) TO {literal(str(rejects))} (FORMAT parquet, COMPRESSION zstd)"
-    )
+    workspace.run(f"COPY (FROM rejects ORDER BY row_no) TO {literal(str(rejects))} (FORMAT parquet, COMPRESSION zstd)")
     return {path.name: path for path in (rows, manifest, rejects)}

@@ -1,9 +1,9 @@
 """The life of a job: start, draft, brake or approval, apply, end.
 
-    Running ──▶ AwaitingApproval ──▶ Running ──▶ Succeeded | CompletedWithErrors
-       │               │                └──▶ AwaitingApproval (a brake in the course) | Failed | Cancelled
-       │               └──▶ Superseded (a newer plan of the sync)
-       └──▶ Failed | Cancelled
+Running ──▶ AwaitingApproval ──▶ Running ──▶ Succeeded | CompletedWithErrors
+   │               │                └──▶ AwaitingApproval (a brake in the course) | Failed | Cancelled
+   │               └──▶ Superseded (a newer plan of the sync)
+   └──▶ Failed | Cancelled
 """
 
 from __future__ import annotations
@@ -64,29 +64,33 @@ class Destination(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the engine is given: the store, and how sources and destinations are opened.
-
-    `open_source` takes a definition, its variables and a spool folder; `connect` a definition.
-    """
-
-    state: State
-    open_source: Callable[[SyncDefinition, Mapping[str, str], Path], Source]
-    connect: Callable[[SyncDefinition], AbstractContextManager[Destination]]
-    clock: Clock
-    new_job_id: Callable[[datetime], str]
-    limits: Limits = Limits()
-    workspaces: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Start:
-    """Who starts a job, with which variables (resolved), and who watches it."""
+    """Who starts a job, with which variables (resolved), and who watches it.
+
+    `handed_over` are the files that came with the start; they may be read wherever they are.
+    """
 
     variables: Mapping[str, str]
     started_by: str
-    progress: ProgressListener = lambda _: None  # noqa: E731 - a listener that does nothing
-    cancelled: Callable[[], bool] = lambda: False  # noqa: E731 - a job that nobody cancels
+    handed_over: tuple[Path, ...] = ()
+    progress: ProgressListener = lambda _: None
+    cancelled: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the engine is given: the store, and how sources and destinations are opened.
+
+    `open_source` takes a definition, the start and a spool folder; `connect` a definition.
+    """
+
+    state: State
+    open_source: Callable[[SyncDefinition, Start, Path], Source]
+    connect: Callable[[SyncDefinition], AbstractContextManager[Destination]]
+    clock: Clock
+    new_job_id: Callable[[datetime], str]
+    limits: Limits
+    workspaces: Path | None = None
 
 
 class JobRunner:
@@ -161,8 +165,8 @@ class JobRunner:
         newest = self._state.list(sync=job.sync, limit=1)[0]
         if newest.id != job.id:
             raise RefuseError(
-                f"job {job.id} is not the newest of {job.sync}: {newest.id} started later, so this plan is out of date; "
-                f"start a new one with `plan {job.sync}`"
+                f"job {job.id} is not the newest of {job.sync}: {newest.id} started later, so this plan is "
+                f"out of date; start a new one with `plan {job.sync}`"
             )
 
     @contextmanager
@@ -222,7 +226,7 @@ class JobRunner:
             errors = [problem for problem in problems if problem.severity is Severity.ERROR]
             raise DefinitionError(definition.name, errors)
         with workspace_folder(self._around.workspaces) as folder:
-            source = self._around.open_source(definition, start.variables, folder / "spool")
+            source = self._around.open_source(definition, start, folder / "spool")
             with Workspace(folder, limits=self._around.limits, readable=source.files) as workspace:
                 drafter = Drafter(
                     workspace=workspace,
@@ -340,12 +344,12 @@ class JobRunner:
         return job
 
 
-def _requests(destination: Destination) -> dict[str, float]:
+def _requests(destination: Destination) -> dict[str, int]:
     """What was sent to Dataverse so far, and how long the service made us wait."""
     counts = destination.client.transport.requests
     return {
         "requests": counts.requests,
         "throttled": counts.throttled,
         "retries": counts.retries,
-        "throttled_s": round(counts.throttled_s, 1),
+        "throttled_s": round(counts.throttled_s),
     }

@@ -88,7 +88,7 @@ class Planner:
         self.workspace.run(
             f"""
             INSERT INTO plan
-            SELECT {literal(action.value)}, w."!id", {self._key('w')}, w.row_no, {before}, {after}, NULL
+            SELECT {literal(action.value)}, w."!id", {self._key("w")}, w.row_no, {before}, {after}, NULL
             FROM pairs w WHERE {where} ORDER BY w.row_no
             """,
         )
@@ -116,7 +116,7 @@ class Planner:
         self.workspace.run(
             f"""
             INSERT INTO plan
-            SELECT 'create', {id_sql}, {self._key('w')}, w.row_no, NULL, {_object(body)}, {_object_or_null(later)}
+            SELECT 'create', {id_sql}, {self._key("w")}, w.row_no, NULL, {_object(body)}, {_object_or_null(later)}
             FROM wanted w WHERE w.ok AND {fresh} ORDER BY w.row_no
             """
         )
@@ -149,8 +149,9 @@ class Planner:
         self.workspace.run(
             f"""
             CREATE OR REPLACE TABLE diffs AS
-            SELECT w.row_no, w."!id" AS id, {self._key('w')} AS key, {gone} AS gone, {allowed} AS allowed,
-                   {after} AS after, {before} AS before, {revive_after} AS revive_after, {revive_before} AS revive_before
+            SELECT w.row_no, w."!id" AS id, {self._key("w")} AS key, {gone} AS gone, {allowed} AS allowed,
+                   {after} AS after, {before} AS before,
+                   {revive_after} AS revive_after, {revive_before} AS revive_before
             FROM pairs w WHERE w.ok AND {deleted}
             """,
             self.rules.parameters,

@@ -52,9 +52,7 @@ def compare(
     workspace.run(reconcile.TWINS)
     reason = f"'' || r.times || ' rows of {table} have this key; it must name one'"
     column = ", ".join(prepared.mapping.key)
-    rejections.reject_rows(
-        reconcile.ambiguous_records(prepared.mapping), RejectType.DUPLICATE_KEY, column, reason
-    )
+    rejections.reject_rows(reconcile.ambiguous_records(prepared.mapping), RejectType.DUPLICATE_KEY, column, reason)
     workspace.run(reconcile.CANDIDATES)
     workspace.run(reconcile.pairs(prepared))
     workspace.run(reconcile.FRESH)

@@ -38,7 +38,10 @@ class Rejections:
     def malformed(self, rows: Sequence[MalformedRow]) -> None:
         """Records that could not be split into cells."""
         if rows:
-            texts = [(row.row, None, RejectType.MALFORMED_ROW.value, None, row.text[:FOUND_LENGTH], row.reason) for row in rows]
+            texts = [
+                (row.row, None, RejectType.MALFORMED_ROW.value, None, row.text[:FOUND_LENGTH], row.reason)
+                for row in rows
+            ]
             self._workspace.append("rejects", [(*text, None, None, True) for text in texts])
 
     def by_schema(self, source: TypedSource) -> None:
@@ -62,12 +65,20 @@ class Rejections:
         for target in self._mapping.targets:
             if target.flaws and self._workspace.value(self._count_of(target)):
                 self._flawed(target)
-        self._insert("NOT w.ok AND w.kh IS NULL AND w.row_no NOT IN (SELECT row_no FROM rejects WHERE rejecting)",
-                     RejectType.MISSING_KEY, ", ".join(self._mapping.key), "the sync key has no value")
+        self._insert(
+            "NOT w.ok AND w.kh IS NULL AND w.row_no NOT IN (SELECT row_no FROM rejects WHERE rejecting)",
+            RejectType.MISSING_KEY,
+            ", ".join(self._mapping.key),
+            "the sync key has no value",
+        )
         if self._mapping.action:
             reason = "the action is INSERT, UPDATE or DELETE"
-            self.reject("w.\"!action\" IS NULL OR w.\"!action\" NOT IN ('INSERT', 'UPDATE', 'DELETE')",
-                        RejectType.UNKNOWN_ACTION, self._mapping.action.name, reason)
+            self.reject(
+                "w.\"!action\" IS NULL OR w.\"!action\" NOT IN ('INSERT', 'UPDATE', 'DELETE')",
+                RejectType.UNKNOWN_ACTION,
+                self._mapping.action.name,
+                reason,
+            )
 
     def _count_of(self, target: Target) -> str:
         return f"SELECT count(*) FROM wanted WHERE NOT ok AND {identifier(target.name + '!')} > 0"
@@ -101,7 +112,8 @@ class Rejections:
         self._workspace.run(f"CREATE OR REPLACE TABLE refused AS {rows}")
         self._workspace.run(f"""
             INSERT INTO rejects
-            SELECT w.row_no, {self._key}, {literal(type_.value)}, {literal(column)}, NULL, {reason_sql}, NULL, NULL, TRUE
+            SELECT w.row_no, {self._key}, {literal(type_.value)}, {literal(column)}, NULL, {reason_sql},
+                   NULL, NULL, TRUE
             FROM wanted w JOIN refused r ON r.row_no = w.row_no ORDER BY w.row_no
         """)
         self._workspace.run("UPDATE wanted SET ok = FALSE WHERE row_no IN (SELECT row_no FROM refused)")

@@ -93,5 +93,3 @@ class Resolver:
             f"FROM {link.table}_rows GROUP BY {keys}, entity"
         )
         self.workspace.run(f"DROP TABLE {link.table}_rows")
-
-

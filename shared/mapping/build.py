@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping as MappingOf, Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field, replace
 
 from shared.canonical import MONEY_SCALE, Form, form_of
@@ -137,9 +138,8 @@ class Builder:
         allowed = {target.entity for target in column.targets}
         known = self.metadata.linked
         if isinstance(link.entity, EntityFromColumn):
-            return tuple(
-                known[name] for name in sorted(allowed) if name in known and set(link.columns) <= set(known[name].columns)
-            )
+            candidates = [known[name] for name in sorted(allowed) if name in known]
+            return tuple(table for table in candidates if set(link.columns) <= set(table.columns))
         table = known.get(link.entity)
         if table is None or table.name not in allowed:
             found = f"{column.name} cannot point at {link.entity!r}"

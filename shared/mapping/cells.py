@@ -1,7 +1,8 @@
-"""One cell: the SQL that turns a typed source value into a destination column's canonical form, and what can be wrong."""
+"""One cell: SQL from a typed source value to a destination column's canonical form, and what can be wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.canonical import Form, settle
@@ -54,24 +55,23 @@ def accepted_types(form: Form) -> frozenset[str]:
 
 def cell(form: Form, source: TypedColumn) -> Cell:
     """The cell of `form` fed by the typed source column `source`."""
-    sql = identifier(source.name)
+    return _maker(form)(form, source)
+
+
+def _maker(form: Form) -> Callable[[Form, TypedColumn], Cell]:
     kind = form.column.kind
     if form.is_text:
-        return _text(form, sql, source)
+        return _text
     if kind in _NUMBERS:
-        return _number(form, sql)
-    if kind is ColumnKind.DATETIME:
-        return _date(form, source)
-    if kind is ColumnKind.BOOLEAN:
-        return _boolean(form, sql, source)
+        return _number
     if kind in _OPTIONS:
-        return _option(form, sql, source)
-    if kind is ColumnKind.CHOICES:
-        return _choices(form, sql)
-    return _id(sql)
+        return _option
+    special = {ColumnKind.DATETIME: _date, ColumnKind.BOOLEAN: _boolean, ColumnKind.CHOICES: _choices}
+    return special.get(kind, _id)
 
 
-def _text(form: Form, sql: str, source: TypedColumn) -> Cell:
+def _text(form: Form, source: TypedColumn) -> Cell:
+    sql = identifier(source.name)
     text = as_text(sql, source)
     value = settle(form, text)
     length = form.column.max_length
@@ -92,7 +92,8 @@ def as_text(sql: str, source: TypedColumn) -> str:
     return f"{sql}::VARCHAR" if source.type == "bool" else sql
 
 
-def _number(form: Form, sql: str) -> Cell:
+def _number(form: Form, source: TypedColumn) -> Cell:
+    sql = identifier(source.name)
     low, high = _range(form)
     flaws = []
     tests = ([f"{sql} < {low}"] if low is not None else []) + ([f"{sql} > {high}"] if high is not None else [])
@@ -130,7 +131,8 @@ def _date(form: Form, source: TypedColumn) -> Cell:
     return Cell(f"CASE WHEN {flaw.when} THEN NULL ELSE {value} END", (flaw,))
 
 
-def _boolean(form: Form, sql: str, source: TypedColumn) -> Cell:
+def _boolean(form: Form, source: TypedColumn) -> Cell:
+    sql = identifier(source.name)
     if source.type == "bool":
         return Cell(sql)
     words = {label: flag for label, flag in _boolean_words(form.column.options).items() if label}
@@ -142,7 +144,7 @@ def _boolean(form: Form, sql: str, source: TypedColumn) -> Cell:
 
 
 def _boolean_words(options: tuple[Option, ...]) -> dict[str, bool]:
-    words = {word: True for word in _TRUE} | {word: False for word in _FALSE}
+    words = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
     return words | {option.label.strip().lower(): bool(option.value) for option in options}
 
 
@@ -153,8 +155,8 @@ def option_words(options: tuple[Option, ...]) -> dict[str, int]:
     return {str(option.value): option.value for option in options} | {k: v for k, v in unique.items() if k}
 
 
-def _option(form: Form, sql: str, source: TypedColumn) -> Cell:
-    text = as_text(sql, source)
+def _option(form: Form, source: TypedColumn) -> Cell:
+    text = as_text(identifier(source.name), source)
     words = option_words(form.column.options)
     value = f"{_option_map(words)}[lower(trim({text}))]"
     return _looked_up(value, text, RejectType.UNKNOWN_OPTION, _option_reason(form))
@@ -172,7 +174,8 @@ def _option_reason(form: Form) -> str:
     return f"{form.name} is one of {shown}"
 
 
-def _choices(form: Form, sql: str) -> Cell:
+def _choices(form: Form, source: TypedColumn) -> Cell:
+    sql = identifier(source.name)
     parts = f"list_filter(string_split_regex({sql}, '[;,]'), lambda part: trim(part) <> '')"
     words = _option_map(option_words(form.column.options))
     numbers = f"list_transform({parts}, lambda part: {words}[lower(trim(part))])"
@@ -186,7 +189,8 @@ def _looked_up(value: str, text: str, type_: RejectType, reason: str) -> Cell:
     return Cell(value, (Flaw(type_, f"trim({text}) <> '' AND {value} IS NULL", reason),))
 
 
-def _id(sql: str) -> Cell:
+def _id(_: Form, source: TypedColumn) -> Cell:
+    sql = identifier(source.name)
     value = f"TRY_CAST(trim({sql}) AS UUID)"
     flaw = Flaw(RejectType.INVALID_FORMAT, f"trim({sql}) <> '' AND {value} IS NULL", "not an id (GUID)")
     return Cell(value, (flaw,))

@@ -170,7 +170,7 @@ def _ok(mapping: Mapping) -> str:
 
 
 def row_hash(mapping: Mapping, alias: str) -> str:
-    """SQL of the hash over all compared values; NULL when the row must be looked at closely (an absent cell, a delete)."""
+    """SQL of the hash over all compared values; NULL asks for a closer look (an absent cell, a record to delete)."""
     values = [
         compared(target.form, f"{alias}.{identifier(target.name)}", key=target.key) for target in mapping.compared
     ]

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class RejectType(StrEnum):
-    """Why a record was set aside. The first seven are the error types of the field; the rest name what Dataverse adds."""
+    """Why a record was set aside. The first seven are the field's error types; the rest is what Dataverse adds."""
 
     DUPLICATE_KEY = "Duplicate Key"
     MALFORMED_ROW = "Malformed Row"

@@ -63,11 +63,15 @@ class World:
         path.write_bytes(text.encode() if isinstance(text, str) else text)
         return path
 
-    def run(self, sync: str, variables: Mapping[str, str] | None = None, files: Mapping[str, Path] | None = None) -> Job:
+    def run(
+        self, sync: str, variables: Mapping[str, str] | None = None, files: Mapping[str, Path] | None = None
+    ) -> Job:
         """Run a sync to its end or to a brake."""
         return self.app.run(sync, variables=variables or {}, files=files or {}, started_by="tester", progress=ignore)
 
-    def plan(self, sync: str, variables: Mapping[str, str] | None = None, files: Mapping[str, Path] | None = None) -> Job:
+    def plan(
+        self, sync: str, variables: Mapping[str, str] | None = None, files: Mapping[str, Path] | None = None
+    ) -> Job:
         """Make a plan."""
         return self.app.plan(sync, variables=variables or {}, files=files or {}, started_by="tester", progress=ignore)
 

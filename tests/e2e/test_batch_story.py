@@ -77,7 +77,14 @@ def test_only_the_columns_that_differ_are_sent(world: World) -> None:
 def test_bad_records_are_set_aside_and_their_neighbours_land(world: World) -> None:
     """Each bad record has its reason, key and row number; none of its neighbours is held back."""
     world.define("accounts", source=SOURCE, destination=DESTINATION, rest=REST)
-    lines = ["A1,Good,1,Gold,,", "A2,Bad,x,Gold,,", "A3,Bad,1,Platinum,,", "A4,Bad,1,,,A99", ",No key,1,,,", "A6,Good,6,,,"]
+    lines = [
+        "A1,Good,1,Gold,,",
+        "A2,Bad,x,Gold,,",
+        "A3,Bad,1,Platinum,,",
+        "A4,Bad,1,,,A99",
+        ",No key,1,,,",
+        "A6,Good,6,,,",
+    ]
     world.write("accounts.csv", HEADER + "\n".join(lines) + "\n")
 
     job = world.run("accounts")

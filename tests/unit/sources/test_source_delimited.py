@@ -120,7 +120,7 @@ def test_a_header_without_records_is_an_empty_source(write: Write, sink: FileSin
     assert sink.rows() == []
 
 
-PACKED = gzip.compress(b"a,b,c\n" + b"".join(b"%d,%d,%d\n" % (n, n * n, n**3) for n in range(9999)))
+PACKED = gzip.compress(b"a,b,c\n" + b"".join(b"%d,%d,%d\n" % (n, n * n, n**3) for n in range(9999)), mtime=0)
 
 
 @pytest.mark.parametrize(
