@@ -10,32 +10,27 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from shared.brakes import PlanCounts, applied_brakes
-from shared.dataverse.client import DataverseClient
 from shared.definitions.catalogue import definition_hash
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.unbuilt import unbuilt_parts
 from shared.engine import preparing
-from shared.engine.applying import Applied, Applier, RowWriter
+from shared.engine.applying import Applied, Applier
 from shared.engine.balances import applied_destination, applied_source
 from shared.engine.drafting import Draft, Drafter, store
 from shared.engine.plan import MANIFEST, ROWS, Manifest, PlanFile
 from shared.engine.readback import ReadBack
-from shared.engine.workspace import Limits, Workspace, workspace_folder
+from shared.engine.surroundings import Destination, Start, Surroundings
+from shared.engine.workspace import Workspace, workspace_folder
 from shared.errors import DefinitionError, DynsyncError, NotBuiltError, RefuseError
 from shared.log import event
-from shared.ports import Clock, ProgressListener, Source, State
 from shared.values.changes import OutcomeStatus
 from shared.values.jobs import Brake, Job, JobState, Lease, Phase, Progress
 from shared.values.problems import Problem, Severity
-from shared.values.tables import Table
 
 _log = logging.getLogger(__name__)
 LEASE_S = 120.0
@@ -50,47 +45,6 @@ _ENDINGS = {
     JobState.CANCELLED: "cancelled",
 }
 _FINISHED = (JobState.SUCCEEDED, JobState.COMPLETED_WITH_ERRORS)
-
-
-class Destination(Protocol):
-    """A connection to one environment."""
-
-    @property
-    def client(self) -> DataverseClient:
-        """Reads tables and rows."""
-
-    def writer(self, table: Table) -> RowWriter:
-        """Writes rows of a table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Who starts a job, with which variables (resolved), and who watches it.
-
-    `handed_over` are the files that came with the start; they may be read wherever they are.
-    """
-
-    variables: Mapping[str, str]
-    started_by: str
-    handed_over: tuple[Path, ...] = ()
-    progress: ProgressListener = lambda _: None
-    cancelled: Callable[[], bool] = lambda: False
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the engine is given: the store, and how sources and destinations are opened.
-
-    `open_source` takes a definition, the start and a spool folder; `connect` a definition.
-    """
-
-    state: State
-    open_source: Callable[[SyncDefinition, Start, Path], Source]
-    connect: Callable[[SyncDefinition], AbstractContextManager[Destination]]
-    clock: Clock
-    new_job_id: Callable[[datetime], str]
-    limits: Limits
-    workspaces: Path | None = None
 
 
 class JobRunner:

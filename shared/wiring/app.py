@@ -1,32 +1,26 @@
-"""Builds the product from its settings: the only place that reads settings and makes real things."""
+"""The product on one machine, behind the words of the command line."""
 
 from __future__ import annotations
 
-import os
 import secrets as randomness
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from shared.dataverse.auth import DEFAULT_AUTHORITY, ClientSecretTokens
-from shared.dataverse.client import DataverseClient
-from shared.dataverse.transport import Transport
-from shared.dataverse.writing import Writer
 from shared.definitions.catalogue import Catalogue
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.reach import Reach, load_reach
 from shared.definitions.resolving import resolve_variables
 from shared.definitions.sync import SyncDefinition
-from shared.engine.jobs import JobRunner, Start, Surroundings
+from shared.engine.jobs import JobRunner
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
 from shared.engine.rejects import rejects
+from shared.engine.surroundings import Start, Surroundings
 from shared.engine.workspace import Limits
-from shared.errors import DefinitionError, NotAllowedError, NotBuiltError, NotFoundError, RefuseError
-from shared.ports import ProgressListener, Secrets, Source
+from shared.errors import DefinitionError, NotFoundError
+from shared.ports import ProgressListener, Source
 from shared.secrets import EnvironmentSecrets
 from shared.sources import open_source
 from shared.state import LocalState
@@ -36,132 +30,8 @@ from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
 from shared.values.tables import Table
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """All settings. Each is an environment variable; see docs/local.md.
-
-    `memory_mb`, `threads` and `disk_mb` bound one job's working memory. `ca_file` is a PEM bundle of authorities that
-    Dataverse's certificate is verified against instead of the public ones (a proxy that opens TLS, a test server).
-    """
-
-    memory_mb: int
-    threads: int
-    disk_mb: int
-    ca_file: Path | None = None
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Read `DYNSYNC_MEMORY_MB`, `DYNSYNC_THREADS`, `DYNSYNC_DISK_MB` and `DYNSYNC_CA_FILE`.
-
-        Raises:
-            RefuseError: a setting is no whole number, out of range, or no file.
-        """
-        return cls(
-            memory_mb=_whole(environ, "DYNSYNC_MEMORY_MB", 256, least=64),
-            threads=_whole(environ, "DYNSYNC_THREADS", 2, least=1),
-            disk_mb=_whole(environ, "DYNSYNC_DISK_MB", 20_000, least=100),
-            ca_file=_file(environ, "DYNSYNC_CA_FILE"),
-        )
-
-
-def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int) -> int:
-    text = environ.get(name, "").strip()
-    if not text:
-        return default
-    if not text.isdecimal() or int(text) < least:
-        raise RefuseError(f"setting {name} is {text[:40]!r}; it must be a whole number, at least {least}")
-    return int(text)
-
-
-def _file(environ: Mapping[str, str], name: str) -> Path | None:
-    text = environ.get(name, "").strip()
-    if text and not Path(text).is_file():
-        raise RefuseError(f"setting {name} is {text[:200]!r}, which is no file; give the path of a PEM bundle")
-    return Path(text) if text else None
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """A connection to one environment, as the engine wants it."""
-
-    client: DataverseClient
-    batch_size: int
-
-    def writer(self, table: Table) -> Writer:
-        """Writes rows of a table."""
-        return Writer(self.client.transport, table, batch_size=self.batch_size)
-
-
-@dataclass(frozen=True, slots=True)
-class Connector:
-    """Opens connections to Dataverse with the credentials that a definition names. `verify` is what requests takes."""
-
-    secrets: Secrets
-    reach: Reach
-    local: bool
-    verify: bool | str = True
-
-    @contextmanager
-    def connect(self, definition: SyncDefinition) -> Iterator[Connected]:
-        """A connection to the definition's destination, closed afterwards."""
-        destination = definition.destination
-        with self.open(definition.name, destination) as client:
-            yield Connected(client, destination.batch_size or 1000)
-
-    @contextmanager
-    def open(self, sync: str, connection: DataverseConnection) -> Iterator[DataverseClient]:
-        """A client for an environment.
-
-        Raises:
-            NotAllowedError: address, authority or a secret is outside the operator's reach.
-            NotBuiltError: the way to sign in does not run yet.
-        """
-        if not self.reach.allows_destination(connection.service_url, local=self.local):
-            raise NotAllowedError(
-                f"destination {connection.service_url!r} is outside the reach; "
-                "an operator may add its host to `destinations` in syncs/reach.yaml"
-            )
-        tokens = self._tokens(sync, connection)
-        with Transport(connection.service_url, tokens, timeout_s=connection.timeout_s, verify=self.verify) as line:
-            yield DataverseClient(line)
-
-    def _tokens(self, sync: str, connection: DataverseConnection) -> ClientSecretTokens:
-        if connection.auth_kind != "client_secret" or len(connection.sign_ins) != 1:
-            raise NotBuiltError("signing in works with one client_id and client_secret for now")
-        (credential,) = connection.sign_ins
-        if credential.client_secret is None:
-            raise NotBuiltError("signing in works with a client_secret for now")
-        authority = connection.authority or DEFAULT_AUTHORITY
-        allowed = [authority] if self.reach.allows_authority(authority, local=self.local) else []
-        return ClientSecretTokens(
-            self._secret(sync, connection.tenant_id.secret) if connection.tenant_id else None,
-            self._secret(sync, credential.client_id.secret),
-            self._secret(sync, credential.client_secret.secret),
-            connection.service_url,
-            authority,
-            clock=_now,
-            allowed_authorities=allowed,
-            verify=self.verify,
-        )
-
-    def _secret(self, sync: str, name: str) -> str:
-        if not self.reach.allows_secret(sync, name):
-            raise NotAllowedError(
-                f"sync {sync!r} may not name the secret {name!r}; it may name {sync}--…, "
-                "and what an operator adds under `secrets` in syncs/reach.yaml"
-            )
-        return self.secrets.get(name)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _job_id(now: datetime) -> str:
-    """A job's id: the time it began and four random digits, so that ids sort and can be spoken."""
-    return f"{now:%Y%m%d-%H%M%S}-{randomness.token_hex(2)}"
+from shared.wiring.connections import Connector, utc_now
+from shared.wiring.settings import Settings
 
 
 class LocalApp:
@@ -183,7 +53,7 @@ class LocalApp:
                 state=self._state,
                 open_source=self._open_source,
                 connect=self._connector.connect,
-                clock=_now,
+                clock=utc_now,
                 new_job_id=_job_id,
                 limits=limits,
             )
@@ -344,6 +214,6 @@ def _sync_of(connection: DataverseConnection) -> str:
     return credential.client_id.secret.partition("--")[0] if credential else ""
 
 
-def open_app(*, state: Path, syncs: Path) -> LocalApp:
-    """The product on this machine, with this process's environment."""
-    return LocalApp(state=state, syncs=syncs, environ=os.environ)
+def _job_id(now: datetime) -> str:
+    """A job's id: the time it began and four random digits, so that ids sort and can be spoken."""
+    return f"{now:%Y%m%d-%H%M%S}-{randomness.token_hex(2)}"

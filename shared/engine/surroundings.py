@@ -1,0 +1,58 @@
+"""What the engine is given: a store, ways to open sources and destinations, and who starts a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from shared.dataverse.client import DataverseClient
+from shared.definitions.sync import SyncDefinition
+from shared.engine.applying import RowWriter
+from shared.engine.workspace import Limits
+from shared.ports import Clock, ProgressListener, Source, State
+from shared.values.tables import Table
+
+
+class Destination(Protocol):
+    """A connection to one environment."""
+
+    @property
+    def client(self) -> DataverseClient:
+        """Reads tables and rows."""
+
+    def writer(self, table: Table) -> RowWriter:
+        """Writes rows of a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Who starts a job, with which variables (resolved), and who watches it.
+
+    `handed_over` are the files that came with the start; they may be read wherever they are.
+    """
+
+    variables: Mapping[str, str]
+    started_by: str
+    handed_over: tuple[Path, ...] = ()
+    progress: ProgressListener = lambda _: None
+    cancelled: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the engine is given: the store, and how sources and destinations are opened.
+
+    `open_source` takes a definition, the start and a spool folder; `connect` a definition.
+    """
+
+    state: State
+    open_source: Callable[[SyncDefinition, Start, Path], Source]
+    connect: Callable[[SyncDefinition], AbstractContextManager[Destination]]
+    clock: Clock
+    new_job_id: Callable[[datetime], str]
+    limits: Limits
+    workspaces: Path | None = None

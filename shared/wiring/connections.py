@@ -1,0 +1,97 @@
+"""Opens connections to Dataverse with the credentials that a definition names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from shared.dataverse.auth import DEFAULT_AUTHORITY, ClientSecretTokens
+from shared.dataverse.client import DataverseClient
+from shared.dataverse.transport import Transport
+from shared.dataverse.writing import Writer
+from shared.definitions.connection import DataverseConnection
+from shared.definitions.reach import Reach
+from shared.definitions.sync import SyncDefinition
+from shared.errors import NotAllowedError, NotBuiltError
+from shared.ports import Secrets
+from shared.values.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A connection to one environment, as the engine wants it."""
+
+    client: DataverseClient
+    batch_size: int
+
+    def writer(self, table: Table) -> Writer:
+        """Writes rows of a table."""
+        return Writer(self.client.transport, table, batch_size=self.batch_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Opens connections to Dataverse with the credentials that a definition names. `verify` is what requests takes."""
+
+    secrets: Secrets
+    reach: Reach
+    local: bool
+    verify: bool | str = True
+
+    @contextmanager
+    def connect(self, definition: SyncDefinition) -> Iterator[Connected]:
+        """A connection to the definition's destination, closed afterwards."""
+        destination = definition.destination
+        with self.open(definition.name, destination) as client:
+            yield Connected(client, destination.batch_size or 1000)
+
+    @contextmanager
+    def open(self, sync: str, connection: DataverseConnection) -> Iterator[DataverseClient]:
+        """A client for an environment.
+
+        Raises:
+            NotAllowedError: address, authority or a secret is outside the operator's reach.
+            NotBuiltError: the way to sign in does not run yet.
+        """
+        if not self.reach.allows_destination(connection.service_url, local=self.local):
+            raise NotAllowedError(
+                f"destination {connection.service_url!r} is outside the reach; "
+                "an operator may add its host to `destinations` in syncs/reach.yaml"
+            )
+        tokens = self._tokens(sync, connection)
+        with Transport(connection.service_url, tokens, timeout_s=connection.timeout_s, verify=self.verify) as line:
+            yield DataverseClient(line)
+
+    def _tokens(self, sync: str, connection: DataverseConnection) -> ClientSecretTokens:
+        if connection.auth_kind != "client_secret" or len(connection.sign_ins) != 1:
+            raise NotBuiltError("signing in works with one client_id and client_secret for now")
+        (credential,) = connection.sign_ins
+        if credential.client_secret is None:
+            raise NotBuiltError("signing in works with a client_secret for now")
+        authority = connection.authority or DEFAULT_AUTHORITY
+        allowed = [authority] if self.reach.allows_authority(authority, local=self.local) else []
+        return ClientSecretTokens(
+            self._secret(sync, connection.tenant_id.secret) if connection.tenant_id else None,
+            self._secret(sync, credential.client_id.secret),
+            self._secret(sync, credential.client_secret.secret),
+            connection.service_url,
+            authority,
+            clock=utc_now,
+            allowed_authorities=allowed,
+            verify=self.verify,
+        )
+
+    def _secret(self, sync: str, name: str) -> str:
+        if not self.reach.allows_secret(sync, name):
+            raise NotAllowedError(
+                f"sync {sync!r} may not name the secret {name!r}; it may name {sync}--…, "
+                "and what an operator adds under `secrets` in syncs/reach.yaml"
+            )
+        return self.secrets.get(name)
+
+
+def utc_now() -> datetime:
+    """The present time."""
+    return datetime.now(UTC)
