@@ -89,6 +89,14 @@ class World:
         )
         reply.raise_for_status()
 
+    def clear(self, *tables: str) -> None:
+        """Delete every row of the tables, past the network, and forget requests and faults."""
+        with self.dataverse.application.lock:
+            for table in tables:
+                self.dataverse.application.service.world.store.run(f'DELETE FROM "{table}"')
+            self.dataverse.application.faults.clear()
+        self.dataverse.clear_requests()
+
     def _token(self) -> str:
         form = {
             "grant_type": "client_credentials",
@@ -111,6 +119,13 @@ def an_hour_ago() -> datetime:
 
 def ignore(_: Progress) -> None:
     """Watch nothing."""
+
+
+def closes(job: Job) -> Job:
+    """The job, after a look at its two balances."""
+    assert job.source.closes, job.source
+    assert job.destination.closes, job.destination
+    return job
 
 
 @pytest.fixture
