@@ -9,7 +9,6 @@ Running ──▶ AwaitingApproval ──▶ Running ──▶ Succeeded | Compl
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +21,7 @@ from shared.engine import preparing
 from shared.engine.applying import Applied, Applier
 from shared.engine.balances import applied_destination, applied_source
 from shared.engine.drafting import Draft, Drafter, store
+from shared.engine.leasing import leased
 from shared.engine.plan import MANIFEST, ROWS, Manifest, PlanFile
 from shared.engine.readback import ReadBack
 from shared.engine.surroundings import Destination, Start, Surroundings
@@ -29,12 +29,10 @@ from shared.engine.workspace import Workspace, workspace_folder
 from shared.errors import DefinitionError, DynsyncError, NotBuiltError, RefuseError
 from shared.log import event
 from shared.values.changes import OutcomeStatus
-from shared.values.jobs import Brake, Job, JobState, Lease, Phase, Progress
+from shared.values.jobs import Brake, Job, JobState, Phase, Progress
 from shared.values.problems import Problem, Severity
 
 _log = logging.getLogger(__name__)
-LEASE_S = 120.0
-_RENEW_S = 30.0
 _PARALLEL = 4
 _MOST_PARALLEL = 8
 _APPLICABLE = (JobState.AWAITING_APPROVAL, JobState.RUNNING, JobState.FAILED, JobState.CANCELLED)
@@ -80,9 +78,9 @@ class JobRunner:
         """
         job = self._state.get(job_id)
         self._refuse_unless_applicable(job)
-        with self._leased(job), self._around.connect(definition) as destination:
+        with self._leased(job, start) as held, self._around.connect(definition) as destination:
             job = self._save(replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None))
-            return self._guarded(job, lambda: self._applied(job, definition, destination, start, careful=True))
+            return self._guarded(job, lambda: self._applied(job, definition, destination, held, careful=True))
 
     # ---- starting
 
@@ -99,10 +97,10 @@ class JobRunner:
             definition_hash=definition_hash(definition),
             variables=dict(start.variables),
         )
-        with self._leased(job):
+        with self._leased(job, start) as held:
             self._save(job)
             event(_log, "job.started", sync=job.sync, job=job.id)
-            return self._guarded(job, lambda: self._drafted_and_applied(job, definition, start, apply=apply))
+            return self._guarded(job, lambda: self._drafted_and_applied(job, definition, held, apply=apply))
 
     def _refuse_unbuilt(self, definition: SyncDefinition) -> None:
         if not definition.enabled:
@@ -124,26 +122,10 @@ class JobRunner:
             )
 
     @contextmanager
-    def _leased(self, job: Job) -> Iterator[None]:
-        """Hold the sync's lease, renewed by a thread until the job ends."""
-        lease = self._acquire(job)
-        ended = threading.Event()
-
-        def renew() -> None:
-            while not ended.wait(_RENEW_S):
-                self._acquire(job)
-
-        keeper = threading.Thread(target=renew, name="dynsync-lease", daemon=True)
-        keeper.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            keeper.join()
-            self._state.release(lease)
-
-    def _acquire(self, job: Job) -> Lease:
-        return self._state.acquire(job.sync, job.id, now=self._around.clock(), seconds=LEASE_S)
+    def _leased(self, job: Job, start: Start) -> Iterator[Start]:
+        """Hold the sync's lease; a job that loses it stops like one that is cancelled."""
+        with leased(self._state, job.sync, job.id, clock=self._around.clock) as lost:
+            yield replace(start, cancelled=lambda: start.cancelled() or lost())
 
     def _guarded(self, job: Job, work: Callable[[], Job]) -> Job:
         """Run `work`; whatever ends it, the job's last state says so."""
