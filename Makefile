@@ -10,7 +10,7 @@ setup: ## make .venv with all requirements (every other target does it by itself
 	@tools/set-up
 
 demo: setup ## a whole story against a local Dataverse: run, plan, apply, rejects, a brake
-	@$(PYTHON_HERE) -m local.demo
+	@$(PYTHON_HERE) -m local.demo $(if $(KEEP),--keep)
 
 serve: setup ## start the local Dataverse (the host with timers, queues and pages is not built yet)
 	@echo "Starting the local Dataverse only: the host with timers, queues and pages is not built yet."

