@@ -223,12 +223,14 @@ class _Composer:
         if keep.kind not in ("bool", "null", "unknown") or self._type_of("the source's filter", keep) != "BOOLEAN":
             raise ExpressionError(f"the source's filter gives a {keep.kind}; write a condition, such as credit > 0")
         self.used |= keep.variables
-        undecided = [part for name in sorted(_inputs(keep, expressions)) for part in self.cells[name].undecided]
+        cells = [self.cells[name] for name in sorted(_inputs(keep, expressions))]
+        undecided = [part for cell in cells for part in cell.undecided]
         self._layer(("f", f"TRY({{'v': {keep.sql(self._value)}}})"))
         decided = " AND ".join(["f IS NOT NULL", *(f"NOT {condition}" for condition in undecided)])
         self._layer(("filtered", f"({decided} AND f.v IS NOT TRUE)"))
         reason = literal("the source's filter has no result for this record")
-        return [Check(None, RejectType.EXPRESSION, "f IS NULL", "NULL", reason, True)]
+        unread = [cell.unparseable for cell in cells if cell.unparseable and not cell.column.validated]
+        return [Check(None, RejectType.EXPRESSION, f"({' OR '.join(['f IS NULL', *unread])})", "NULL", reason, True)]
 
     def _judge(self, checks: Sequence[Check]) -> None:
         rejecting = [check.condition for check in checks if check.rejecting]
