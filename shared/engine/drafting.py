@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,11 +17,12 @@ from shared.definitions.behaviour import ConditionalUpdate
 from shared.definitions.sync import SyncDefinition
 from shared.engine import reading
 from shared.engine.balances import planned_changes, planned_destination, planned_source
+from shared.engine.findings import emptied_columns, notes, skipped_cells
 from shared.engine.identity import sequence_start
+from shared.engine.keeping import keep_deleted_rows
 from shared.engine.plan import Manifest, PlannedColumn, store_rows
 from shared.engine.planning import Planner, Rules, create_id
 from shared.engine.preparing import Filters, record_filter
-from shared.engine.readback import readable_columns, without_annotations
 from shared.engine.reconciling import Found, compare, set_aside_repeated
 from shared.engine.rejecting import FLAGGED, Rejections
 from shared.engine.resolving import Resolver
@@ -203,7 +204,7 @@ class Drafter:
         )
         full = self.definition.behaviour.strategy == "full"
         planner.plan(id_sql=id_sql, drop=full and found.withheld is None)
-        self._keep_deleted_rows()
+        keep_deleted_rows(self.workspace, self.client, self.metadata.table)
         return ids
 
     def _ids(self, prepared: Prepared) -> str:
@@ -226,22 +227,6 @@ class Drafter:
             when=when,
             parameters={f"v_{name}": self.variables[name] for name in names},
         )
-
-    def _keep_deleted_rows(self) -> None:
-        """A deleted row is kept whole in the plan, so that it can be made again."""
-        rows = self.workspace.rows("SELECT id::VARCHAR FROM plan WHERE action = 'delete'")
-        ids = [str(row_id) for (row_id,) in rows]
-        for start in range(0, len(ids), _DELETED_AT_A_TIME):
-            some = ids[start : start + _DELETED_AT_A_TIME]
-            found = self.client.rows_by_id(self.metadata.table, some, readable_columns(self.metadata.table))
-            texts = [{"id": row_id, "row": without_annotations(row)} for row_id, row in found.items()]
-            path = next(iter(_spool(self.workspace, texts)))
-            self.workspace.run(
-                "UPDATE plan SET before = page.row::VARCHAR FROM read_json($files, columns = {id: 'UUID', row: 'JSON'},"
-                " format = 'array') page WHERE plan.id = page.id",
-                {"files": [str(path)]},
-            )
-            path.unlink()
 
     def _manifest(self, prepared: Prepared, staged: StagedSource, found: Found, ids: str) -> Manifest:
         forms = {target.name: target.form for target in prepared.mapping.targets}
@@ -283,55 +268,19 @@ class Drafter:
             removals=sum(planned.get(action, 0) for action in (Action.DELETE, Action.EXPIRE, Action.DEACTIVATE)),
             read=manifest.source.read,
             rejected=manifest.source.rejected,
-            emptied=self._emptied(prepared),
+            emptied=emptied_columns(self.workspace, prepared),
         )
-        return Draft(manifest, counts, self._skipped(prepared), self._notes(prepared, found, manifest.reported))
-
-    def _emptied(self, prepared: Prepared) -> dict[str, tuple[int, int]]:
-        """Per column: rows that would lose their value, and rows that have one."""
-        compared = prepared.mapping.compared
-        if not compared or not self.workspace.value("SELECT count(*) FROM plan WHERE action = 'update'"):
-            return {}
-        cleared = ", ".join(
-            f"count(*) FILTER ({reconcile.differs(t)} AND w.{identifier(t.name)} IS NULL)" for t in compared
+        return Draft(
+            manifest,
+            counts,
+            skipped_cells(self.workspace, prepared),
+            notes(self.workspace, prepared, found, manifest.reported),
         )
-        filled = ", ".join(f"count({identifier(target.name)})" for target in compared)
-        planned = "w.row_no IN (SELECT row_no FROM plan WHERE action = 'update')"
-        (lost,) = self.workspace.rows(f"SELECT {cleared} FROM pairs w WHERE {planned}")
-        (held,) = self.workspace.rows(f"SELECT {filled} FROM present")
-        pairs = zip(compared, lost, held, strict=True)
-        return {t.name: (a, b) for t, a, b in pairs if isinstance(a, int) and isinstance(b, int) and a}
-
-    def _skipped(self, prepared: Prepared) -> int:
-        absent = [
-            f"count(*) FILTER (ok AND {identifier(t.name + '?')})" for t in prepared.mapping.targets if t.may_be_absent
-        ]
-        return self.workspace.value(f"SELECT {' + '.join(absent)} FROM wanted") if absent else 0
-
-    def _notes(self, prepared: Prepared, found: Found, reported: int) -> tuple[str, ...]:
-        notes = []
-        if found.withheld and reconcile.can_drop(prepared) and found.dropped:
-            records = found.withheld.records
-            notes.append(
-                f"nothing is dropped: {records:,} rejected record(s) have a key that cannot be read, "
-                "so nobody can tell whose rows are missing from the source"
-            )
-        without_key = self.workspace.value("SELECT count(*) FROM present WHERE kh IS NULL")
-        if without_key and reconcile.can_drop(prepared):
-            notes.append(f"{without_key:,} row(s) without a sync key were kept")
-        if reported:
-            notes.append(f"{reported:,} record(s) break a rule that only reports; see the rejects list")
-        return tuple(notes)
 
 
 def _pair_column(name: str) -> str:
     side, _, column = name.partition(".")
     return f"w.{identifier(name)}" if side == "source" else f"w.{identifier('before.' + column)}"
-
-
-def _spool(workspace: Workspace, texts: Sequence[object]) -> Iterator[Path]:
-    for page in reading.as_pages([texts]):
-        yield workspace.spooled("deleted.json", page)
 
 
 def store(workspace: Workspace, draft: Draft, folder: Path) -> dict[str, Path]:

@@ -1,0 +1,49 @@
+"""What a draft tells beside its changes: columns it would empty, cells it skips, sentences for a person."""
+
+from __future__ import annotations
+
+from shared import reconcile
+from shared.engine.reconciling import Found
+from shared.engine.workspace import Workspace
+from shared.mapping.build import Prepared
+from shared.sql import identifier
+
+
+def emptied_columns(workspace: Workspace, prepared: Prepared) -> dict[str, tuple[int, int]]:
+    """Per column: rows that would lose their value, and rows that have one."""
+    compared = prepared.mapping.compared
+    if not compared or not workspace.value("SELECT count(*) FROM plan WHERE action = 'update'"):
+        return {}
+    cleared = ", ".join(
+        f"count(*) FILTER ({reconcile.differs(t)} AND w.{identifier(t.name)} IS NULL)" for t in compared
+    )
+    filled = ", ".join(f"count({identifier(target.name)})" for target in compared)
+    planned = "w.row_no IN (SELECT row_no FROM plan WHERE action = 'update')"
+    (lost,) = workspace.rows(f"SELECT {cleared} FROM pairs w WHERE {planned}")
+    (held,) = workspace.rows(f"SELECT {filled} FROM present")
+    pairs = zip(compared, lost, held, strict=True)
+    return {t.name: (a, b) for t, a, b in pairs if isinstance(a, int) and isinstance(b, int) and a}
+
+
+def skipped_cells(workspace: Workspace, prepared: Prepared) -> int:
+    """Cells of good records that were absent, so that they are neither written nor cleared."""
+    names = [target.name + "?" for target in prepared.mapping.targets if target.may_be_absent]
+    absent = [f"count(*) FILTER (ok AND {identifier(name)})" for name in names]
+    return workspace.value(f"SELECT {' + '.join(absent)} FROM wanted") if absent else 0
+
+
+def notes(workspace: Workspace, prepared: Prepared, found: Found, reported: int) -> tuple[str, ...]:
+    """Sentences for a person: what was held back, kept or only reported."""
+    sentences = []
+    if found.withheld and reconcile.can_drop(prepared) and found.dropped:
+        records = found.withheld.records
+        sentences.append(
+            f"nothing is dropped: {records:,} rejected record(s) have a key that cannot be read, "
+            "so nobody can tell whose rows are missing from the source"
+        )
+    without_key = workspace.value("SELECT count(*) FROM present WHERE kh IS NULL")
+    if without_key and reconcile.can_drop(prepared):
+        sentences.append(f"{without_key:,} row(s) without a sync key were kept")
+    if reported:
+        sentences.append(f"{reported:,} record(s) break a rule that only reports; see the rejects list")
+    return tuple(sentences)
