@@ -9,7 +9,7 @@ from typing import Protocol
 import click
 
 from shared.cli.draft import scalar
-from shared.definitions.reach import load_reach
+from shared.definitions.reach import load_local_reach
 
 _NEW_REACH = """# The operator's file: what the definitions in this folder may touch.
 # Local folders that sources may read, with everything below; relative to this file.
@@ -32,14 +32,15 @@ def reachable_path(syncs: Path, source: Path, *, agree: Agree) -> str:
     and what to add is said.
     """
     real = source.resolve()
-    _allow(syncs / "reach.yaml", real, agree)
+    _allow(syncs, real, agree)
     base = syncs.resolve().parent
     return (real.relative_to(base) if real.is_relative_to(base) else real).as_posix()
 
 
-def _allow(reach: Path, source: Path, agree: Agree) -> None:
-    if load_reach(reach).allows_path(source):
+def _allow(syncs: Path, source: Path, agree: Agree) -> None:
+    if load_local_reach(syncs).allows_path(source):
         return
+    reach = syncs / "reach.yaml"
     folder = _relative(source.parent, reach.resolve().parent)
     if not reach.exists() and agree(f"Definitions may read no folder yet. Allow {source.parent}?", default=True):
         reach.parent.mkdir(parents=True, exist_ok=True)

@@ -181,3 +181,15 @@ def load_reach(path: Path) -> Reach:
     reach = read_model(path, Reach)
     folders = tuple(str((path.parent / folder).resolve()) for folder in reach.folders)
     return reach.model_copy(update={"folders": folders})
+
+
+def load_local_reach(syncs: Path) -> Reach:
+    """The reach on one's own machine: what `reach.yaml` in the definitions' folder says, and the files beside it.
+
+    Operator and author are one person there, so sources may also read below the folder that holds the definitions'.
+
+    Raises:
+        DefinitionError: with all problems of the file.
+    """
+    reach = load_reach(syncs / "reach.yaml")
+    return reach.model_copy(update={"folders": (*reach.folders, str(syncs.resolve().parent))})

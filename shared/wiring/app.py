@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shared.definitions.catalogue import Catalogue
 from shared.definitions.connection import DataverseConnection
-from shared.definitions.reach import Reach, load_reach
+from shared.definitions.reach import load_local_reach
 from shared.definitions.resolving import resolve_variables
 from shared.definitions.sync import SyncDefinition
 from shared.engine.jobs import JobRunner
@@ -41,7 +41,7 @@ class LocalApp:
         settings = Settings.from_environment(environ)
         self._environ = environ
         self._base = syncs.resolve().parent
-        self._reach = _local_reach(load_reach(syncs / "reach.yaml"), self._base)
+        self._reach = load_local_reach(syncs)
         self._catalogue = Catalogue(syncs, self._reach, local=True)
         self._state = LocalState(state)
         self._secrets = EnvironmentSecrets(environ)
@@ -201,11 +201,6 @@ class LocalApp:
             secrets=self._secrets,
             spool=spool,
         )
-
-
-def _local_reach(reach: Reach, base: Path) -> Reach:
-    """On one's own machine files below the folder that holds the definitions' folder may be read as well."""
-    return reach.model_copy(update={"folders": (*reach.folders, str(base))})
 
 
 def _sync_of(connection: DataverseConnection) -> str:

@@ -82,7 +82,7 @@ def test_answers_come_from_the_person(folder: Path) -> None:
     answers = "\n".join(
         (
             *("Customers 2025.csv", "my-sync", "account", "https://org.crm4.dynamics.com", "my-sync--id"),
-            *("my-sync--pw", "", "n", "accountnumber", "-", "new_openedon", "name", "-", "accountnumber, name", ""),
+            *("my-sync--pw", "n", "accountnumber", "-", "new_openedon", "name", "-", "accountnumber, name", ""),
         )
     )
     result = call(MadeUpApp(), "init", "--json", answers=answers)
@@ -137,26 +137,37 @@ def test_a_wrong_answer_is_said(folder: Path, words: list[str], said: str) -> No
     assert list((folder / "syncs").glob("[!r]*.yaml")) == []
 
 
-def test_the_sources_folder_is_allowed_where_nothing_is_yet(folder: Path) -> None:
+def test_the_sources_folder_is_allowed_where_nothing_is_yet(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """A first reach file is written, so that the definition passes `check`, under the path it looks for."""
-    (folder / "in").mkdir()
-    (folder / "in" / "x.csv").write_text("a\n", encoding="utf-8")
-    call(MadeUpApp(), "init", "--source", "in/x.csv", "--entity", "account", "--yes")
+    outside = tmp_path_factory.mktemp("in") / "x.csv"
+    outside.write_text("a\n", encoding="utf-8")
+    call(MadeUpApp(), "init", "--source", str(outside), "--entity", "account", "--yes")
     source = load_sync(folder / "syncs" / "x.yaml").source
     assert isinstance(source, DelimitedSource)
-    assert source.path == "in/x.csv"
-    assert load_reach(folder / "syncs" / "reach.yaml").allows_path(folder / "in" / "x.csv")
+    assert source.path == outside.as_posix()
+    assert load_reach(folder / "syncs" / "reach.yaml").allows_path(outside)
     assert not load_reach(folder / "syncs" / "reach.yaml").allows_path(folder / "other.csv")
 
 
-def test_an_existing_reach_file_is_never_changed(folder: Path) -> None:
+def test_files_beside_the_definitions_need_no_entry(folder: Path) -> None:
+    """On one's own machine what lies below the folder of the definitions' folder may be read."""
+    result = call(MadeUpApp(), *BASIC, "--yes")
+    assert not (folder / "syncs" / "reach.yaml").exists()
+    assert "may not read" not in result.stderr
+
+
+def test_an_existing_reach_file_is_never_changed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """It is the operator's; what to add is said."""
     reach = folder / "syncs" / "reach.yaml"
     reach.parent.mkdir()
     reach.write_text("folders: [elsewhere]\n", encoding="utf-8")
-    result = call(MadeUpApp(), *BASIC, "--yes")
+    outside = tmp_path_factory.mktemp("in") / "x.csv"
+    outside.write_text("a\n", encoding="utf-8")
+    result = call(MadeUpApp(), "init", "--source", str(outside), "--entity", "account", "--yes")
     assert reach.read_text(encoding="utf-8") == "folders: [elsewhere]\n"
-    assert 'add ".." to `folders`' in result.stderr
+    assert f"Definitions may not read {outside.parent} yet" in result.stderr
 
 
 def test_a_local_destination_gives_out_its_own_tokens(folder: Path) -> None:
