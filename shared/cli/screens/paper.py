@@ -5,10 +5,27 @@ from __future__ import annotations
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+LEAST_WIDTH = 20
+"""However narrow the terminal, so many columns are left for words."""
+
 
 def say(out: Console, *parts: str | tuple[str, str]) -> None:
-    """One sentence, of plain parts and (text, style) pairs. The terminal breaks it, so that a file keeps it whole."""
-    out.print(Text.assemble(*parts), soft_wrap=True)
+    """One sentence or more, of plain parts and (text, style) pairs.
+
+    A terminal gets it broken between words, behind the line's own indent; a file gets it whole.
+    """
+    text = Text.assemble(*parts)
+    if not out.is_terminal:
+        out.print(text, soft_wrap=True)
+        return
+    for line in text.split("\n", allow_blank=True):
+        out.print(_broken(out, line), soft_wrap=True)
+
+
+def _broken(out: Console, line: Text) -> Text:
+    indent = len(line.plain) - len(line.plain.lstrip(" "))
+    lines = line[indent:].wrap(out, max(out.width - indent, LEAST_WIDTH)) if line.plain.strip() else [line]
+    return Text("\n").join(Text(" " * indent) + one for one in lines)
 
 
 def draw(out: Console, table: RenderableType) -> None:
