@@ -8,34 +8,26 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from shared.brakes import stops_apply
-from shared.dataverse.writing import ID_TAKEN
 from shared.definitions.behaviour import Brakes
-from shared.engine.identity import next_derivation
+from shared.engine.creating import Creator, RowWriter
 from shared.engine.plan import PlanFile, PlanRow
 from shared.engine.readback import Present, ReadBack, stands_as_after, stands_as_before
+from shared.errors import RetryError
 from shared.ports import OutcomeStore, ProgressListener
 from shared.values.changes import Action, ChunkOutcome, Outcome, OutcomeStatus, Write, WriteKind
 from shared.values.jobs import Brake, Phase, Progress
 
 CHUNK = 1000
 """Changes in one chunk: the most that one bulk call takes."""
-_OPEN = (OutcomeStatus.NOT_ATTEMPTED, OutcomeStatus.IN_DOUBT)
-_DERIVATIONS = 3
+OPEN = (OutcomeStatus.NOT_ATTEMPTED, OutcomeStatus.IN_DOUBT)
+"""Outcomes with which a change is not settled: another apply goes on with it."""
 _MOVED = "the row was changed after the plan was made; make a new plan to see what it holds now"
 _TAKEN = "a row with this key was created after the plan was made"
-
-
-class RowWriter(Protocol):
-    """Writes rows of one table (`dataverse.Writer`)."""
-
-    def write(self, kind: WriteKind, writes: Sequence[Write]) -> list[Outcome]:
-        """One outcome per write, in order."""
 
 
 Tally = Counter[tuple[Action, bool, OutcomeStatus]]
@@ -44,10 +36,11 @@ Tally = Counter[tuple[Action, bool, OutcomeStatus]]
 
 @dataclass(slots=True)
 class Applied:
-    """What an apply did. `brake` is set when it stopped in its course."""
+    """What an apply did. `brake` is set when it stopped in its course; `refused_before` counts for no brake again."""
 
     tally: Tally = field(default_factory=Counter)
     brake: Brake | None = None
+    refused_before: int = 0
 
     @property
     def refused(self) -> int:
@@ -79,13 +72,27 @@ class Applier:
             FailError: Dataverse refuses the whole job; chunks without an answer stay in doubt.
         """
         known = {chunk.chunk: chunk for chunk in self.outcomes.chunks(self.job_id)}
-        applied = Applied()
+        applied = Applied(refused_before=sum(map(_refused, known.values())))
         pool = ThreadPoolExecutor(self.parallel, thread_name_prefix="dynsync-apply")
         try:
             self._submit_all(pool, known, applied)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+        if sum(applied.tally.values()) < self.plan.total:
+            applied.tally = self.noted()
         return applied
+
+    def noted(self) -> Tally:
+        """What is known of all changes, earlier applies included: for an apply that did not come to its end."""
+        known = {chunk.chunk: chunk for chunk in self.outcomes.chunks(self.job_id) if chunk.answered}
+        tally: Tally = Counter()
+        for number, rows in enumerate(self._chunks()):
+            if number not in known:
+                continue
+            exceptions = {outcome.change: outcome.status for outcome in known[number].exceptions}
+            for row in rows:
+                tally[row.action, row.row_no is not None, exceptions.get(row.change, OutcomeStatus.DONE)] += 1
+        return tally
 
     def _submit_all(self, pool: ThreadPoolExecutor, known: Mapping[int, ChunkOutcome], applied: Applied) -> None:
         running: set[Future[list[tuple[PlanRow, Outcome]]]] = set()
@@ -110,7 +117,9 @@ class Applier:
     def _count(self, applied: Applied, outcomes: Iterable[tuple[PlanRow, Outcome]]) -> None:
         for row, outcome in outcomes:
             applied.tally[row.action, row.row_no is not None, outcome.status] += 1
-        applied.brake = applied.brake or stops_apply(self.brakes, refused=applied.refused, planned=self.plan.total)
+        applied.brake = applied.brake or stops_apply(
+            self.brakes, refused=applied.refused - applied.refused_before, planned=self.plan.total
+        )
         done = sum(applied.tally.values())
         self.progress(Progress(Phase.APPLY, done, self.plan.total, applied.refused))
 
@@ -140,11 +149,22 @@ class Applier:
     def _attempted(self, rows: list[PlanRow], *, in_doubt: bool) -> dict[int, Outcome]:
         """Send what is to be sent. In doubt or careful, the rows are read first, and written under that read's ETag."""
         if not in_doubt and not self.careful:
-            return self._written(rows, {})
+            return self._known(rows, self._written(rows, {}))
         present = self._present(rows)
         outcomes = self._settled(rows, present) if in_doubt else self._compared(rows, present)
         etags = {row_id: row.etag for row_id, row in present.items()}
-        return outcomes | self._written([row for row in rows if row.change not in outcomes], etags)
+        unsent = [row for row in rows if row.change not in outcomes]
+        return outcomes | self._known(unsent, self._written(unsent, etags))
+
+    def _known(self, rows: list[PlanRow], outcomes: dict[int, Outcome]) -> dict[int, Outcome]:
+        """The outcomes, after a look at the rows whose answer was lost; what stands as before stays in doubt."""
+        doubtful = [row for row in rows if outcomes[row.change].status is OutcomeStatus.IN_DOUBT]
+        if not doubtful:
+            return outcomes
+        try:
+            return outcomes | self._settled(doubtful, self._present(doubtful))
+        except RetryError:
+            return outcomes
 
     # ---- comparing with what stands there now
 
@@ -161,13 +181,28 @@ class Applier:
 
     def _settled(self, rows: list[PlanRow], present: Mapping[str, Present]) -> dict[int, Outcome]:
         """The in-doubt rule: as planned = done, as before = still to send, neither = conflict."""
+        if rows[0].action is Action.CREATE:
+            return self._settled_creates(rows, present)
         outcomes = {}
         for row in rows:
             now = present.get(row.id)
             if _is_done(self.plan, row, now):
                 outcomes[row.change] = Outcome(row.change, OutcomeStatus.DONE)
-            elif not _is_unsent(row, now):
+            elif now is None or not stands_as_before(row, now.values):
                 outcomes[row.change] = _conflict(row.change, _MOVED)
+        return outcomes
+
+    def _settled_creates(self, rows: list[PlanRow], present: Mapping[str, Present]) -> dict[int, Outcome]:
+        """A row with the id and the key is the one that was created; its second step may be missing."""
+        with self._lock:
+            taken = self.readback.taken([row for row in rows if row.id not in present])
+        outcomes = {change: _conflict(change, _TAKEN) for change in taken}
+        for row in rows:
+            now = present.get(row.id)
+            if now is None or not self.readback.same_key(row, now):
+                continue
+            if not row.later or stands_as_after(self.plan, row, now.values):
+                outcomes[row.change] = Outcome(row.change, OutcomeStatus.DONE)
         return outcomes
 
     def _present(self, rows: list[PlanRow]) -> dict[str, Present]:
@@ -181,43 +216,10 @@ class Applier:
         if not rows:
             return {}
         kind = write_kind(rows[0].action)
-        writes = [Write(row.change, row.id, row.after or "{}", etags.get(row.id)) for row in rows]
-        outcomes = {outcome.change: outcome for outcome in self.writer.write(kind, writes)}
         if kind is WriteKind.CREATE:
-            outcomes |= self._existing(rows, outcomes)
-            outcomes |= self._second_steps(rows, outcomes)
-        return outcomes
-
-    def _existing(self, rows: list[PlanRow], outcomes: Mapping[int, Outcome]) -> dict[int, Outcome]:
-        """A create that met its own id: the same key is an update, another key takes the next derivation."""
-        met = [row for row in rows if _met_its_id(outcomes[row.change])]
-        if not met:
-            return {}
-        with self._lock:
-            present = self.readback.rows([row.id for row in met])
-        ours = [row for row in met if row.id in present and self.readback.same_key(row, present[row.id])]
-        updates = [Write(row.change, row.id, row.after or "{}", present[row.id].etag) for row in ours]
-        settled = self.writer.write(WriteKind.UPDATE, updates) if updates else []
-        foreign = [row for row in met if row not in ours] if self.plan.manifest.ids == "derived" else []
-        return {outcome.change: outcome for outcome in [*settled, *self._derived_again(foreign)]}
-
-    def _derived_again(self, rows: list[PlanRow]) -> list[Outcome]:
-        ids = {row.change: row.id for row in rows}
-        outcomes: dict[int, Outcome] = {}
-        for _ in range(_DERIVATIONS):
-            if not rows:
-                break
-            ids |= {row.change: next_derivation(ids[row.change]) for row in rows}
-            writes = [Write(row.change, ids[row.change], row.after or "{}") for row in rows]
-            outcomes |= {outcome.change: outcome for outcome in self.writer.write(WriteKind.CREATE, writes)}
-            rows = [row for row in rows if _met_its_id(outcomes[row.change])]
-        return list(outcomes.values())
-
-    def _second_steps(self, rows: list[PlanRow], outcomes: Mapping[int, Outcome]) -> dict[int, Outcome]:
-        """What could not be written while the row was created; one outcome for both steps."""
-        created = [row for row in rows if row.later and outcomes[row.change].status is OutcomeStatus.DONE]
-        writes = [Write(row.change, row.id, row.later or "{}") for row in created]
-        return {outcome.change: outcome for outcome in self.writer.write(WriteKind.UPDATE, writes)} if writes else {}
+            return Creator(self.writer, self.readback, self._lock, self.plan.manifest.ids == "derived").create(rows)
+        writes = [Write(row.change, row.id, row.after or "{}", etags.get(row.id)) for row in rows]
+        return {outcome.change: outcome for outcome in self.writer.write(kind, writes)}
 
 
 def write_kind(action: Action) -> WriteKind:
@@ -231,12 +233,11 @@ def _settled_before(rows: list[PlanRow], noted: ChunkOutcome) -> dict[int, Outco
     """The outcomes of an answered chunk that are final; what was not attempted or is in doubt is open again."""
     exceptions = {outcome.change: outcome for outcome in noted.exceptions}
     outcomes = {row.change: exceptions.get(row.change, Outcome(row.change, OutcomeStatus.DONE)) for row in rows}
-    return {change: outcome for change, outcome in outcomes.items() if outcome.status not in _OPEN}
+    return {change: outcome for change, outcome in outcomes.items() if outcome.status not in OPEN}
 
 
-def _met_its_id(outcome: Outcome) -> bool:
-    """Whether a create was refused because a row with its id exists."""
-    return outcome.status is OutcomeStatus.REJECTED and (outcome.message or "").startswith(ID_TAKEN)
+def _refused(noted: ChunkOutcome) -> int:
+    return sum(outcome.status is OutcomeStatus.REJECTED for outcome in noted.exceptions)
 
 
 def _conflict(change: int, message: str) -> Outcome:
@@ -244,12 +245,6 @@ def _conflict(change: int, message: str) -> Outcome:
 
 
 def _is_done(plan: PlanFile, row: PlanRow, now: Present | None) -> bool:
-    if row.action is Action.DELETE:
-        return now is None
-    return now is not None and (stands_as_after(plan, row, now.values) if row.before or row.later else True)
-
-
-def _is_unsent(row: PlanRow, now: Present | None) -> bool:
-    if row.action is Action.CREATE:
-        return now is None or row.later is not None
-    return now is not None and stands_as_before(row, now.values)
+    if row.action is Action.DELETE or now is None:
+        return row.action is Action.DELETE and now is None
+    return stands_as_after(plan, row, now.values)

@@ -18,7 +18,7 @@ from shared.definitions.catalogue import definition_hash
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.unbuilt import unbuilt_parts
 from shared.engine import preparing
-from shared.engine.applying import Applied, Applier
+from shared.engine.applying import OPEN, Applied, Applier, Tally
 from shared.engine.balances import applied_destination, applied_source
 from shared.engine.drafting import Draft, Drafter, store
 from shared.engine.leasing import leased
@@ -220,19 +220,23 @@ class JobRunner:
             table = destination.client.table(plan.manifest.table)
             self._refuse_other_environment(job, plan, destination)
             readback = ReadBack(destination.client, table, plan, folder)
+            applier = Applier(
+                job_id=job.id,
+                plan=plan,
+                writer=destination.writer(table),
+                readback=readback,
+                outcomes=self._state,
+                brakes=definition.behaviour.brakes,
+                parallel=self._parallel(definition, destination),
+                careful=careful,
+                progress=start.progress,
+                cancelled=start.cancelled,
+            )
             try:
-                applied = Applier(
-                    job_id=job.id,
-                    plan=plan,
-                    writer=destination.writer(table),
-                    readback=readback,
-                    outcomes=self._state,
-                    brakes=definition.behaviour.brakes,
-                    parallel=self._parallel(definition, destination),
-                    careful=careful,
-                    progress=start.progress,
-                    cancelled=start.cancelled,
-                ).apply()
+                applied = applier.apply()
+            except BaseException:
+                self._save(_counted(job, plan.manifest, applier.noted()))
+                raise
             finally:
                 readback.close()
         seconds = (self._around.clock() - began).total_seconds()
@@ -254,15 +258,15 @@ class JobRunner:
             )
 
     def _after_apply(self, job: Job, manifest: Manifest, applied: Applied, *, cancelled: bool) -> Job:
-        job = replace(
-            job,
-            source=applied_source(manifest.source, applied.tally),
-            destination=applied_destination(manifest.destination, applied.tally),
-        )
+        job = _counted(job, manifest, applied.tally)
         if applied.brake:
             return self._await_approval(replace(job, brakes=(applied.brake,)))
         if cancelled:
             return self._end(job, JobState.CANCELLED, error="cancelled; what was not attempted is counted so")
+        lost = sum(n for (*_, status), n in applied.tally.items() if status in OPEN)
+        if lost:
+            error = f"Dataverse gave no answer for {lost:,} changes; `apply {job.id}` goes on with them"
+            return self._end(job, JobState.FAILED, error=error)
         troubled = any(n for (*_, status), n in applied.tally.items() if status is not OutcomeStatus.DONE)
         return self._finish(job, troubled=troubled or manifest.reported > 0)
 
@@ -278,6 +282,12 @@ class JobRunner:
     def _save(self, job: Job) -> Job:
         self._state.save(job)
         return job
+
+
+def _counted(job: Job, manifest: Manifest, tally: Tally) -> Job:
+    """The job with its balances after an apply."""
+    source, destination = applied_source(manifest.source, tally), applied_destination(manifest.destination, tally)
+    return replace(job, source=source, destination=destination)
 
 
 def _requests(destination: Destination) -> dict[str, int]:

@@ -84,7 +84,7 @@ class ReadBack:
         """The creates among `rows` whose sync key some row has by now, by change number."""
         names = self._plan.manifest.key
         columns = [self._table.columns[name] for name in names]
-        keys = {row.change: tuple(self._plan.sent_values(row).get(c.read_name) for c in columns) for row in rows}
+        keys = {row.change: self._key(row) for row in rows}
         complete = [key for key in keys.values() if None not in key]
         present = {
             self._comparable(tuple(found.get(column.read_name) for column in columns))
@@ -95,10 +95,13 @@ class ReadBack:
 
     def same_key(self, row: PlanRow, present: Present) -> bool:
         """Whether the row that stands there has the planned change's key."""
-        sent = self._plan.sent_values(row)
         names = [self._table.columns[name].read_name for name in self._plan.manifest.key]
-        ours = tuple(sent.get(name) for name in names)
-        return self._comparable(ours) == self._comparable(tuple(present.values.get(name) for name in names))
+        return self._comparable(self._key(row)) == self._comparable([present.values.get(name) for name in names])
+
+    def _key(self, row: PlanRow) -> tuple[object, ...]:
+        """The sync key of a planned create, by read names; an id stands beside the members that are sent."""
+        values = self._plan.sent_values(row) | {self._table.id_column: row.id}
+        return tuple(values.get(self._table.columns[name].read_name) for name in self._plan.manifest.key)
 
     def _comparable(self, key: Sequence[object]) -> tuple[str, ...]:
         accent_sensitive = self._plan.manifest.accent_sensitive

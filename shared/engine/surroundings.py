@@ -11,7 +11,7 @@ from typing import Protocol
 
 from shared.dataverse.client import DataverseClient
 from shared.definitions.sync import SyncDefinition
-from shared.engine.applying import RowWriter
+from shared.engine.creating import RowWriter
 from shared.engine.workspace import Limits
 from shared.ports import Clock, ProgressListener, Source, State
 from shared.values.tables import Table

@@ -1,0 +1,83 @@
+"""Creates rows under ids that were chosen before: an id that is taken is looked at, and never a row created twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.dataverse.writing import ID_TAKEN
+from shared.engine.identity import next_derivation
+from shared.engine.plan import PlanRow
+from shared.engine.readback import ReadBack
+from shared.values.changes import Outcome, OutcomeStatus, Write, WriteKind
+
+DERIVATIONS = 4
+"""Ids that are tried for one row before it is left to Dataverse's refusal."""
+
+
+class RowWriter(Protocol):
+    """Writes rows of one table (`dataverse.Writer`)."""
+
+    def write(self, kind: WriteKind, writes: Sequence[Write]) -> list[Outcome]:
+        """One outcome per write, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Creator:
+    """Creates the rows of one plan. `derived`: an id that a row with another key holds makes way for the next one.
+
+    `lock` guards `readback`.
+    """
+
+    writer: RowWriter
+    readback: ReadBack
+    lock: threading.Lock
+    derived: bool
+
+    def create(self, rows: Sequence[PlanRow]) -> dict[int, Outcome]:
+        """Both steps of each create; one outcome per change, by its number."""
+        ids = {row.change: row.id for row in rows}
+        outcomes = self._written(WriteKind.CREATE, rows, ids)
+        for _ in range(DERIVATIONS):
+            foreign = self._met(rows, ids, outcomes)
+            if not foreign or not self.derived:
+                break
+            ids |= {row.change: next_derivation(ids[row.change]) for row in foreign}
+            outcomes |= self._written(WriteKind.CREATE, foreign, ids)
+        created = [row for row in rows if row.later and outcomes[row.change].status is OutcomeStatus.DONE]
+        return outcomes | self._written(WriteKind.UPDATE, created, ids, later=True)
+
+    def _met(self, rows: Sequence[PlanRow], ids: Mapping[int, str], outcomes: dict[int, Outcome]) -> list[PlanRow]:
+        """Creates that met their own id: a row with the same key is updated; those with another key are returned."""
+        met = [row for row in rows if _met_its_id(outcomes[row.change])]
+        if not met:
+            return []
+        with self.lock:
+            present = self.readback.rows([ids[row.change] for row in met])
+        ours = [r for r in met if (found := present.get(ids[r.change])) and self.readback.same_key(r, found)]
+        etags = {row.change: present[ids[row.change]].etag for row in ours}
+        outcomes |= self._written(WriteKind.UPDATE, ours, ids, etags=etags)
+        return [row for row in met if row not in ours]
+
+    def _written(
+        self,
+        kind: WriteKind,
+        rows: Sequence[PlanRow],
+        ids: Mapping[int, str],
+        *,
+        etags: Mapping[int, str | None] | None = None,
+        later: bool = False,
+    ) -> dict[int, Outcome]:
+        versions = etags or {}
+        writes = [
+            Write(row.change, ids[row.change], (row.later if later else row.after) or "{}", versions.get(row.change))
+            for row in rows
+        ]
+        return {outcome.change: outcome for outcome in self.writer.write(kind, writes)} if writes else {}
+
+
+def _met_its_id(outcome: Outcome) -> bool:
+    """Whether a create was refused because a row with its id exists."""
+    return outcome.status is OutcomeStatus.REJECTED and (outcome.message or "").startswith(ID_TAKEN)

@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import cycle
+
+import pytest
+
+from shared.dataverse.transport import Transport
+from shared.engine.applying import Applier
+from shared.state import LocalState
+from shared.values.changes import Action
+from shared.values.jobs import Job, JobState
+from tests.e2e.conftest import World, closes
+
+SOURCE = """
+  type: delimited
+  path: accounts.csv
+  schema:
+    - { name: no, type: text }
+    - { name: name, type: text }
+    - { name: state, type: text }
+"""
+DESTINATION = """
+  entity: account
+  id_column: accountid
+  parallel: 1
+"""
+REST = """
+mappings:
+  - {{ source: no, target: {key} }}
+  - {{ source: name, target: name }}
+  - {{ source: state, target: statecode }}
+behaviour:
+  strategy: full
+  key: [{key}]
+  dropped: delete
+  brakes: {{ removals: null, updates: null, creates: null, rejects: null }}
+"""
+FIRST = [("A1", "One"), ("A2", "Two"), ("A3", "Three"), ("A4", "Four"), ("A5", "Five"), ("A6", "Six")]
+SECOND = [("A1", "1"), ("A2", "2"), ("A3", "3"), ("A7", "Seven"), ("A8", "Eight"), ("A9", "Nine")]
+OPEN_STATES = (JobState.AWAITING_APPROVAL, JobState.RUNNING, JobState.FAILED)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.engine.jobs.Applier", functools.partial(Applier, chunk_size=2))
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Transport, "wait", lambda _self, _seconds, **_: None)
+
+
+def write(world: World, records: list[tuple[str, str]], *, inactive: str = "") -> None:
+    lines = [f"{no},{name},{'Inactive' if no == inactive else 'Active'}\n" for no, name in records]
+    world.write("accounts.csv", "no,name,state\n" + "".join(lines))
+
+
+def begin(world: World, *, key: str = "accountnumber", rest: str = REST) -> None:
+    """Six rows from a first run, and a second file that creates, updates and deletes three each."""
+    world.define("accounts", source=SOURCE, destination=DESTINATION, rest=rest.format(key=key))
+    write(world, FIRST)
+    assert world.run("accounts").state is JobState.SUCCEEDED
+    write(world, SECOND, inactive="A9")
+    world.dataverse.clear_requests()
+
+
+def holds_second(world: World, key: str = "accountnumber") -> bool:
+    rows = sorted((str(r[key]), r["name"], r["statecode"]) for r in world.dataverse.rows("account"))
+    return rows == [(no, name, 1 if no == "A9" else 0) for no, name in SECOND]
+
+
+def kills(world: World, job: Job) -> Iterator[tuple[str, bool]]:
+    """Moments to die at, in turn, until the job has come to its end."""
+    for moment in cycle([("record", True), ("record", False), ("mark_sent", True), ("mark_sent", False)]):
+        if world.app.job(job.id).state not in OPEN_STATES:
+            return
+        yield moment
+
+
+def dying(method: Callable[..., None], *, before: bool) -> Callable[..., None]:
+    def called(*arguments: object) -> None:
+        if before:
+            raise Killed
+        method(*arguments)
+        raise Killed
+
+    return called
+
+
+def apply_and_die(world: World, job: Job, method: str, *, before: bool) -> None:
+    """Apply, and end the process at the next call of the store's `method`; the job stands as running, as it would."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalState, method, dying(getattr(LocalState, method), before=before))
+        try:
+            world.apply(job)
+        except Killed:
+            state = LocalState(world.folder / "state")
+            state.save(replace(state.get(job.id), state=JobState.RUNNING, error=None))
+
+
+@pytest.mark.parametrize("key", ["accountnumber", "new_externalkey"])
+def test_killed_again_and_again_it_ends_as_one_clean_run(world: World, key: str) -> None:
+    """Whatever instruction between two notes the process dies at, applying again ends as one clean run would."""
+    begin(world, key=key)
+    plan = world.plan("accounts")
+    assert plan.planned == {Action.CREATE: 3, Action.UPDATE: 3, Action.DELETE: 3}
+
+    deaths = 0
+    for method, before in kills(world, plan):
+        apply_and_die(world, plan, method, before=before)
+        deaths += 1
+
+    job = closes(world.app.job(plan.id))
+    assert deaths > 10
+    assert (job.state, job.source.created, job.source.updated, job.destination.deleted) == (JobState.SUCCEEDED, 3, 3, 3)
+    assert holds_second(world, key)
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
+@pytest.mark.parametrize("planned", [False, True])
+def test_cut_connections_neither_lose_nor_double(world: World, kind: str, planned: bool) -> None:
+    """Connections cut before or after the commit, at every kind of write, leave what one clean run leaves."""
+    begin(world)
+    plan = world.plan("accounts") if planned else None
+    for message in ("CreateMultiple", "UpdateMultiple", "ExecuteBatch"):
+        world.dataverse.inject({"kind": kind, "message": message, "count": 1})
+        world.dataverse.inject({"kind": kind, "path": "$batch", "count": 1})
+
+    job = closes(world.apply(plan) if plan else world.run("accounts"))
+
+    assert (job.state, job.source.created, job.source.updated, job.destination.deleted) == (JobState.SUCCEEDED, 3, 3, 3)
+    assert holds_second(world)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}, "code": "0x80072322", "count": 2},
+        {"kind": "status", "status": 503, "count": 2},
+        {"kind": "expire_tokens", "count": 1},
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_busy_or_forgetful_service_is_asked_again(world: World, fault: dict[str, object], method: str) -> None:
+    """Throttling, outages and expired tokens, while reading and while writing, change nothing but the time."""
+    begin(world)
+    for path in ("/accounts", "$batch"):
+        world.dataverse.inject({**fault, "method": method, "path": path})
+
+    job = closes(world.run("accounts"))
+
+    assert (job.state, job.error) == (JobState.SUCCEEDED, None)
+    assert holds_second(world)
+
+
+def test_a_job_that_fails_in_its_course_tells_what_it_did_and_goes_on(world: World) -> None:
+    """Refused as a whole half-way: the balances count what was done, and applying again does the rest."""
+    begin(world)
+    forbidden = {"status": 403, "code": "0x80040225", "text": "The user has been disabled."}
+    world.dataverse.inject({**forbidden, "message": "UpdateMultiple", "count": 100})
+
+    job = closes(world.run("accounts"))
+
+    # the third create has a second step, an update, which was refused: it is not settled
+    assert (job.state, job.source.created, job.source.not_attempted) == (JobState.FAILED, 2, 4)
+    assert job.destination.not_attempted == 3
+    assert "disabled" in str(job.error)
+    world.dataverse.application.faults.clear()
+    done = closes(world.apply(job))
+    assert (done.state, done.source.created, done.source.updated) == (JobState.SUCCEEDED, 3, 3)
+    assert holds_second(world)
+
+
+def test_a_brake_in_the_course_is_passed_by_approval(world: World) -> None:
+    """Refusals beyond the brake stop an apply in its course; a person lets it go on."""
+    rest = REST.replace("rejects: null", "rejects: 0%, at_least: 1").replace("dropped: delete", "dropped: ignore")
+    world.define("accounts", source=SOURCE, destination=DESTINATION, rest=rest.format(key="new_externalkey"))
+    bad = [(f"B{n}", "with a bell \a") for n in range(4)]
+    write(world, bad + [(f"C{n}", "good") for n in range(4)])
+
+    job = closes(world.run("accounts"))
+
+    assert (job.state, [brake.name for brake in job.brakes]) == (JobState.AWAITING_APPROVAL, ["rejects"])
+    assert (job.source.rejected, job.source.not_attempted) != (4, 0)
+    for _ in range(4):
+        if job.state is JobState.AWAITING_APPROVAL:
+            job = closes(world.apply(job))
+    assert (job.state, job.source.rejected, job.source.created) == (JobState.COMPLETED_WITH_ERRORS, 4, 4)
+
+
+def seeded_with_foreign_rows(world: World, *, ids: int) -> list[str]:
+    """A sync with derived ids whose one new row meets `ids` rows of other keys under its ids; gives those ids."""
+    rest = REST.format(key="new_externalkey").replace("dropped: delete", "dropped: ignore")
+    world.define("accounts", source=SOURCE, destination=DESTINATION, rest=rest)
+    world.write("accounts.csv", "no,name,state\nK1,Mine,Inactive\n")
+    (change,) = world.app.plan_sample(world.plan("accounts").id, limit=10)
+    taken = [str(change.row_id)]
+    world.dataverse.insert("account", [{"accountid": taken[0], "new_externalkey": "K1x", "name": "Other"}])
+    if ids == 2:
+        world.run("accounts")
+        mine = next(row for row in world.dataverse.rows("account") if row["new_externalkey"] == "K1")
+        world.edit("accounts", mine["accountid"], {"new_externalkey": "K1y", "name": "Third", "statecode": 0})
+        taken.append(str(mine["accountid"]))
+    return taken
+
+
+@pytest.mark.parametrize("ids", [1, 2])
+@pytest.mark.parametrize("method", ["record", "mark_sent"])
+def test_an_id_that_another_key_holds_makes_way_for_the_next(world: World, ids: int, method: str) -> None:
+    """An id of another key makes way for the next one: both steps go there, and a kill never doubles it."""
+    foreign = seeded_with_foreign_rows(world, ids=ids)
+    plan = world.plan("accounts")
+    apply_and_die(world, plan, method, before=method == "record")
+
+    job = closes(world.apply(plan))
+
+    assert (job.state, job.source.created) == (JobState.SUCCEEDED, 1)
+    rows = {str(row["accountid"]): row for row in world.dataverse.rows("account")}
+    mine = [row for row in rows.values() if row["new_externalkey"] == "K1"]
+    assert [(row["name"], row["statecode"]) for row in mine] == [("Mine", 1)]
+    assert all(rows[row_id]["statecode"] == 0 for row_id in foreign)
+    assert len(rows) == 1 + ids
+    world.dataverse.clear_requests()
+    assert world.run("accounts").source.unchanged == 1
+    assert world.writes() == []
