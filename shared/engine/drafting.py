@@ -126,7 +126,8 @@ class Drafter:
         self.workspace.run(
             f"CREATE OR REPLACE TABLE wanted AS {wanted_query(prepared.mapping, typed)}", typed.parameters
         )
-        rejections = Rejections(self.workspace, prepared.mapping)
+        staged_names = {column.label: column.name for column in self.definition.source.columns if not column.calculated}
+        rejections = Rejections(self.workspace, prepared.mapping, staged_names)
         rejections.malformed(staged.malformed)
         if self.workspace.value('SELECT count(*) FROM wanted WHERE "!rejected" OR "!reported"'):
             rejections.by_schema(self._typed(FLAGGED))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 
 from shared.columns import TypedSource
@@ -11,6 +12,7 @@ from shared.ports import MalformedRow
 from shared.sql import identifier, literal
 from shared.values.records import RejectType
 
+Staged = MappingOf[str, str]
 FOUND_LENGTH = 200
 """Characters of a refused value that are kept."""
 
@@ -26,10 +28,14 @@ _FATES = "CREATE OR REPLACE TABLE fates (row_no BIGINT, bucket VARCHAR)"
 
 
 class Rejections:
-    """The reject table of one job, and the fates of records that are neither written nor unchanged."""
+    """The reject table of one job, and the fates of records that are neither written nor unchanged.
 
-    def __init__(self, workspace: Workspace, mapping: Mapping) -> None:
+    `staged` gives each source column's name in the table `source`; calculated ones are not there.
+    """
+
+    def __init__(self, workspace: Workspace, mapping: Mapping, staged: Staged) -> None:
         self._workspace = workspace
+        self._staged = staged
         self._key = key_display(mapping.key_forms, "w")
         self._mapping = mapping
         workspace.run(_TABLE)
@@ -97,8 +103,8 @@ class Rejections:
         """)
 
     def _found(self, target: Target) -> str:
-        staged = self._workspace.columns("source")
-        texts = [f"s.{identifier(source.name)}::VARCHAR" for source in target.sources if source.name in staged]
+        names = [self._staged[source.name] for source in target.sources if source.name in self._staged]
+        texts = [f"s.{identifier(name)}::VARCHAR" for name in names]
         return f"left(concat_ws(' | ', {', '.join(texts)}), {FOUND_LENGTH})" if texts else "NULL"
 
     def reject(self, condition: str, type_: RejectType, column: str | None, reason: str) -> int:

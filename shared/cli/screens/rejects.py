@@ -29,6 +29,7 @@ class Cause:
     count: int = 0
     rows: list[int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
 
     def add(self, reject: Reject) -> None:
         """Count one more, and keep it as an example while there are few."""
@@ -37,6 +38,8 @@ class Cause:
             self.rows.append(reject.row)
         if reject.key is not None and len(self.keys) < EXAMPLES and reject.key not in self.keys:
             self.keys.append(reject.key)
+        if reject.found and len(self.found) < EXAMPLES and reject.found not in self.found:
+            self.found.append(reject.found)
 
 
 def pattern(reason: str) -> str:
@@ -77,7 +80,8 @@ def _print_cause(out: Console, cause: Cause) -> None:
     say(out, (f"{cause.count:>8,}  ", "bold"), (cause.type, "bold red"), where, (kept, "dim"))
     first = "" if cause.count == 1 or not _PARTICULARS.search(cause.reason) else "for example: "
     say(out, f"          {first}{cut(safe(cause.reason), 300)}")
-    for title, examples in (("records", [f"{row:,}" for row in cause.rows]), ("keys", cause.keys)):
+    shown = (("found  ", cause.found), ("records", [f"{row:,}" for row in cause.rows]), ("keys   ", cause.keys))
+    for title, examples in shown:
         if examples:
             more = ", …" if cause.count > len(examples) else ""
             texts = ", ".join(cut(safe(example), 60) for example in examples)
