@@ -193,17 +193,20 @@ class Applier:
         return outcomes
 
     def _settled_creates(self, rows: list[PlanRow], present: Mapping[str, Present]) -> dict[int, Outcome]:
-        """A row with the id and the key is the one that was created; its second step may be missing."""
+        """A row with the id and the key is the one that was created; a missing second step is made up for."""
         with self._lock:
             taken = self.readback.taken([row for row in rows if row.id not in present])
         outcomes = {change: _conflict(change, _TAKEN) for change in taken}
+        begun: list[PlanRow] = []
         for row in rows:
             now = present.get(row.id)
             if now is None or not self.readback.same_key(row, now):
                 continue
             if not row.later or stands_as_after(self.plan, row, now.values):
                 outcomes[row.change] = Outcome(row.change, OutcomeStatus.DONE)
-        return outcomes
+            else:
+                begun.append(row)
+        return outcomes | self._creator.finish(begun)
 
     def _present(self, rows: list[PlanRow]) -> dict[str, Present]:
         ids = [row.id for row in rows]
@@ -217,9 +220,13 @@ class Applier:
             return {}
         kind = write_kind(rows[0].action)
         if kind is WriteKind.CREATE:
-            return Creator(self.writer, self.readback, self._lock, self.plan.manifest.ids == "derived").create(rows)
+            return self._creator.create(rows)
         writes = [Write(row.change, row.id, row.after or "{}", etags.get(row.id)) for row in rows]
         return {outcome.change: outcome for outcome in self.writer.write(kind, writes)}
+
+    @property
+    def _creator(self) -> Creator:
+        return Creator(self.writer, self.readback, self._lock, self.plan.manifest.ids == "derived")
 
 
 def write_kind(action: Action) -> WriteKind:

@@ -49,6 +49,10 @@ class Creator:
         created = [row for row in rows if row.later and outcomes[row.change].status is OutcomeStatus.DONE]
         return outcomes | self._written(WriteKind.UPDATE, created, ids, later=True)
 
+    def finish(self, rows: Sequence[PlanRow]) -> dict[int, Outcome]:
+        """The second step of rows that an earlier attempt created."""
+        return self._written(WriteKind.UPDATE, rows, {row.change: row.id for row in rows}, later=True)
+
     def _met(self, rows: Sequence[PlanRow], ids: Mapping[int, str], outcomes: dict[int, Outcome]) -> list[PlanRow]:
         """Creates that met their own id: a row with the same key is updated; those with another key are returned."""
         met = [row for row in rows if _met_its_id(outcomes[row.change])]
