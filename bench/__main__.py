@@ -1,25 +1,23 @@
-"""Runs the measurements: every module `bench/measure_*.py`, or those named (`python -m bench reconcile`)."""
+"""Runs the measurements: every `bench/measure_*.py`, or one with options (`python -m bench engine --rows 10m`)."""
 
 from __future__ import annotations
 
-import runpy
+import importlib
 import sys
 from pathlib import Path
 
 
-def main(names: list[str]) -> int:
-    """Run the measurements named, or all; 1 when a name is unknown."""
-    known = {path.stem.removeprefix("measure_"): path for path in sorted(Path(__file__).parent.glob("measure_*.py"))}
-    unknown = [name for name in names if name not in known]
-    if unknown or not known:
-        print(
-            f"No such measurement: {', '.join(unknown) or 'none is written yet'}. Known: {', '.join(known) or 'none'}."
-        )
+def main(arguments: list[str]) -> int:
+    """Run the measurement named, with its options, or all; 1 when a limit was broken or the name is unknown."""
+    known = sorted(path.stem.removeprefix("measure_") for path in Path(__file__).parent.glob("measure_*.py"))
+    if arguments and arguments[0] not in known:
+        print(f"No such measurement: {arguments[0]}. Known: {', '.join(known) or 'none'}.")
         return 1
-    for name in names or known:
+    good = True
+    for name in arguments[:1] or known:
         print(f"\n== {name}")
-        runpy.run_path(str(known[name]), run_name="__main__")
-    return 0
+        good &= importlib.import_module(f"bench.measure_{name}").main(arguments[1:]) == 0
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

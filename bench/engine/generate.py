@@ -84,7 +84,7 @@ def make(data: DataSet) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"SET memory_limit = '4GB'; SET temp_directory = '{WORK / 'spill'}'")
         counts = _records(connection, data)
-        for name in (CHANGED, UNCHANGED):
+        for name in (CHANGED, UNCHANGED) if data.whole else (CHANGED,):
             _pages(connection, data, name, select)
     data.manifest.write_text(json.dumps({"made": wanted, "counts": counts}, indent=1))
 
@@ -104,11 +104,11 @@ def _records(connection: duckdb.DuckDBPyConnection, data: DataSet) -> dict[str, 
     source, changed = data.source("parquet"), data.destination(CHANGED)
     fetched = connection.execute
     fetched(f"CREATE OR REPLACE TEMP VIEW records AS {_between(new, data.rows + new)}")
-    fetched(
-        f"COPY (SELECT i, {COLUMNS} FROM records ORDER BY hash(i)) TO '{data.destination(UNCHANGED)}' (COMPRESSION zstd)"
-    )
-    fetched(f"COPY (SELECT {COLUMNS} FROM '{data.destination(UNCHANGED)}') TO '{source}' (COMPRESSION zstd)")
-    fetched(f"COPY (SELECT {COLUMNS} FROM '{source}') TO '{data.source('csv')}' (HEADER)")
+    unchanged = data.destination(UNCHANGED)
+    fetched(f"COPY (SELECT i, {COLUMNS} FROM records ORDER BY hash(i)) TO '{unchanged}' (COMPRESSION zstd)")
+    fetched(f"COPY (SELECT {COLUMNS} FROM '{unchanged}') TO '{source}' (COMPRESSION zstd)")
+    if data.whole:
+        fetched(f"COPY (SELECT {COLUMNS} FROM '{source}') TO '{data.source('csv')}' (HEADER)")
     fetched(f"CREATE OR REPLACE TEMP VIEW records AS {_between(0, data.rows)}")
     fetched(f"COPY ({OLD_VALUES}) TO '{changed}' (COMPRESSION zstd)")
     differs = " OR ".join(f"s.{name} IS DISTINCT FROM d.{name}" for name in COLUMNS.split(", "))

@@ -21,6 +21,11 @@ class DataSet:
     rows: int
 
     @property
+    def whole(self) -> bool:
+        """Whether CSV and the unchanged destination are made too; they are not for the largest sizes."""
+        return self.rows <= 2_000_000
+
+    @property
     def folder(self) -> Path:
         return WORK / f"rows-{self.rows}"
 

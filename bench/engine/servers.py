@@ -8,6 +8,7 @@ under a pid file of its own and its log counts requests and bytes.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+from isal import igzip
 
 from bench.engine import recording
 from bench.engine.layout import CHANGED, REPOSITORY, SINK_PORT, UNCHANGED, WORK, DataSet, origin, port
@@ -150,8 +152,6 @@ def _prepare(data: DataSet) -> None:
 
 
 def _gzip(source: Path, target: Path) -> None:
-    from isal import igzip
-
     target.write_bytes(igzip.compress(source.read_bytes()))
 
 
@@ -188,8 +188,6 @@ def _escaped(text: str) -> str:
 
 
 def _is_root() -> bool:
-    import os
-
     return os.geteuid() == 0
 
 

@@ -1,4 +1,4 @@
-"""Answers CreateMultiple as the service does: with the ids that were sent. Usage: `python -m bench.engine.sink PORT`."""
+"""Answers CreateMultiple as the service does, with the ids. Usage: `python -m bench.engine.sink PORT`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Sink(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """nginx keeps the log."""
 
 
