@@ -26,7 +26,7 @@ def main() -> int:
     try:
         _play(given.folder.resolve(), given.records, paper, keep=given.keep)
     except DemoError as problem:
-        console(stderr=True).print(f"\nThe demo stopped: {problem}", style="bold red", soft_wrap=True)
+        Paper(console(stderr=True)).stop(str(problem))
         return FAILED
     except KeyboardInterrupt:
         paper.tell("Stopped. Nothing is left running.")

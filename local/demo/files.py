@@ -33,9 +33,11 @@ BROKEN = len(_FAULTS) + 2
 
 @dataclass(frozen=True, slots=True)
 class YearLater:
-    """The file of a year later, and how many of its records are what."""
+    """The file of a year later, and how many of its records are what; `risen` is the code of a city that grew into
+    the next size class."""
 
     records: list[Record]
+    risen: str
     new: int
     changed: int
     dropped: int
@@ -58,15 +60,22 @@ def year_later(cities: Sequence[Record]) -> YearLater:
     faulty = {
         _CHANGED_EVERY // 2 + number * (len(listed) // len(_FAULTS)): _FAULTS[number] for number in range(len(_FAULTS))
     }
+    risen = _largest_below([city for number, city in enumerate(listed) if number and number not in faulty])
     records, changed = [], 0
     for number, city in enumerate(listed):
         column, value = faulty.get(number, ("", ""))
-        grown = not column and number % _CHANGED_EVERY == 1
+        grown = not column and (number % _CHANGED_EVERY == 1 or city["code"] == risen)
         changed += grown
         records.append({**city, column: value} if column else _grown(city) if grown else city)
     twin = listed[0]
     dropped = len(first_file(cities)) - len(listed)
-    return YearLater([*records, *new, _grown(twin)], len(new), changed, dropped)
+    return YearLater([*records, *new, _grown(twin)], risen, len(new), changed, dropped)
+
+
+def _largest_below(cities: Sequence[Record], class_begins: int = 100_000) -> str:
+    """The code of the largest city that is not yet of the next size class."""
+    below = [city for city in cities if int(city["population"]) < class_begins]
+    return max(below, key=lambda city: int(city["population"]))["code"]
 
 
 def _is_new(number: int) -> bool:

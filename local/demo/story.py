@@ -106,6 +106,11 @@ class Story:
         )
         self.paper.tell("The broken records were set aside and did not hold up their neighbours. Which, and why:")
         self._run("rejects", held.id, ends=CLEAN)
+        self.paper.tell(
+            "Every job stays readable, with its plan. Here is one city that grew beyond 100,000 inhabitants: its size "
+            "class changed with it. Both balances close: each record read, and each row, is accounted for."
+        )
+        self._run("show", held.id, "--changes", "--key", later.risen, ends=CLEAN)
 
     def _torn(self, later: YearLater) -> None:
         write_records(self.folder / "cities.csv", later.records[len(later.records) // 12 :])
@@ -116,6 +121,7 @@ class Story:
         )
         job = self._run("run", "cities", ends=WITH_REJECTS)
         _demand(job.destination.deleted == 0 < job.destination.kept, "rows were removed although keys cannot be read")
+        write_records(self.folder / "cities.csv", later.records)
 
     # ---- how a step is told
 
@@ -165,7 +171,7 @@ def ending(story: Story, *, keep: bool) -> None:
     paper.tell(f"Everything is in {folder}:")
     paper.rows(
         [
-            ("cities.csv", "the source file, as it is now"),
+            ("cities.csv", "the source file: whole again, and a year later"),
             ("syncs/cities.yaml", "the definition: read it, change it"),
             (".dynsync/jobs", "every job's plan and rejects"),
             ("dataverse.db", "the rows of the local Dataverse (SQLite)"),

@@ -30,6 +30,10 @@ class Paper:
         """A command, as it is typed."""
         self._say(Text.assemble(("\n$ ", "bold green"), (line, "bold")))
 
+    def stop(self, why: str) -> None:
+        """The end, before its time."""
+        self._say(Text("\n" + textwrap.fill(f"The demo stopped: {why}", self._out.width), style="bold red"))
+
     def verdict(self, text: str) -> None:
         """What came of it, in one line."""
         width = min(self._out.width, _WIDEST)

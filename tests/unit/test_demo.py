@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from local.demo import picture
 from local.demo.files import BROKEN, first_file, tear, write_records, year_later
 from local.demo.places import Record, places
 from local.demo.scripts import own_script_name
@@ -62,6 +63,8 @@ def test_the_file_of_a_year_later_is_what_the_story_says(cities: list[Record]) -
     assert same == later.unchanged + 1, "one of the two records that share a key is as it was"
     assert later.unchanged + later.new + later.changed + BROKEN == len(codes)
     assert BROKEN == 12
+    (risen,) = [city for city in later.records if city["code"] == later.risen]
+    assert int(before[later.risen]["population"]) < 100_000 <= int(risen["population"])
 
 
 def test_a_torn_file_has_two_lines_without_a_code(tmp_path: Path, cities: list[Record]) -> None:
@@ -108,3 +111,14 @@ def test_only_its_own_folder_is_cleared(tmp_path: Path) -> None:
     assert (own / "cities.csv").exists()
     with cleared(own):
         assert not (own / "cities.csv").exists()
+
+
+def test_a_picture_shows_what_a_terminal_shows_in_the_end() -> None:
+    """Bars that are drawn over and over in the same place stand there once; an excerpt has its own lines only."""
+    written = (
+        "$ run\n\x1b[?25l\rone 1\nten 0\r\x1b[2K\x1b[1A\x1b[2Kone 2\nten \x1b[32m9\x1b[0m\n\x1b[?25hdone\n2. next\n"
+    )
+    shown = picture._screen(written)
+    assert shown == ["$ run", "one 2", "ten \x1b[32m9\x1b[0m", "done", "2. next", ""]
+    assert list(picture._between(shown, r"one", r"2\. ")) == shown[1:4]
+    assert "one&#160;2" in picture._svg(shown, "test")
