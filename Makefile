@@ -9,7 +9,7 @@ help: ## list the targets
 setup: ## make .venv with all requirements (every other target does it by itself)
 	@tools/set-up
 
-demo: setup ## a whole story against a local Dataverse: run, plan, apply, rejects, a brake
+demo: setup ## 34,000 cities into a local Dataverse, step by step; KEEP=1 keeps it running at the end
 	@$(PYTHON_HERE) -m local.demo $(if $(KEEP),--keep)
 
 serve: setup ## start the local Dataverse (the host with timers, queues and pages is not built yet)
