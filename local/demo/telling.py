@@ -44,7 +44,7 @@ class Paper:
         width = max(len(left) for left, _ in pairs)
         self._say(Text(""))
         for left, right in pairs:
-            self._say(Text.assemble("  ", (left.ljust(width), "bold"), "  ", right))
+            self._say(Text.assemble("  ", (left.ljust(width) if right else left, "bold"), "  " if right else "", right))
 
     def _say(self, text: Text) -> None:
         self._out.print(text, soft_wrap=True)
