@@ -98,7 +98,7 @@ class Story:
         held = self._run("run", "cities", ends=WAITS)
         _demand([brake.name for brake in held.brakes] == ["removals"], f"the brakes are {held.brakes}, not removals")
         self.paper.tell(
-            "\nThe small cities are meant to go. A person looks at the plan and approves: exactly it is carried out."
+            "The small cities are meant to go. A person looks at the plan and approves: exactly it is carried out."
         )
         self._run("apply", held.id, ends=WITH_REJECTS)
         self._counts(
