@@ -129,10 +129,11 @@ class Planner:
 
     def _create_members(self) -> tuple[str, str]:
         body, later = [], []
+        state = next((t for t in self._mapping.targets if t.form.column.kind is ColumnKind.STATE), None)
         for target in self._mapping.targets:
             if target.name == self._mapping.id_column:
                 continue
-            second = _second_step(target)
+            second = _second_step(target, state)
             body.append(_new_member(target, f"NOT ({second})" if second else "TRUE"))
             if second:
                 later.append(_new_member(target, second))
@@ -261,14 +262,20 @@ def _new_member(target: Target, condition: str) -> str:
     return f"CASE WHEN {' AND '.join(tests)} THEN ',' || {reconcile.member(target)} ELSE '' END"
 
 
-def _second_step(target: Target) -> str | None:
-    """SQL: this cell cannot be written while the row is created (an inactive state is set afterwards)."""
+def _second_step(target: Target, state: Target | None) -> str | None:
+    """SQL: this cell cannot be written while the row is created. A row is born active; its state is set afterwards.
+
+    `state` is the mapped state, when there is one: a status reason goes along with an inactive state.
+    """
     value = f"w.{identifier(target.name)}"
-    if target.form.column.kind is ColumnKind.STATE:
+    kind = target.form.column.kind
+    if kind is ColumnKind.STATE:
         return f"coalesce({value} <> 0, FALSE)"
-    if target.form.column.kind is ColumnKind.STATUS:
+    if kind is ColumnKind.STATUS:
         inactive = [str(option.value) for option in target.form.column.options if option.state not in (0, None)]
-        return f"coalesce({value} IN ({', '.join(inactive)}), FALSE)" if inactive else None
+        tests = [f"{value} IN ({', '.join(inactive)})"] if inactive else []
+        tests += [f"w.{identifier(state.name)} <> 0"] if state else []
+        return " OR ".join(f"coalesce({test}, FALSE)" for test in tests) or None
     if not target.form.column.creatable:
         return f"{value} IS NOT NULL"
     return None

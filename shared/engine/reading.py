@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -103,4 +104,10 @@ def as_pages(lists: Iterable[Sequence[object]]) -> Iterator[bytes]:
 def keys(workspace: Workspace, names: Sequence[str], where: str) -> Iterator[Row]:
     """The sync keys of the records for which `where` (SQL over `wanted w`) holds, as Python values."""
     columns = ", ".join(f"w.{identifier(name)}" for name in names)
-    yield from workspace.rows(f"SELECT DISTINCT {columns} FROM wanted w WHERE {where}")
+    for row in workspace.rows(f"SELECT DISTINCT {columns} FROM wanted w WHERE {where}"):
+        yield tuple(map(in_utc, row))
+
+
+def in_utc(value: object) -> object:
+    """The workspace's instants are in UTC without saying so; here they say so."""
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value

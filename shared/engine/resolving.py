@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.canonical import key_form, page_type, settle
 from shared.columns import TypedSource
 from shared.dataverse.client import DataverseClient
-from shared.engine.reading import as_pages, load
+from shared.engine.reading import as_pages, in_utc, load
 from shared.engine.workspace import Row, Workspace
 from shared.mapping.build import Prepared
 from shared.mapping.cells import cell
@@ -66,7 +66,7 @@ class Resolver:
             tests.append(f"{entity_value(link.entity_source)} = {literal(table.name)}")
         sql = f"SELECT DISTINCT {values} FROM ({self.source.query}) WHERE {' AND '.join(tests)} LIMIT {FEW_VALUES + 1}"
         found = self.workspace.rows(sql, self.source.parameters)
-        return found if len(found) <= FEW_VALUES else None
+        return [tuple(map(in_utc, row)) for row in found] if len(found) <= FEW_VALUES else None
 
     def _select(self, link: LinkTable, table: Table) -> str:
         types: Mapping[str, str] = {table.id_column: "UUID"} | {

@@ -41,6 +41,8 @@ def _complaint(statement: str) -> str | None:
             _database().execute(statement).fetchall()
         except duckdb.Error as error:
             return _words(error)
+        except UnicodeDecodeError:  # some masks make DuckDB cut a sign in two
+            return "DuckDB takes no such sign here"
     return None
 
 

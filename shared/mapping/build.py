@@ -11,12 +11,13 @@ from shared.canonical import MONEY_SCALE, Form, form_of
 from shared.columns import TypedColumn
 from shared.definitions.mapping import ColumnMapping, EntityFromColumn, Link
 from shared.definitions.sync import SyncDefinition
-from shared.expressions import Expression, parse
+from shared.expressions import Expression, ExpressionError, parse
+from shared.expressions.probe import result_type
 from shared.mapping.cells import Cell, accepted_types, cell
 from shared.mapping.compose import Mapping, Target
 from shared.mapping.links import LinkSide, LinkTable, link_cell
 from shared.mapping.removals import Removal, removal_of
-from shared.sql import literal
+from shared.sql import identifier, literal
 from shared.values.problems import Problem, Severity
 from shared.values.tables import Column, ColumnKind, Environment, Table
 
@@ -76,7 +77,7 @@ class Builder:
             return None
         on_null = mapping.on_null or self.definition.destination.on_null
         made = link_cell(link) if link else cell(form, sources[0])
-        key = mapping.target in self.definition.behaviour.key
+        key = mapping.target in sync_key(self.definition)
         feeding = (*sources, link.entity_source) if link and link.entity_source else tuple(sources)
         return Target(form, feeding, made, link, keep_null=on_null == "keep", key=key)
 
@@ -165,6 +166,12 @@ class Builder:
         return tuple(sides)
 
 
+def sync_key(definition: SyncDefinition) -> tuple[str, ...]:
+    """The sync key's columns as the mappings spell them; the definition may write them in other letters."""
+    spelled = {mapping.target.casefold(): mapping.target for mapping in definition.mappings}
+    return tuple(spelled.get(name.casefold(), name) for name in definition.behaviour.key)
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """A remedy that offers the names most like `name`."""
     close = difflib.get_close_matches(name.lower(), list(names), n=3, cutoff=0.5)
@@ -193,7 +200,7 @@ def prepare(
     action = definition.behaviour.action_column
     mapping = Mapping(
         targets=tuple(targets),
-        key=tuple(definition.behaviour.key),
+        key=sync_key(definition),
         id_column=metadata.table.id_column,
         accent_sensitive=metadata.environment.accent_sensitive,
         action=columns[action] if action else None,
@@ -229,7 +236,9 @@ def _by_currency(builder: Builder, targets: list[Target]) -> list[Target]:
         if column.kind is not ColumnKind.MONEY or column.precision_source != 2:
             return target
         value = target.cell.value
-        cases = " ".join(f"WHEN {literal(id_)}::UUID THEN round({value}, {digits})" for id_, digits in known)
+        cases = " ".join(
+            f"WHEN {literal(id_)}::UUID THEN round({value}, {digits})::{target.form.sql_type}" for id_, digits in known
+        )
         if not cases:
             return target
         return replace(target, cell=replace(target.cell, value=f"CASE {currency.cell.value} {cases} ELSE {value} END"))
@@ -252,7 +261,7 @@ def _check_ids(builder: Builder) -> None:
 
 
 def _check_key(builder: Builder, targets: Sequence[Target]) -> None:
-    table, key = builder.metadata.table, tuple(builder.definition.behaviour.key)
+    table, key = builder.metadata.table, sync_key(builder.definition)
     for number, name in enumerate(key):
         target = next((target for target in targets if target.name == name), None)
         if target and target.form.column.kind in (ColumnKind.MEMO, ColumnKind.CHOICES, ColumnKind.MONEY):
@@ -274,9 +283,29 @@ def _condition(
     table = builder.metadata.table
     known = {f"source.{name}" for name in builder.columns}
     known |= {f"target.{c.name}" for c in table.columns.values() if c.kind is not ColumnKind.UNSUPPORTED and c.readable}
-    when = parse(changed.when, columns=known, variables=builder.definition.variables)
+    mapped = {target.name: target.form for target in targets}
+    try:
+        when = parse(changed.when, columns=known, variables=builder.definition.variables)
+        looked_at = {
+            name[7:]: _looked_at(name[7:], mapped, table) for name in when.columns if name.startswith("target.")
+        }
+        _check_types(when, builder.columns, looked_at)
+    except ExpressionError as error:
+        found, _, remedy = str(error).partition("; ")
+        builder.note("behaviour.changed.when", found, remedy)
+        return None, (), ()
     watched = tuple(builder.columns[name[7:]] for name in sorted(when.columns) if name.startswith("source."))
-    mapped = {target.name for target in targets}
-    looked_at = sorted(name[7:] for name in when.columns if name.startswith("target."))
-    extra = tuple(form_of(table.columns[name]) for name in looked_at if name not in mapped)
-    return when, watched, extra
+    return when, watched, tuple(looked_at[name] for name in sorted(looked_at) if name not in mapped)
+
+
+def _looked_at(name: str, mapped: MappingOf[str, Form], table: Table) -> Form:
+    return mapped.get(name) or form_of(table.columns[name])
+
+
+def _check_types(when: Expression, columns: MappingOf[str, TypedColumn], forms: MappingOf[str, Form]) -> None:
+    """Let DuckDB look at the condition while nothing is read yet."""
+    types = {f"source.{name}": column.sql_type for name, column in columns.items()}
+    types |= {f"target.{name}": form.sql_type for name, form in forms.items()}
+    result = result_type(when.sql(identifier), types=types, parameters={f"v_{name}": "" for name in when.variables})
+    if result not in ("BOOLEAN", '"NULL"'):
+        raise ExpressionError(f"a condition gives true or false, this gives a {result}; compare it with something")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
@@ -17,11 +18,18 @@ def source_kinds(definition: SyncDefinition) -> dict[str, str]:
     """Every source column by the name the definition knows it by, and its type."""
     return {column.label: column.type for column in definition.source.columns}
 
+_TARGET = re.compile(r"\btarget\.([a-z_][a-z0-9_]*)")
+
 
 def condition_columns(definition: SyncDefinition) -> dict[str, str]:
-    """What `changed: { when: … }` may name: `source.<column>` with its type, and `target.<column>`, type unknown."""
+    """What `changed: { when: … }` may name: `source.<column>` with its type, and `target.<column>`, type unknown.
+
+    A target column need not be mapped; whether the table has it is seen when Dataverse is asked.
+    """
     kinds = {f"source.{name}": kind for name, kind in source_kinds(definition).items()}
-    targets = [mapping.target for mapping in definition.mappings]
+    changed = definition.behaviour.changed
+    targets = [] if isinstance(changed, str) else _TARGET.findall(changed.when)
+    targets += [mapping.target for mapping in definition.mappings]
     return kinds | {f"target.{name}": "unknown" for name in [*targets, definition.destination.id_column]}
 
 
