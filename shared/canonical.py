@@ -64,13 +64,21 @@ def form_of(column: Column, *, money_scale: int | None = None) -> Form:
         return Form(column, "DATE" if date_only else "TIMESTAMP")
     if kind is ColumnKind.MONEY:
         scale = min(_money_scale(column, money_scale), MONEY_SCALE)
-        return Form(column, f"DECIMAL(38,{scale})", scale)
+        return Form(column, _decimal(column, scale), scale)
     scale = column.precision if column.precision is not None else 10
     if kind is ColumnKind.DECIMAL:
-        return Form(column, f"DECIMAL(38,{scale})", scale)
+        return Form(column, _decimal(column, scale), scale)
     if kind is ColumnKind.DOUBLE:
         return Form(column, "DOUBLE", scale)
     return Form(column, _SQL_TYPES[kind])
+
+
+def _decimal(column: Column, scale: int) -> str:
+    """A decimal type as wide as the column's range needs: 18 digits where they do, for those are quick."""
+    if column.min_value is None or column.max_value is None:
+        return f"DECIMAL(38,{scale})"
+    largest = int(max(abs(column.min_value), abs(column.max_value)))
+    return f"DECIMAL({18 if len(str(largest)) + scale <= 18 else 38},{scale})"
 
 
 def _money_scale(column: Column, money_scale: int | None) -> int:
@@ -152,7 +160,7 @@ def key_form(form: Form, sql: str, *, accent_sensitive: bool) -> str:
         plain = (
             f"CASE WHEN regexp_matches({plain}, {literal(_LETTER_MARKS)}) THEN {plain} ELSE strip_accents({plain}) END"
         )
-    folded = f"rtrim(replace(replace(lower({plain}), 'ß', 'ss'), 'ς', 'σ'), ' ')"
+    folded = f"rtrim(nfc_normalize(replace(replace(lower({plain}), 'ß', 'ss'), 'ς', 'σ')), ' ')"
     is_ascii = f"strlen({sql}) = length({sql})"
     return f"CASE WHEN {is_ascii} THEN lower({trimmed}) ELSE {folded} END"
 
@@ -163,7 +171,8 @@ def key_text(value: str, *, accent_sensitive: bool) -> str:
     if not accent_sensitive and not any(map(_is_letter_mark, plain)):
         bare = "".join(sign for sign in unicodedata.normalize("NFD", plain) if unicodedata.category(sign)[0] != "M")
         plain = unicodedata.normalize("NFC", bare)
-    return "".join(map(_lower, plain)).replace("ß", "ss").replace("ς", "σ").rstrip(" ")
+    folded = "".join(map(_lower, plain)).replace("ß", "ss").replace("ς", "σ")
+    return unicodedata.normalize("NFC", folded).rstrip(" ")
 
 
 def _is_letter_mark(sign: str) -> bool:

@@ -122,6 +122,9 @@ def _native(type_: str, sql_type: str, names: CellNames) -> Cast | None:
     if type_ == "number" and (sql_type in (*_SMALL, "HUGEINT") or sql_type.startswith("DECIMAL")):
         fallible = sql_type not in _SMALL
         return Cast(names.raw, f"TRY_CAST({names.prepared} AS {SQL_TYPES['number']})", fallible=fallible)
+    if type_ == "number" and sql_type in _FLOATS:  # by way of its shortest text: 580088.82 has no digits beyond
+        value = f"TRY_CAST(CAST({names.prepared} AS VARCHAR) AS {SQL_TYPES['number']})"
+        return Cast(names.raw, value, fallible=True)
     if type_ == "bool" and sql_type == "BOOLEAN":
         return Cast(names.raw, names.prepared, fallible=False)
     return None

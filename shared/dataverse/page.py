@@ -19,6 +19,7 @@ _SPACE = re.compile(rb"\s*")
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _SCALAR = re.compile(rb"[^\s,\]}]+")
 _BRACKETS = {ord("["): re.compile(rb"[\[\]]"), ord("{"): re.compile(rb"[{}]")}
+_END_OF_OBJECT = re.compile(rb"\}\s*\Z")
 _OPENING = (b"[", b"{")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -95,12 +96,13 @@ def _end_of_value(body: bytes, at: int) -> int:
 def _end_of_rows(body: bytes, start: int) -> int:
     """Where the rows end; quick for the pages that come every day, exact for all.
 
-    With a single pair of brackets, the second outside a text, there is no question. Else the last closing one is taken
-    when both what it closes and what is left around it are JSON, which proves it. Else the brackets are counted.
+    A single pair of brackets, the second after an object, needs no counting: were it inside a text, the array would
+    never close, and who parses the rows would refuse them. Else the last closing one is taken when both what it closes
+    and what is left around it are JSON, which proves it. Else the brackets are counted.
     """
     first, last = body.find(b"]", start), body.rfind(b"]")
     alone = first == last and body.find(b"[", start + 1, last) < 0
-    if alone and first >= 0 and not _odd_quotes(body[start:last]):
+    if alone and first >= 0 and (_END_OF_OBJECT.search(body, max(first - 64, start), first) or first == start + 1):
         return first + 1
     if _is_json(body[:start] + b"null" + body[last + 1 :]) and _is_json(body[start : last + 1]):
         return last + 1

@@ -24,7 +24,7 @@ from shared.engine.plan import Manifest, PlannedColumn, store_rows
 from shared.engine.planning import Planner, Rules, create_id
 from shared.engine.preparing import Filters, record_filter
 from shared.engine.reconciling import Found, compare, set_aside_repeated
-from shared.engine.rejecting import FLAGGED, Rejections
+from shared.engine.rejecting import FLAGGED, UNSOUND, Rejections
 from shared.engine.resolving import Resolver
 from shared.engine.workspace import SourceTable, Workspace
 from shared.errors import DefinitionError
@@ -131,7 +131,9 @@ class Drafter:
         rejections.malformed(staged.malformed)
         if self.workspace.value('SELECT count(*) FROM wanted WHERE "!rejected" OR "!reported"'):
             rejections.by_schema(self._typed(FLAGGED))
-        rejections.by_mapping()
+        if self.workspace.value("SELECT count(*) FROM wanted WHERE NOT ok"):
+            rejections.by_mapping(self._typed(UNSOUND))
+        rejections.by_key_and_action()
         set_aside_repeated(self.workspace, prepared, rejections, self.definition.behaviour.duplicates)
         return rejections
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from shared.columns import TypedSource
 from shared.engine.workspace import Workspace
-from shared.mapping.compose import Mapping, Target, key_display
+from shared.mapping.compose import Mapping, Target, flaws_query, key_display
 from shared.ports import MalformedRow
 from shared.sql import identifier, literal
 from shared.values.records import RejectType
@@ -23,7 +23,9 @@ _TABLE = """
     )
 """
 FLAGGED = """(SELECT * FROM source WHERE row_no IN (SELECT row_no FROM wanted WHERE "!rejected" OR "!reported"))"""
-"""The staged records with a problem, as a relation."""
+"""The staged records with a problem of the schema's, as a relation."""
+UNSOUND = "(SELECT * FROM source WHERE row_no IN (SELECT row_no FROM wanted WHERE NOT ok))"
+"""The staged records that are not ok, as a relation."""
 _FATES = "CREATE OR REPLACE TABLE fates (row_no BIGINT, bucket VARCHAR)"
 
 
@@ -66,11 +68,15 @@ class Rejections:
             source.parameters,
         )
 
-    def by_mapping(self) -> None:
-        """Records with a flawed cell, a key that is missing, or an unknown action."""
+    def by_mapping(self, source: TypedSource) -> None:
+        """Records with a flawed cell; `source` is composed over `UNSOUND`."""
+        self._workspace.run(f"CREATE OR REPLACE TABLE flaws AS {flaws_query(self._mapping, source)}", source.parameters)
         for target in self._mapping.targets:
-            if target.flaws and self._workspace.value(self._count_of(target)):
+            if target.flaws:
                 self._flawed(target)
+
+    def by_key_and_action(self) -> None:
+        """Records without a key, or with an unknown action."""
         self._insert(
             "NOT w.ok AND w.kh IS NULL AND w.row_no NOT IN (SELECT row_no FROM rejects WHERE rejecting)",
             RejectType.MISSING_KEY,
@@ -86,11 +92,8 @@ class Rejections:
                 reason,
             )
 
-    def _count_of(self, target: Target) -> str:
-        return f"SELECT count(*) FROM wanted WHERE NOT ok AND {identifier(target.name + '!')} > 0"
-
     def _flawed(self, target: Target) -> None:
-        number = f"w.{identifier(target.name + '!')}"
+        number = f"f.{identifier(target.name + '!')}"
         types = " ".join(f"WHEN {n} THEN {literal(flaw.type.value)}" for n, flaw in enumerate(target.flaws, start=1))
         reasons = " ".join(f"WHEN {n} THEN {literal(flaw.reason)}" for n, flaw in enumerate(target.flaws, start=1))
         found = self._found(target)
@@ -98,8 +101,8 @@ class Rejections:
             INSERT INTO rejects
             SELECT w.row_no, {self._key}, CASE {number} {types} END, {literal(target.name)},
                    {found}, CASE {number} {reasons} END, NULL, NULL, TRUE
-            FROM wanted w JOIN source s ON s.row_no = w.row_no
-            WHERE NOT w.ok AND {number} > 0 AND NOT w."!rejected" ORDER BY w.row_no
+            FROM flaws f JOIN wanted w ON w.row_no = f.row_no JOIN source s ON s.row_no = f.row_no
+            WHERE {number} > 0 ORDER BY w.row_no
         """)
 
     def _found(self, target: Target) -> str:

@@ -6,9 +6,11 @@
     rh UBIGINT (hash of all compared values, NULL when a cell is absent), "!rejected" and "!reported" BOOLEAN
     (by the schema rules),
     "!action" VARCHAR (only with an action column),
-    per target: "name" (canonical value), "name!" UTINYINT (number of the flaw, 0 for none),
-                "name?" BOOLEAN (absent; only where that can be), "name@" VARCHAR (table of a polymorphic lookup),
+    per target: "name" (canonical value), "name?" BOOLEAN (absent; only where that can be),
+                "name@" VARCHAR (table of a polymorphic lookup),
     "source.column" for source columns that the `changed` condition looks at.
+
+What is wrong with a cell is not stored, but found again for the few records that are not ok (`flaws_query`).
 """
 
 from __future__ import annotations
@@ -104,14 +106,29 @@ class Mapping:
 
 def wanted_query(mapping: Mapping, source: TypedSource) -> str:
     """The query whose rows are `wanted`; it takes the source's own parameters."""
+    passing = ", ".join(["row_no", "kh", *(_flaw_column(target) for target in mapping.targets if target.flaws)])
     return f"""
-        WITH typed AS ({source.query}),
-        linked AS ({_linked(mapping)}),
-        mapped AS (SELECT {_mapped_columns(mapping)} FROM linked WHERE NOT "!filtered"),
+        WITH {_mapped(mapping, source)},
         keyed AS (SELECT *, {_key_hash(mapping)} AS kh FROM mapped)
-        SELECT row_no, {_ok(mapping)} AS ok, kh, {row_hash(mapping, "keyed")} AS rh, * EXCLUDE (row_no, kh)
+        SELECT row_no, {_ok(mapping)} AS ok, kh, {row_hash(mapping, "keyed")} AS rh, * EXCLUDE ({passing})
         FROM keyed
     """
+
+
+def flaws_query(mapping: Mapping, source: TypedSource) -> str:
+    """The query that gives, per record, row_no and per target with flaws `"name!"`: the flaw's number, 0 for none."""
+    columns = ", ".join(["row_no", *(_flaw_column(target) for target in mapping.targets if target.flaws)])
+    return f'WITH {_mapped(mapping, source)} SELECT {columns} FROM mapped WHERE NOT "!rejected"'
+
+
+def _mapped(mapping: Mapping, source: TypedSource) -> str:
+    return f"""typed AS ({source.query}),
+        linked AS ({_linked(mapping)}),
+        mapped AS (SELECT {_mapped_columns(mapping)} FROM linked WHERE NOT "!filtered")"""
+
+
+def _flaw_column(target: Target) -> str:
+    return identifier(target.name + "!")
 
 
 def _linked(mapping: Mapping) -> str:
@@ -133,7 +150,9 @@ def _mapped_columns(mapping: Mapping) -> str:
 
 def _target_columns(target: Target) -> list[str]:
     value = f"({target.cell.value})::{target.form.sql_type}"
-    columns = [f"{value} AS {identifier(target.name)}", f"{_flaw_number(target)} AS {identifier(target.name + '!')}"]
+    columns = [f"{value} AS {identifier(target.name)}"]
+    if target.flaws:
+        columns.append(f"{_flaw_number(target)} AS {_flaw_column(target)}")
     if target.may_be_absent:
         columns.append(f"{_absent(target, value)} AS {identifier(target.name + '?')}")
     if target.entity_column and target.link:
@@ -142,8 +161,6 @@ def _target_columns(target: Target) -> list[str]:
 
 
 def _flaw_number(target: Target) -> str:
-    if not target.flaws:
-        return "0::UTINYINT"
     absent = f"WHEN {_source_absent(target)} THEN 0 " if any(s.may_be_absent for s in target.sources) else ""
     cases = " ".join(f"WHEN {flaw.when} THEN {number}" for number, flaw in enumerate(target.flaws, start=1))
     return f"(CASE {absent}{cases} ELSE 0 END)::UTINYINT"
@@ -165,7 +182,7 @@ def _key_hash(mapping: Mapping) -> str:
 
 
 def _ok(mapping: Mapping) -> str:
-    flawless = [f"{identifier(target.name + '!')} = 0" for target in mapping.targets if target.flaws]
+    flawless = [f"{_flaw_column(target)} = 0" for target in mapping.targets if target.flaws]
     return " AND ".join(['NOT "!rejected"', "kh IS NOT NULL", *flawless])
 
 
