@@ -9,7 +9,16 @@ from sqlglot import exp
 
 from shared.expressions import calls, limits
 from shared.expressions.errors import ExpressionError, nearest, refused
-from shared.expressions.fragments import ColumnPlace, Fragment, Kind, VariablePlace, as_text, fragment, joined
+from shared.expressions.fragments import (
+    ColumnPlace,
+    Fragment,
+    Kind,
+    VariablePlace,
+    as_text,
+    fragment,
+    joined,
+    never_zero,
+)
 from shared.expressions.functions import INTERVALS, ROW_NUMBER
 from shared.expressions.places import position, spelled
 from shared.expressions.types import target_type
@@ -151,7 +160,8 @@ class Builder:
             if side.kind in ("text", "bool"):
                 remedy = "join texts with ||, or CAST the value to a number"
                 raise refused(f"'{sign}' with a {side.kind}", position=position(child), remedy=remedy)
-        return fragment("(", left, f" {sign} ", right, ")", kind=_sum_kind(left.kind, right.kind))
+        divisor = never_zero(right) if isinstance(node, exp.Div) else right
+        return fragment("(", left, f" {sign} ", divisor, ")", kind=_sum_kind(left.kind, right.kind))
 
     def power(self, node: exp.Expression, depth: int) -> Fragment:
         """`a ^ b`."""

@@ -80,6 +80,14 @@ def bounded(value: Fragment, characters: int) -> Fragment:
     return fragment("list_transform([", value, f"], lambda v: {check})[1]", kind="text", copies=1)
 
 
+def never_zero(value: Fragment) -> Fragment:
+    """The divisor; zero is an error of its record, also where the quotient is a step only (DuckDB: infinite)."""
+    if value.literal is not None and float(value.literal):
+        return value
+    failure = "CAST('no division by ' || CAST(v AS VARCHAR) AS DOUBLE)"
+    return fragment("list_transform([", value, f"], lambda v: CASE WHEN v = 0 THEN {failure} ELSE v END)[1]")
+
+
 def grown(value: Fragment, factor: int) -> Fragment:
     """The text, measured first where growing by `factor` could pass the bound."""
     if value.copies * factor <= limits.COPIES:
