@@ -359,3 +359,29 @@ def test_a_host_that_the_operator_did_not_allow(world: World) -> None:
     assert "example.com" in found.text
     assert "reach" in found.text
     assert world.dataverse.requests == []
+
+
+@pytest.mark.parametrize(
+    ("type_", "name", "content"),
+    [
+        ("json", "data.json", b'[{"no": "A1", "name": "Uno", "staff": 1}, {"no": "A2", "na'),
+        ("json", "data.jsonl", b'{"no": "A1", "name": "Uno", "staff": 1}\n{"no": "A2", "na'),
+        ("json", "data.json", b'{"rows": 5}'),
+        ("parquet", "data.parquet", b"PAR1 and then nothing of the kind"),
+        ("sql", "data.sqlite", b"SQLite format 3\0 and then nothing of the kind"),
+    ],
+)
+def test_a_source_that_ends_half_way_fails_the_job_before_any_write(
+    world: World, type_: str, name: str, content: bytes
+) -> None:
+    """A truncated file is no file: the job fails and names it, and no row counts as dropped."""
+    extra = {"dialect": "sqlite", "table": "accounts"} if type_ == "sql" else {}
+    begin(world, ACCOUNT.but(source={"type": type_, "path": name, **extra}))
+    world.write(name, content)
+
+    found = attempt(world, ACCOUNT)
+
+    assert name in found.text
+    assert "fault of the program" not in found.text
+    assert found.job is None or found.job.state is JobState.FAILED
+    assert unharmed(world)
