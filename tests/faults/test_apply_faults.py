@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import cycle
 
@@ -9,6 +10,7 @@ import pytest
 
 from shared.dataverse.transport import Transport
 from shared.engine.applying import Applier
+from shared.errors import AlreadyRunningError, RefuseError
 from shared.state import LocalState
 from shared.values.changes import Action
 from shared.values.jobs import Job, JobState
@@ -230,3 +232,55 @@ def test_an_id_that_another_key_holds_makes_way_for_the_next(world: World, ids: 
     world.dataverse.clear_requests()
     assert world.run("accounts").source.unchanged == 1
     assert world.writes() == []
+
+
+def test_a_cancelled_job_counts_what_it_did_and_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the course of an apply: the job is cancelled with true balances, and another apply does the rest."""
+    begin(world)
+    plan = world.plan("accounts")
+    record = LocalState.record
+
+    def interrupted(*arguments: object) -> None:
+        record(*arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(LocalState, "record", interrupted)
+        world.apply(plan)
+
+    job = closes(world.app.job(plan.id))
+    assert (job.state, job.source.created > 0, job.source.not_attempted > 0) == (JobState.CANCELLED, True, True)
+    done = closes(world.apply(job))
+    assert (done.state, done.source.created, done.source.updated) == (JobState.SUCCEEDED, 3, 3)
+    assert holds_second(world)
+
+
+def test_two_plans_and_two_applies_end_as_one(world: World) -> None:
+    """The same plan applied by two people at once, and again later, writes everything once."""
+    begin(world)
+    plan = world.plan("accounts")
+    with ThreadPoolExecutor(2) as pool:
+        attempts = [pool.submit(world.apply, plan) for _ in range(2)]
+        refused = [attempt.exception() for attempt in attempts]
+
+    assert [type(error) for error in refused if error] in ([], [AlreadyRunningError], [RefuseError])
+    job = closes(world.app.job(plan.id))
+    assert (job.state, job.source.created, job.source.updated) == (JobState.SUCCEEDED, 3, 3)
+    assert holds_second(world)
+
+
+@pytest.mark.parametrize("kind", ["status", "drop_before"])
+def test_an_outage_half_way_fails_the_job_and_apply_goes_on(world: World, kind: str) -> None:
+    """When the service goes away, what was done is counted, the job fails with the remedy, and apply does the rest."""
+    begin(world)
+    world.dataverse.inject({"kind": kind, "message": "UpdateMultiple", "count": 1000})
+    world.dataverse.inject({"kind": kind, "path": "$batch", "count": 1000})
+
+    job = closes(world.run("accounts"))
+
+    assert (job.state, job.source.created, job.source.updated) == (JobState.FAILED, 2, 0)
+    assert not holds_second(world)
+    world.dataverse.application.faults.clear()
+    done = closes(world.apply(job))
+    assert (done.state, done.source.created, done.source.updated) == (JobState.SUCCEEDED, 3, 3)
+    assert holds_second(world)
