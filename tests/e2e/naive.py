@@ -17,7 +17,7 @@ def fold(key: str) -> str:
 
 @dataclass(frozen=True)
 class Record:
-    """A line of the source. `wide`: it has a cell too many, so it is no record at all."""
+    """A record of the source. `wide`: it has a cell too many, so it is no record at all; `absent`: members it lacks."""
 
     key: str
     name: str = ""
@@ -26,6 +26,11 @@ class Record:
     country: str = ""
     action: str = ""
     wide: bool = False
+    absent: frozenset[str] = frozenset()
+
+    def seen(self) -> Record:
+        """The record as its reader tells it: what is absent is empty."""
+        return replace(self, **dict.fromkeys(self.absent, ""))
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,8 @@ def wanted(record: Record) -> dict[str, object] | None:
     tier = TIERS.get(record.tier.lower()) if record.tier else None
     if record.key == "" or (record.tier and tier is None):
         return None
-    return {"name": record.name or None, "employees": employees, "tier": tier}
+    values = {"name": record.name or None, "employees": employees, "tier": tier}
+    return {name: value for name, value in values.items() if name not in record.absent}
 
 
 def removed(rules: Rules, row: Row) -> bool:
@@ -99,7 +105,7 @@ def sync(records: list[Record], rows: list[Row], rules: Rules) -> Result:
 
 class _Sync:
     def __init__(self, records: list[Record], rows: list[Row], rules: Rules) -> None:
-        self.records, self.rows, self.rules = records, rows, rules
+        self.records, self.rows, self.rules = [record.seen() for record in records], rows, rules
         self.result = Result()
         self.after: list[Row | None] = list(rows)
         self.new: list[Row] = []
@@ -123,7 +129,7 @@ class _Sync:
         return not self.rules.delta or (row.key is not None and fold(row.key) in self.good_keys())
 
     def good_keys(self) -> set[str]:
-        return {fold(record.key) for record in self.chosen()}
+        return {fold(record.key) for record in self.good()}
 
     def good(self) -> list[Record]:
         """Records that pass the filter and have nothing wrong by themselves."""
@@ -184,7 +190,7 @@ class _Sync:
         if self.rules.new == "ignore":
             return "ignored"
         values = wanted(record) or {}
-        self.new.append(Row(record.key, values["name"], values["employees"], values["tier"]))
+        self.new.append(Row(record.key, **values))  # type: ignore[arg-type]
         return "created"
 
     def meet(self, record: Record, number: int) -> str:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +26,7 @@ RECORD = st.builds(
     tier=st.sampled_from(["", "", "Gold", "SILVER", "Tin"]),
     country=st.sampled_from(["", "", "", "XX"]),
     action=st.sampled_from(["insert", "UPDATE", "Update", "DELETE", "upsert"]),
+    absent=st.frozensets(st.sampled_from(["name", "employees", "tier", "country"]), max_size=2),
 )
 ROW = st.builds(
     Row,
@@ -58,8 +61,8 @@ DROPPED = {
 }
 CHANGED = {"when": '{ when: "source.employees > target.numberofemployees" }'}
 SOURCE = """
-  type: delimited
-  path: laws.csv
+  type: {type}
+  path: laws.{type}
   filter: "country IS NULL OR country <> 'XX'"
   schema:
     - { name: key, type: text }
@@ -119,7 +122,7 @@ def key_column(rules: Rules) -> str:
     return "accountnumber" if rules.unique else "new_externalkey"
 
 
-def begin(world: World, rows: list[Row], rules: Rules) -> None:
+def begin(world: World, rows: list[Row], rules: Rules, type_: str) -> None:
     world.clear("account")
     for touched in (False, True):
         CLOCK.now = SOON if touched else LONG_AGO
@@ -141,7 +144,7 @@ def begin(world: World, rows: list[Row], rules: Rules) -> None:
         action="action" if rules.actions else "null",
     )
     destination = "  entity: account\n  id_column: accountid\n" + filter_ + on_null
-    world.define("laws", source=SOURCE, destination=destination, rest=behaviour)
+    world.define("laws", source=SOURCE.replace("{type}", type_), destination=destination, rest=behaviour)
 
 
 def inserted(row: Row, rules: Rules) -> dict[str, object]:
@@ -157,8 +160,25 @@ def inserted(row: Row, rules: Rules) -> dict[str, object]:
 
 
 def line(record: Record) -> str:
+    """A line of a delimited file; there every record has every cell."""
     cells = [record.key, record.name, record.employees, record.tier, record.country, record.action]
     return ",".join([*cells, "more"] if record.wide else cells) + "\n"
+
+
+def written(world: World, records: list[Record], type_: str) -> list[Record]:
+    """Write the source; gives the records as that kind of file can hold them."""
+    if type_ == "json":
+        kept = [replace(record, wide=False) for record in records]
+        world.write("laws.json", json.dumps([{n: v for n, v in members(r).items() if n not in r.absent} for r in kept]))
+        return kept
+    full = [replace(record, absent=frozenset()) for record in records]
+    world.write("laws.delimited", "key,name,employees,tier,country,action\n" + "".join(map(line, full)))
+    return full
+
+
+def members(record: Record) -> dict[str, object]:
+    names = ("key", "name", "employees", "tier", "country", "action")
+    return {name: getattr(record, name) or None for name in names}
 
 
 def table(world: World, rules: Rules) -> Counter[Row]:
@@ -205,18 +225,18 @@ def ended(world: World, *, planned: bool) -> Job:
     rules=RULES,
     wide=st.sampled_from([False, False, False, True]),
     planned=st.booleans(),
+    type_=st.sampled_from(["delimited", "json"]),
 )
 def test_a_job_does_what_the_naive_model_does(
-    laws: World, records: list[Record], rows: list[Row], rules: Rules, wide: bool, planned: bool
+    laws: World, records: list[Record], rows: list[Row], rules: Rules, wide: bool, planned: bool, type_: str
 ) -> None:
     """Counts and table are those of the naive model, planned first or not; a second run writes nothing."""
     if rules.delta and rules.dropped != "ignore":
         rules = Rules(**{**rules.__dict__, "dropped": "ignore"})
     rows = possible(rows, rules)
     records = records + ([Record("Z", wide=True)] if wide else [])
-    expected = sync(records, rows, rules)
-    begin(laws, rows, rules)
-    laws.write("laws.csv", "key,name,employees,tier,country,action\n" + "".join(map(line, records)))
+    begin(laws, rows, rules, type_)
+    expected = sync(written(laws, records, type_), rows, rules)
 
     job = ended(laws, planned=planned)
 
