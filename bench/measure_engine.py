@@ -180,11 +180,16 @@ def measure(data: DataSet, limits: Limits, times: int, *, with_csv: bool, with_p
         print("\nsecond run, nothing changed")
         checked(run, data, "no changes", changed=False)
         show(run)
-    memory, disk = worst([*parquet, *csv, *again])
+    memory, disk = worst([*parquet, *again])
     print(f"\n{data.rows:,} records x 12 columns")
     good = [
-        line("peak memory, worst run", f"{memory} MB", f"at most {limits.memory_mb} MB", memory <= limits.memory_mb),
+        line("peak memory, worst run", f"{memory} MB", f"at most {limits.memory_mb} MB", memory <= limits.memory_mb)
     ]
+    if csv:
+        memory, csv_disk = worst(csv)
+        disk = max(disk, csv_disk)
+        kept = memory <= limits.memory_mb
+        good.append(line("peak memory, worst run from CSV", f"{memory} MB", f"at most {limits.memory_mb} MB", kept))
     for run in again:
         writes = sum(run.traffic.writes.values())
         good.append(line("write requests of the second run", str(writes), "0", writes == 0))
