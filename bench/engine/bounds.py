@@ -103,6 +103,8 @@ def bounded(memory_mb: int | None, disk_mb: int | None) -> Iterator[Bounds]:
     """Bounds for one run; None: none."""
     temporary = WORK / "temporary"
     temporary.mkdir(parents=True, exist_ok=True)
+    if temporary.is_mount():  # left by a measurement that was killed
+        subprocess.run(["umount", str(temporary)], check=True)
     bounds = Bounds(memory_mb, disk_mb, temporary)
     bounds.group = _group(memory_mb) if memory_mb else None
     bounds.mounted = _mount(temporary, disk_mb) if disk_mb else False
