@@ -79,6 +79,8 @@ class Builder:
         made = link_cell(link) if link else cell(form, sources[0])
         key = mapping.target in sync_key(self.definition)
         feeding = (*sources, link.entity_source) if link and link.entity_source else tuple(sources)
+        if on_null == "keep":  # a null is left as it is; only Dataverse can say whether a new row may lack the value
+            form = replace(form, column=replace(column, required=False))
         return Target(form, feeding, made, link, keep_null=on_null == "keep", key=key)
 
     def _column(self, path: str, name: str) -> Column | None:
@@ -189,6 +191,7 @@ def prepare(
     found = [builder.target(number, mapping) for number, mapping in enumerate(definition.mappings)]
     targets = [target for target in found if target is not None]
     targets += _currency(builder, targets)
+    targets += _state_of_status(builder, targets)
     targets = _by_currency(builder, targets)
     _check_money(builder, targets)
     _check_ids(builder)
@@ -222,6 +225,19 @@ def _currency(builder: Builder, targets: Sequence[Target]) -> list[Target]:
         builder.note("destination.currency", f"the environment has no currency {code}", f"it has {listed}")
         return []
     return [Target(form_of(column), (), Cell(f"{literal(known[code][0])}::UUID"))]
+
+
+def _state_of_status(builder: Builder, targets: Sequence[Target]) -> list[Target]:
+    """A mapped status reason brings its state along: Dataverse refuses a reason that belongs to another state."""
+    state = builder.metadata.table.columns.get("statecode")
+    status = next((target for target in targets if target.form.column.kind is ColumnKind.STATUS), None)
+    if status is None or state is None or not state.updatable or any(t.name == state.name for t in targets):
+        return []
+    owning = " ".join(f"WHEN {o.value} THEN {o.state}" for o in status.form.column.options if o.state is not None)
+    if not owning:
+        return []
+    value = f"CASE ({status.cell.value}) {owning} END"
+    return [Target(form_of(state), status.sources, Cell(value), keep_null=status.keep_null)]
 
 
 def _by_currency(builder: Builder, targets: list[Target]) -> list[Target]:

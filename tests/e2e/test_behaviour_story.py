@@ -439,3 +439,43 @@ def test_a_condition_that_does_not_fit_the_table_is_told_before_anything_is_read
     assert says in problems[0]
     assert job.state is JobState.FAILED
     assert problems[0] in str(job.error)
+
+
+def test_a_status_reason_brings_its_state_along(world: World) -> None:
+    """Mapped alone, a reason of the inactive state makes the row inactive, when it is created and later."""
+    sync = ACCOUNT.but(columns={"no": "text", "status": "text"}, maps={"no": "accountnumber", "status": "statuscode"})
+
+    sync.runs_clean(world, ["A1", "Inactive"], ["A2", "Active"])
+    assert column(world, "statecode") == {"A1": 1, "A2": 0}
+    sync.runs_clean(world, ["A1", "1"], ["A2", "2"])
+    assert column(world, "statecode") == {"A1": 0, "A2": 1}
+
+
+def test_a_kept_null_is_no_missing_value(world: World) -> None:
+    """With `on_null: keep` a null leaves a required column as it is, and the rest of the record is written."""
+    sync = Sync(
+        entity="product",
+        columns={"no": "text", "name": "text", "weight": "number"},
+        maps={"no": "productnumber", "name": {"target": "name", "on_null": "keep"}, "weight": "stockweight"},
+        key=["productnumber"],
+    )
+    sync.runs_clean(world, ["P1", "a", 1])
+
+    sync.runs_clean(world, ["P1", "", 2])
+
+    assert column(world, "name", "product", "productnumber") == {"P1": "a"}
+    assert column(world, "stockweight", "product", "productnumber") == {"P1": 2}
+
+
+def test_a_row_that_others_point_at_is_kept_by_dataverse(world: World) -> None:
+    """A delete that Dataverse refuses is counted as refused, with its reason; the other rows go."""
+    sync = Sync(entity="new_country", columns={"iso": "text"}, maps={"iso": "new_iso"}, key=["new_iso"])
+    sync.run(world, ["NL"], ["BE"], ["FR"])
+    ids = column(world, "new_countryid", "new_country", "new_iso")
+    world.dataverse.insert("new_city", [{"new_CountryId@odata.bind": f"/new_countries({ids['NL']})"}])
+
+    job = sync.behaving(dropped="delete").run(world, ["FR"])
+
+    assert (job.state, job.destination.deleted, job.destination.refused) == (JobState.COMPLETED_WITH_ERRORS, 1, 1)
+    (reject,) = world.app.rejects(job.id)
+    assert (reject.row, reject.key, reject.code) == (None, "NL", "0x80040227")
