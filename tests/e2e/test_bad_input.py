@@ -298,6 +298,7 @@ def test_wrong_credentials_are_told_and_never_shown(
     assert unharmed(world)
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_a_service_that_does_not_listen(world: World) -> None:
     """An address where nobody listens: the job fails and names the address."""
     begin(world)

@@ -16,7 +16,7 @@ DELETING = REST.replace("strategy: full", "strategy: full\n  dropped: delete").r
 )
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(first=RECORDS, second=RECORDS)
 def test_every_kind_of_column_is_recognised_after_a_kill(cities: World, first: Records, second: Records) -> None:
     """Killed between answer and note, every kind of value is recognised as written; nothing counts as moved."""
