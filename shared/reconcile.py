@@ -1,11 +1,12 @@
 """Wanted against present: which records are new or changed, which rows are dropped, as SQL over the job's tables.
 
-Tables, beside `wanted` (see `mapping/compose.py`):
-
+    records     one narrow row per record that the source filter kept: row_no, ok, kh (hash of the key as the server
+                sees it), rh (hash of all compared values), "!reported"
     present     one row per destination row: id UUID, the read columns in canonical form, createdon and modifiedon
-                (when rows can be dropped), kh and rh as in `wanted`; rh is NULL for a row that was removed before
+                (when rows can be dropped), kh and rh as in `records`; rh is NULL for a row that was removed before
     candidates  the key hashes that need a closer look: one side only, or other values
-    pairs       wanted and present side by side for the candidates, joined on the real key
+    wanted      whole rows (see `mapping/compose.py`) of the records that need a closer look, and of all that are not ok
+    pairs       wanted and present side by side, joined on the real key
     fresh       row_no of the records without a row
     dropped     id, key, kept (BOOLEAN) of the rows without a record
 
@@ -15,10 +16,12 @@ that were rejected still hold their key (`wanted` keeps them with ok = FALSE), s
 
 from __future__ import annotations
 
-from shared.canonical import Form, compared, key_form, key_hash, page_type, read_member, settle, wire_member
+from shared.canonical import Form, compared, key_form, key_hash, read_member, settle, wire_member
+from shared.columns import TypedSource
 from shared.mapping.build import Prepared
-from shared.mapping.compose import Mapping, Target, key_display
-from shared.sql import identifier, literal
+from shared.mapping.compose import Mapping, Target, key_display, wanted_query
+from shared.pages import page_relation
+from shared.sql import identifier
 from shared.values.changes import Action
 
 STAMPS = ("createdon", "modifiedon")
@@ -43,16 +46,13 @@ def page_rows(prepared: Prepared) -> str:
     """A SELECT over spooled pages (`$files`: list of paths) that yields `present` rows."""
     mapping = prepared.mapping
     forms = read_forms(prepared)
-    types = {mapping.id_column: "UUID"} | {form.column.read_name: page_type(form) for form in forms}
-    types |= dict.fromkeys(STAMPS, "TIMESTAMP") if can_drop(prepared) else {}
-    columns = ", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in types.items())
     values = [f"{identifier(mapping.id_column)} AS id"]
     values += [f"{settle(form, identifier(form.column.read_name))} AS {identifier(form.name)}" for form in forms]
     values += [f"{identifier(stamp)} AS {identifier('!' + stamp)}" for stamp in STAMPS] if can_drop(prepared) else []
     return f"""
         WITH page AS (
             SELECT {", ".join(values)}
-            FROM read_json($files, columns = {{{columns}}}, format = 'array')
+            FROM {page_relation(mapping.id_column, forms, stamps=STAMPS if can_drop(prepared) else ())}
         )
         SELECT *, {_key_hash(mapping, "page")} AS kh, {_present_hash(prepared, "page")} AS rh FROM page
     """
@@ -143,10 +143,31 @@ TWINS = """
 CANDIDATES = """
     CREATE OR REPLACE TABLE candidates AS
     SELECT coalesce(w.kh, p.kh) AS kh
-    FROM (SELECT kh, rh FROM wanted WHERE ok) w
+    FROM (SELECT kh, rh FROM records WHERE ok) w
     FULL JOIN (SELECT kh, rh FROM present WHERE kh IS NOT NULL) p ON w.kh = p.kh
     WHERE (w.rh = p.rh) IS NOT TRUE
 """
+
+
+CLOSER_LOOK = """(
+    SELECT * FROM source WHERE row_no IN (
+        SELECT row_no FROM records
+        WHERE NOT ok OR "!reported" OR kh IN (FROM candidates) OR kh IN (FROM twins)
+           OR kh IN (SELECT kh FROM records WHERE ok GROUP BY kh HAVING count(*) > 1)
+    )
+)"""
+"""The staged records that need a closer look, as a relation: bad ones, doubles, and those that may differ."""
+
+
+def records(mapping: Mapping, source: TypedSource) -> str:
+    """The statement that fills `records`; it takes the source's parameters."""
+    query = wanted_query(mapping, source)
+    return f'CREATE OR REPLACE TABLE records AS SELECT row_no, ok, kh, rh, "!reported" FROM ({query})'
+
+
+def wanted(mapping: Mapping, source: TypedSource) -> str:
+    """The statement that fills `wanted`; `source` is composed over `CLOSER_LOOK`."""
+    return f"CREATE OR REPLACE TABLE wanted AS {wanted_query(mapping, source)}"
 
 
 def pairs(prepared: Prepared) -> str:

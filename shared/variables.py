@@ -43,9 +43,7 @@ def code_pieces(text: str) -> list[Piece]:
 
 def template_pieces(text: str) -> list[Piece]:
     """The pieces of a plain template such as a path; `@@` is a plain at sign."""
-    return [
-        piece if piece.variable else Piece(piece.text.replace("@@", "@")) for piece in _pieces(_TEMPLATE, text)
-    ]
+    return [piece if piece.variable else Piece(piece.text.replace("@@", "@")) for piece in _pieces(_TEMPLATE, text)]
 
 
 def names(pieces: list[Piece]) -> set[str]:

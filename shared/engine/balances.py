@@ -26,7 +26,7 @@ def planned_source(workspace: Workspace, *, staged: int, malformed: int) -> Sour
 
     `staged` counts the good records of the source, `malformed` those that were no records at all.
     """
-    kept = workspace.value("SELECT count(*) FROM wanted")
+    kept = workspace.value("SELECT count(*) FROM records")
     rows = workspace.rows("SELECT bucket, count(*) FROM fates GROUP BY bucket")
     fates = {str(bucket): count for bucket, count in rows if isinstance(count, int)}
     set_aside = workspace.value("SELECT count(*) FROM wanted WHERE NOT ok")
@@ -48,7 +48,8 @@ def planned_source(workspace: Workspace, *, staged: int, malformed: int) -> Sour
 
 def _unchanged(workspace: Workspace) -> int:
     """Records whose row holds all their values: equal at first sight, or after a closer look."""
-    at_sight = workspace.value("SELECT count(*) FROM wanted WHERE ok AND kh NOT IN (FROM candidates)")
+    at_sight = workspace.value("SELECT count(*) FROM records WHERE row_no NOT IN (SELECT row_no FROM wanted)")
+    at_sight += workspace.value("SELECT count(*) FROM wanted WHERE ok AND kh NOT IN (FROM candidates)")
     looked_at = workspace.value("SELECT count(*) FROM diffs WHERE after = '' AND NOT gone")
     return at_sight + looked_at
 

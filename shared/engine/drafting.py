@@ -23,10 +23,10 @@ from shared.engine.keeping import keep_deleted_rows
 from shared.engine.plan import Manifest, PlannedColumn, store_rows
 from shared.engine.planning import Planner, Rules, create_id
 from shared.engine.preparing import Filters, record_filter
-from shared.engine.reconciling import Found, compare, set_aside_repeated
-from shared.engine.rejecting import FLAGGED, UNSOUND, Rejections
+from shared.engine.reconciling import Comparison, Found
+from shared.engine.rejecting import Rejections
 from shared.engine.resolving import Resolver
-from shared.engine.workspace import SourceTable, Workspace
+from shared.engine.workspace import Row, SourceTable, Workspace
 from shared.errors import DefinitionError
 from shared.mapping.build import Metadata, Prepared, prepare
 from shared.mapping.compose import wanted_query
@@ -81,11 +81,11 @@ class Drafter:
         prepared = self._prepared(typed)
         with self._phase(Phase.RESOLVE):
             Resolver(self.workspace, self.client, prepared, typed, self._filters.bound).resolve()
-            rejections = self._map(prepared, typed, staged)
+            self.workspace.run(reconcile.records(prepared.mapping, typed), typed.parameters)
         with self._phase(Phase.READ_DESTINATION):
-            self._read_destination(prepared)
+            self._read_destination(prepared, typed)
         with self._phase(Phase.RECONCILE):
-            found = self._compare(prepared, rejections, began, staged)
+            found, rejections = self._comparison(prepared, staged).run(began)
             self._set_outside_aside(prepared, rejections)
         with self._phase(Phase.PLAN):
             ids = self._plan(prepared, rejections, found)
@@ -122,27 +122,12 @@ class Drafter:
             raise DefinitionError(self.definition.name, problems)
         return prepared
 
-    def _map(self, prepared: Prepared, typed: TypedSource, staged: StagedSource) -> Rejections:
-        self.workspace.run(
-            f"CREATE OR REPLACE TABLE wanted AS {wanted_query(prepared.mapping, typed)}", typed.parameters
-        )
-        staged_names = {column.label: column.name for column in self.definition.source.columns if not column.calculated}
-        rejections = Rejections(self.workspace, prepared.mapping, staged_names)
-        rejections.malformed(staged.malformed)
-        if self.workspace.value('SELECT count(*) FROM wanted WHERE "!rejected" OR "!reported"'):
-            rejections.by_schema(self._typed(FLAGGED))
-        if self.workspace.value("SELECT count(*) FROM wanted WHERE NOT ok"):
-            rejections.by_mapping(self._typed(UNSOUND))
-        rejections.by_key_and_action()
-        set_aside_repeated(self.workspace, prepared, rejections, self.definition.behaviour.duplicates)
-        return rejections
-
     # ---- destination
 
-    def _read_destination(self, prepared: Prepared) -> None:
+    def _read_destination(self, prepared: Prepared, typed: TypedSource) -> None:
         table, where = self.metadata.table, self._filters.bound(self.definition.destination.filter, self.metadata.table)
         columns = reading.selected_columns(prepared)
-        few = self._few_keys(prepared) if self.definition.behaviour.strategy == "delta" else None
+        few = self._few_keys(prepared, typed) if self.definition.behaviour.strategy == "delta" else None
         if few is not None:
             lists = self.client.rows_by_key(table, prepared.mapping.key, few, columns, filter=where)
             reading.load_present(self.workspace, prepared, reading.as_pages(lists))
@@ -154,19 +139,21 @@ class Drafter:
 
         reading.load_present(self.workspace, prepared, self.client.pages(table, columns, filter=where), told=told)
 
-    def _few_keys(self, prepared: Prepared) -> list[tuple[object, ...]] | None:
-        if self.workspace.value("SELECT count(*) FROM wanted WHERE ok") > KEY_READS:
+    def _few_keys(self, prepared: Prepared, typed: TypedSource) -> list[Row] | None:
+        if self.workspace.value("SELECT count(*) FROM records WHERE ok") > KEY_READS:
             return None
-        return list(reading.keys(self.workspace, prepared.mapping.key, "w.ok"))
+        query = f"({wanted_query(prepared.mapping, typed)})"
+        return reading.keys(self.workspace, prepared.mapping.key, f"{query} w WHERE w.ok", typed.parameters)
 
-    def _compare(self, prepared: Prepared, rejections: Rejections, began: datetime, staged: StagedSource) -> Found:
-        return compare(
+    def _comparison(self, prepared: Prepared, staged: StagedSource) -> Comparison:
+        return Comparison(
             self.workspace,
             prepared,
-            rejections,
-            began=began,
-            malformed=len(staged.malformed),
-            table=self.metadata.table.name,
+            self._typed,
+            staged,
+            {column.label: column.name for column in self.definition.source.columns if not column.calculated},
+            self.definition.behaviour.duplicates,
+            self.metadata.table.name,
         )
 
     def _set_outside_aside(self, prepared: Prepared, rejections: Rejections) -> None:
@@ -177,7 +164,7 @@ class Drafter:
         fresh = "w.ok AND w.row_no IN (SELECT row_no FROM fresh)"
         self.workspace.run("CREATE OR REPLACE TABLE elsewhere AS FROM present LIMIT 0")
         few = self.workspace.value("SELECT count(*) FROM fresh") <= KEY_READS
-        keys = list(reading.keys(self.workspace, key, fresh)) if few else []
+        keys = reading.keys(self.workspace, key, f"wanted w WHERE {fresh}") if few else []
         pages = (
             reading.as_pages(self.client.rows_by_key(table, key, keys, key))
             if few

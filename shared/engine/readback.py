@@ -13,9 +13,10 @@ from pathlib import Path
 import duckdb
 import orjson
 
-from shared.canonical import Form, form_of, key_text, page_type, read_member, settle
+from shared.canonical import Form, form_of, key_text, read_member, settle
 from shared.dataverse.client import DataverseClient
 from shared.engine.plan import Manifest, PlanFile, PlanRow
+from shared.pages import page_relation
 from shared.sql import identifier, literal
 from shared.values.changes import Action
 from shared.values.tables import Table
@@ -59,8 +60,6 @@ class ReadBack:
     def _canonical(self, rows: Sequence[Mapping[str, object]]) -> dict[str, Values]:
         if not rows:
             return {}
-        types = {self._table.id_column: "UUID"} | {form.column.read_name: page_type(form) for form in self._forms}
-        columns = ", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in types.items())
         members = " || ',' || ".join(
             read_member(form, settle(form, identifier(form.column.read_name))) for form in self._forms
         )
@@ -68,8 +67,7 @@ class ReadBack:
         path.write_bytes(orjson.dumps(rows))
         sql = (
             f"SELECT {identifier(self._table.id_column)}::VARCHAR, '{{' || {members or literal('')} || '}}' "
-            f"FROM read_json({literal(str(path))}, columns = {{{columns}}}, format = 'array', "
-            ")"
+            f"FROM {page_relation(self._table.id_column, self._forms, files=literal(str(path)))}"
         )
         found = self._connection.execute(sql).fetchall()
         path.unlink()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -101,11 +101,12 @@ def as_pages(lists: Iterable[Sequence[object]]) -> Iterator[bytes]:
         yield orjson.dumps(rows)
 
 
-def keys(workspace: Workspace, names: Sequence[str], where: str) -> Iterator[Row]:
-    """The sync keys of the records for which `where` (SQL over `wanted w`) holds, as Python values."""
+def keys(
+    workspace: Workspace, names: Sequence[str], records: str, parameters: Mapping[str, object] | None = None
+) -> list[Row]:
+    """The distinct sync keys of `records` (SQL after FROM, under the alias `w`), as Python values."""
     columns = ", ".join(f"w.{identifier(name)}" for name in names)
-    for row in workspace.rows(f"SELECT DISTINCT {columns} FROM wanted w WHERE {where}"):
-        yield tuple(map(in_utc, row))
+    return [tuple(map(in_utc, row)) for row in workspace.rows(f"SELECT DISTINCT {columns} FROM {records}", parameters)]
 
 
 def in_utc(value: object) -> object:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared import reconcile
-from shared.engine.rejecting import Rejections
+from shared.columns import TypedSource
+from shared.engine.rejecting import FLAGGED, UNSOUND, Rejections
 from shared.engine.workspace import Workspace
 from shared.mapping.build import Prepared
+from shared.ports import StagedSource
 from shared.values.records import RejectType
 
 
@@ -44,21 +47,50 @@ def set_aside_repeated(workspace: Workspace, prepared: Prepared, rejections: Rej
     workspace.run("UPDATE wanted SET ok = FALSE WHERE row_no IN (SELECT row_no FROM repeated)")
 
 
-def compare(
-    workspace: Workspace, prepared: Prepared, rejections: Rejections, *, began: datetime, malformed: int, table: str
-) -> Found:
-    """Both passes; leaves `pairs`, `fresh` and (when rows can be dropped) `dropped`."""
-    workspace.run(reconcile.DEDUPLICATE_PRESENT)
-    workspace.run(reconcile.TWINS)
-    reason = f"'' || r.times || ' rows of {table} have this key; it must name one'"
-    column = ", ".join(prepared.mapping.key)
-    rejections.reject_rows(reconcile.ambiguous_records(prepared.mapping), RejectType.DUPLICATE_KEY, column, reason)
-    workspace.run(reconcile.CANDIDATES)
-    workspace.run(reconcile.pairs(prepared))
-    workspace.run(reconcile.FRESH)
-    moment = {"began": began.replace(tzinfo=None, microsecond=0)} if reconcile.can_drop(prepared) else {}
-    workspace.run(reconcile.dropped(prepared), moment)
-    return _counts(workspace, malformed)
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Both sides of one job, `records` and `present`, about to be compared.
+
+    `typed` composes the typed source over a relation of staged records; `staged` are the staged source and its
+    columns' names by label; `keep` says which of several records with one key survives.
+    """
+
+    workspace: Workspace
+    prepared: Prepared
+    typed: Callable[[str], TypedSource]
+    staged: StagedSource
+    staged_names: Mapping[str, str]
+    keep: str
+    table: str
+
+    def run(self, began: datetime) -> tuple[Found, Rejections]:
+        """Both passes; leaves `wanted`, `pairs`, `fresh` and `dropped`. `began`: when the job began, by the server."""
+        self.workspace.run(reconcile.DEDUPLICATE_PRESENT)
+        self.workspace.run(reconcile.TWINS)
+        self.workspace.run(reconcile.CANDIDATES)
+        closer = self.typed(reconcile.CLOSER_LOOK)
+        self.workspace.run(reconcile.wanted(self.prepared.mapping, closer), closer.parameters)
+        rejections = self._set_aside()
+        self.workspace.run(reconcile.pairs(self.prepared))
+        self.workspace.run(reconcile.FRESH)
+        moment = {"began": began.replace(tzinfo=None, microsecond=0)} if reconcile.can_drop(self.prepared) else {}
+        self.workspace.run(reconcile.dropped(self.prepared), moment)
+        return _counts(self.workspace, len(self.staged.malformed)), rejections
+
+    def _set_aside(self) -> Rejections:
+        mapping = self.prepared.mapping
+        rejections = Rejections(self.workspace, mapping, self.staged_names)
+        rejections.malformed(self.staged.malformed)
+        if self.workspace.value('SELECT count(*) FROM wanted WHERE "!rejected" OR "!reported"'):
+            rejections.by_schema(self.typed(FLAGGED))
+        if self.workspace.value("SELECT count(*) FROM wanted WHERE NOT ok"):
+            rejections.by_mapping(self.typed(UNSOUND))
+        rejections.by_key_and_action()
+        set_aside_repeated(self.workspace, self.prepared, rejections, self.keep)
+        reason = f"r.times || ' rows of {self.table} have this key; it must name one'"
+        column = ", ".join(mapping.key)
+        rejections.reject_rows(reconcile.ambiguous_records(mapping), RejectType.DUPLICATE_KEY, column, reason)
+        return rejections
 
 
 def _counts(workspace: Workspace, malformed: int) -> Found:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from shared.columns import TypedSource
 from shared.engine.workspace import Workspace
-from shared.mapping.compose import Mapping, Target, flaws_query, key_display
+from shared.mapping.compose import Mapping, Target, action_is_known, flaws_query, key_display
 from shared.ports import MalformedRow
 from shared.sql import identifier, literal
 from shared.values.records import RejectType
@@ -76,21 +76,18 @@ class Rejections:
                 self._flawed(target)
 
     def by_key_and_action(self) -> None:
-        """Records without a key, or with an unknown action."""
-        self._insert(
-            "NOT w.ok AND w.kh IS NULL AND w.row_no NOT IN (SELECT row_no FROM rejects WHERE rejecting)",
-            RejectType.MISSING_KEY,
-            ", ".join(self._mapping.key),
-            "the sync key has no value",
-        )
+        """Records with an unknown action, or without a key."""
         if self._mapping.action:
+            unknown = f"NOT coalesce({action_is_known('w')}, FALSE)"
             reason = "the action is INSERT, UPDATE or DELETE"
-            self.reject(
-                "w.\"!action\" IS NULL OR w.\"!action\" NOT IN ('INSERT', 'UPDATE', 'DELETE')",
-                RejectType.UNKNOWN_ACTION,
-                self._mapping.action.name,
-                reason,
-            )
+            self._unexplained(unknown, RejectType.UNKNOWN_ACTION, self._mapping.action.name, reason)
+        key = ", ".join(self._mapping.key)
+        self._unexplained("w.kh IS NULL", RejectType.MISSING_KEY, key, "the sync key has no value")
+
+    def _unexplained(self, condition: str, type_: RejectType, column: str, reason: str) -> None:
+        """Name the reason of records that are not ok for none of the reasons found so far."""
+        unexplained = "w.row_no NOT IN (SELECT row_no FROM rejects WHERE rejecting AND row_no IS NOT NULL)"
+        self._insert(f"NOT w.ok AND {condition} AND {unexplained}", type_, column, reason)
 
     def _flawed(self, target: Target) -> None:
         number = f"f.{identifier(target.name + '!')}"

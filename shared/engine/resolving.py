@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from shared.canonical import key_form, page_type, settle
+from shared.canonical import key_form, settle
 from shared.columns import TypedSource
 from shared.dataverse.client import DataverseClient
 from shared.engine.reading import as_pages, in_utc, load
@@ -13,6 +13,7 @@ from shared.engine.workspace import Row, Workspace
 from shared.mapping.build import Prepared
 from shared.mapping.cells import cell
 from shared.mapping.links import LinkTable, entity_value
+from shared.pages import page_relation
 from shared.sql import identifier, literal
 from shared.values.tables import Table
 
@@ -69,10 +70,6 @@ class Resolver:
         return [tuple(map(in_utc, row)) for row in found] if len(found) <= FEW_VALUES else None
 
     def _select(self, link: LinkTable, table: Table) -> str:
-        types: Mapping[str, str] = {table.id_column: "UUID"} | {
-            side.form.column.read_name: page_type(side.form) for side in link.sides
-        }
-        columns = ", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in types.items())
         accent_sensitive = self.prepared.mapping.accent_sensitive
         keys = [
             key_form(
@@ -82,7 +79,7 @@ class Resolver:
         ]
         return (
             f"SELECT {', '.join(keys)}, {literal(table.name)}, {identifier(table.id_column)} "
-            f"FROM read_json($files, columns = {{{columns}}}, format = 'array')"
+            f"FROM {page_relation(table.id_column, [side.form for side in link.sides])}"
         )
 
     def _group(self, link: LinkTable) -> None:

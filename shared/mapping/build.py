@@ -251,15 +251,21 @@ def _by_currency(builder: Builder, targets: list[Target]) -> list[Target]:
         column = target.form.column
         if column.kind is not ColumnKind.MONEY or column.precision_source != 2:
             return target
-        value = target.cell.value
         cases = " ".join(
-            f"WHEN {literal(id_)}::UUID THEN round({value}, {digits})::{target.form.sql_type}" for id_, digits in known
+            f"WHEN {literal(id_)}::UUID THEN ({_at_scale(target, digits)})::{target.form.sql_type}"
+            for id_, digits in known
         )
         if not cases:
             return target
-        return replace(target, cell=replace(target.cell, value=f"CASE {currency.cell.value} {cases} ELSE {value} END"))
+        value = f"CASE {currency.cell.value} {cases} ELSE {target.cell.value} END"
+        return replace(target, cell=replace(target.cell, value=value))
 
     return [rounded(target) for target in targets]
+
+
+def _at_scale(target: Target, digits: int) -> str:
+    """SQL of a money cell at another scale: rounded once, from the source's own number."""
+    return cell(form_of(target.form.column, money_scale=digits), target.sources[0]).value
 
 
 def _check_money(builder: Builder, targets: Sequence[Target]) -> None:

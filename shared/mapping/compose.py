@@ -1,6 +1,6 @@
 """The whole mapping as one query: typed source records in, `wanted` rows out.
 
-`wanted` holds one row per record that the source filter kept:
+A `wanted` row stands for one record that the source filter kept:
 
     row_no BIGINT, ok BOOLEAN, kh UBIGINT (hash of the key as the server sees it, NULL when unreadable),
     rh UBIGINT (hash of all compared values, NULL when a cell is absent), "!rejected" and "!reported" BOOLEAN
@@ -183,7 +183,13 @@ def _key_hash(mapping: Mapping) -> str:
 
 def _ok(mapping: Mapping) -> str:
     flawless = [f"{_flaw_column(target)} = 0" for target in mapping.targets if target.flaws]
-    return " AND ".join(['NOT "!rejected"', "kh IS NOT NULL", *flawless])
+    known = [f"coalesce({action_is_known('keyed')}, FALSE)"] if mapping.action else []
+    return " AND ".join(['NOT "!rejected"', "kh IS NOT NULL", *known, *flawless])
+
+
+def action_is_known(alias: str) -> str:
+    """SQL: the record's action is one of the three."""
+    return f"{alias}.\"!action\" IN ('INSERT', 'UPDATE', 'DELETE')"
 
 
 def row_hash(mapping: Mapping, alias: str) -> str:

@@ -9,10 +9,16 @@ from pathlib import Path
 
 import pytest
 import requests
+from hypothesis import HealthCheck, Phase, settings
 
 from local.dataverse import CLIENT_ID, CLIENT_SECRET, TENANT_ID, LocalDataverse
 from shared.values.jobs import Job, Progress
 from shared.wiring import LocalApp
+
+BOUNDED = settings(
+    deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.reuse, Phase.generate]
+)
+"""For laws whose examples are whole jobs: making a failing example smaller would take many minutes."""
 
 HEAD = """
 name: {name}

@@ -164,7 +164,7 @@ CHANGED: list[tuple[str, Callable[[Sync], Sync], list[str]]] = [
     ("type does not fit", lambda s: s.but(maps={**s.maps, "name": "numberofemployees", "staff": "name"}),
      ["mappings.1", "number"]),
     ("money without currency", lambda s: s.but(maps={**s.maps, "staff": "creditlimit"}), ["currency", "creditlimit"]),
-    ("currency unknown", lambda s: s.but(destination={"currency": "XXX"}), ["destination.currency", "XXX", "EUR"]),
+    ("currency unknown", lambda s: s.but(destination={"currency": "ZZZ"}), ["destination.currency", "ZZZ", "EUR"]),
     ("lookup of two tables", lambda s: s.but(entity="contact", maps={"no": "externaluseridentifier", "name":
      "parentcustomerid"}, key=["externaluseridentifier"]), ["parentcustomerid", "account", "link"]),
     ("link without lookup", lambda s: s.but(maps={**s.maps, "name": {"target": "name", "link": {"entity": "account",

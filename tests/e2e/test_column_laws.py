@@ -9,12 +9,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.dataverse import LocalDataverse
 from shared.values.jobs import JobState
-from tests.e2e.conftest import World, an_hour_ago
+from tests.e2e.conftest import BOUNDED, World, an_hour_ago
 
 NAMES = [
     "code", "name", "population", "latitude", "elevation", "size", "founded", "updated", "local", "budget", "capital",
@@ -154,7 +154,7 @@ def text_of(records: list[tuple[dict[str, str], set[str]]]) -> str:
     return text.getvalue()
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(BOUNDED, max_examples=8)
 @given(records=RECORDS, zone=st.sampled_from(["Europe/Amsterdam", "America/New_York", "Asia/Kathmandu", "UTC"]))
 def test_every_kind_of_column_survives_a_round_trip(
     cities: World, records: list[tuple[dict[str, str], set[str]]], zone: str

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.dataverse import LocalDataverse
 from shared.values.jobs import Job, JobState
-from tests.e2e.conftest import World
+from tests.e2e.conftest import BOUNDED, World
 from tests.e2e.naive import Record, Row, Rules, fold, sync
 
 KEYS = ["A", "a", "à", "B", "b ", "ß", "SS", "C", "D", "E", "F"]
@@ -218,7 +218,7 @@ def ended(world: World, *, planned: bool) -> Job:
     return world.apply(job) if job.state is JobState.AWAITING_APPROVAL else job
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(BOUNDED, max_examples=12)
 @given(
     records=st.lists(RECORD, max_size=14),
     rows=st.lists(ROW, max_size=12),

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from shared.values.changes import Action
 from shared.values.jobs import JobState
-from tests.e2e.conftest import World, closes
+from tests.e2e.conftest import BOUNDED, World, closes
 from tests.e2e.test_column_laws import DESTINATION, RECORDS, REST, SOURCE, cities, text_of
 from tests.faults.test_apply_faults import apply_and_die
 
@@ -16,7 +16,7 @@ DELETING = REST.replace("strategy: full", "strategy: full\n  dropped: delete").r
 )
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(BOUNDED, max_examples=3)
 @given(first=RECORDS, second=RECORDS)
 def test_every_kind_of_column_is_recognised_after_a_kill(cities: World, first: Records, second: Records) -> None:
     """Killed between answer and note, every kind of value is recognised as written; nothing counts as moved."""

@@ -19,7 +19,7 @@ LONGEST_MODULE = 350
 LAYERS = {
     "words": ["errors", "values", "log", "ports", "expressions", "sql", "variables"],
     "definitions": ["definitions"],
-    "rules": ["columns", "canonical", "filters", "mapping", "reconcile", "brakes", "permissions"],
+    "rules": ["columns", "canonical", "filters", "mapping", "reconcile", "brakes", "pages", "permissions"],
     "dataverse": ["dataverse"],
     "adapters": ["sources", "state", "secrets", "bus", "post_sync"],
     "engine": ["engine"],

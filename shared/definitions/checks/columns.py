@@ -18,6 +18,7 @@ def source_kinds(definition: SyncDefinition) -> dict[str, str]:
     """Every source column by the name the definition knows it by, and its type."""
     return {column.label: column.type for column in definition.source.columns}
 
+
 _TARGET = re.compile(r"\btarget\.([a-z_][a-z0-9_]*)")
 
 
