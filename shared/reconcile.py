@@ -89,7 +89,7 @@ DEDUPLICATE_PRESENT = """
         SELECT number FROM (
             SELECT rowid AS number, row_number() OVER (PARTITION BY id ORDER BY rowid DESC) AS nth
             FROM present
-            WHERE kh IN (SELECT kh FROM present WHERE kh IS NOT NULL GROUP BY kh HAVING count(*) > 1)
+            WHERE kh IN (FROM twins)
         ) WHERE nth > 1
     )
 """

@@ -75,7 +75,7 @@ class Bounds:
                 self.ended = "memory" if over_memory else "temporary disk"
                 process.kill()
                 return
-            time.sleep(0.02)
+            time.sleep(0.1 if self.group and self.mounted else 0.02)
 
     def _disk_mb(self) -> float:
         if self.mounted:

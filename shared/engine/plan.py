@@ -8,7 +8,7 @@ names in which Dataverse returns values.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +25,7 @@ from shared.values.plans import FieldChange, PlannedChange
 
 ROWS = "plan.parquet"
 MANIFEST = "plan.json"
+_ACTIONS = {action.value: action for action in Action}
 _COLUMNS = "change, action, id::VARCHAR, key, row_no, before, after, later"
 _FORMATS = {".parquet": "(FORMAT parquet, COMPRESSION zstd)", ".csv": "(FORMAT csv, HEADER)", ".jsonl": "(FORMAT json)"}
 
@@ -189,8 +190,8 @@ class PlanFile:
 
 
 def _row(values: tuple[Any, ...]) -> PlanRow:
-    row = PlanRow(*values)
-    return replace(row, action=Action(row.action))
+    change, action, *rest = values
+    return PlanRow(change, _ACTIONS[action], *rest)
 
 
 def _spread(rows: list[PlanRow], limit: int) -> list[PlanRow]:
