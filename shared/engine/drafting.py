@@ -76,7 +76,8 @@ class Drafter:
         began = self.client.server_time()
         with self._phase(Phase.READ_SOURCE):
             staged = self.source.stage(SourceTable(self.workspace))
-            self.progress(Progress(Phase.READ_SOURCE, staged.records, staged.records, len(staged.malformed)))
+            read = staged.records + len(staged.malformed)
+            self.progress(Progress(Phase.READ_SOURCE, read, read, len(staged.malformed)))
             typed = self._typed("source")
         prepared = self._prepared(typed)
         with self._phase(Phase.RESOLVE):
@@ -228,6 +229,7 @@ class Drafter:
                 form.column.label,
                 form.scale,
                 tuple(target.navigation for target in form.column.targets),
+                tuple((option.value, option.label) for option in form.column.options),
             )
             for form in forms.values()
         )

@@ -38,12 +38,12 @@ def notes(workspace: Workspace, prepared: Prepared, found: Found, reported: int)
     if found.withheld and reconcile.can_drop(prepared) and found.dropped:
         records = found.withheld.records
         sentences.append(
-            f"nothing is dropped: {records:,} rejected record(s) have a key that cannot be read, "
-            "so nobody can tell whose rows are missing from the source"
+            f"nothing is dropped: rejected records whose key cannot be read: {records:,}; "
+            "nobody can tell whose rows are missing from the source"
         )
     without_key = workspace.value("SELECT count(*) FROM present WHERE kh IS NULL")
     if without_key and reconcile.can_drop(prepared):
-        sentences.append(f"{without_key:,} row(s) without a sync key were kept")
+        sentences.append(f"rows without a sync key, which are kept: {without_key:,}")
     if reported:
-        sentences.append(f"{reported:,} record(s) break a rule that only reports; see the rejects list")
+        sentences.append(f"records that break a rule which only reports: {reported:,}; see the rejects list")
     return tuple(sentences)

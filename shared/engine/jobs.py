@@ -189,13 +189,15 @@ class JobRunner:
             notes=(*draft.notes, *warnings),
             timings_s=drafter.timings_s,
         )
-        self._supersede_older(job)
-        return self._save(job), draft
+        return self._save(self._superseding(job)), draft
 
-    def _supersede_older(self, job: Job) -> None:
-        for older in self._state.list(sync=job.sync, states=[JobState.AWAITING_APPROVAL], limit=1000):
-            if older.id != job.id:
-                self._save(replace(older, state=JobState.SUPERSEDED, finished_at=self._around.clock()))
+    def _superseding(self, job: Job) -> Job:
+        """The job, with a note for every open plan of the sync that it makes out of date."""
+        waiting = self._state.list(sync=job.sync, states=[JobState.AWAITING_APPROVAL], limit=1000)
+        older = [other for other in waiting if other.id != job.id]
+        for other in older:
+            self._save(replace(other, state=JobState.SUPERSEDED, finished_at=self._around.clock()))
+        return replace(job, notes=(*job.notes, *(f"the open plan of job {o.id} is out of date now" for o in older)))
 
     def _brakes(self, job: Job, definition: SyncDefinition, counts: PlanCounts) -> tuple[Brake, ...]:
         finished = self._state.list(sync=job.sync, states=_FINISHED, limit=20)

@@ -32,13 +32,22 @@ _FORMATS = {".parquet": "(FORMAT parquet, COMPRESSION zstd)", ".csv": "(FORMAT c
 
 @dataclass(frozen=True, slots=True)
 class PlannedColumn:
-    """One column that the plan writes: its read name, and the navigation properties through which it is bound."""
+    """One column that the plan writes: its read name, the navigation properties that bind it, its options' labels."""
 
     name: str
     read_name: str
     label: str
     scale: int | None = None
     navigations: tuple[str, ...] = ()
+    options: tuple[tuple[int, str], ...] = ()
+
+    def words(self, value: object) -> str | None:
+        """The labels of a choice's numbers; None when the column is no choice, or none of them is known."""
+        labels = {str(number): label for number, label in self.options}
+        if not labels or value is None or isinstance(value, bool):
+            return None
+        found = [labels.get(part.strip()) for part in str(value).split(",")]
+        return "; ".join(label for label in found if label) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,11 @@ class Manifest:
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return {name: _tuple(value) for name, value in values.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +172,14 @@ class PlanFile:
         return [_row(row) for row in self._connection.execute(sql).fetchall()]
 
     def readable(self, row: PlanRow) -> PlannedChange:
-        """A change field by field, old → new, under the columns' names."""
+        """A change field by field, old → new, under the columns' names; of a deleted row the mapped columns."""
         old = orjson.loads(row.before) if row.before else {}
         new = self.sent_values(row)
-        names = {column.read_name: column.name for column in self.manifest.columns}
+        columns = {column.read_name: column for column in self.manifest.columns}
+        shown = [name for name in dict.fromkeys([*old, *new]) if name in columns]
         fields = tuple(
-            FieldChange(names.get(name, name), old.get(name), new.get(name))
-            for name in dict.fromkeys([*old, *new])
+            _field(columns[name], old.get(name), new.get(name))
+            for name in shown
             if row.action is not Action.DELETE or old.get(name) is not None
         )
         return PlannedChange(row.change, row.action, row.key, row.id, row.row_no, fields)
@@ -187,6 +201,10 @@ class PlanFile:
         sql = f"COPY (SELECT * FROM {self._path} ORDER BY change) TO {literal(str(path))} {form}"
         rows = self._connection.execute(sql).fetchall()
         return int(rows[0][0])
+
+
+def _field(column: PlannedColumn, old: object, new: object) -> FieldChange:
+    return FieldChange(column.name, old, new, column.words(old), column.words(new))
 
 
 def _row(values: tuple[Any, ...]) -> PlanRow:

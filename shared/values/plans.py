@@ -9,11 +9,16 @@ from shared.values.changes import Action
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One column of one change. `old` is what the row holds, `new` what it will hold; None is empty."""
+    """One column of one change. `old` is what the row holds, `new` what it will hold; None is empty.
+
+    The labels say in words what a choice's numbers mean.
+    """
 
     column: str
     old: object
     new: object
+    old_label: str | None = None
+    new_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,3 +135,32 @@ def test_an_approved_plan_skips_rows_that_moved(world: World) -> None:
 
     assert (job.source.updated, job.source.conflict) == (1, 1)
     assert rows_by_number(world)["A1"]["name"] == "Edited by a person"
+
+
+def test_a_plan_is_read_in_words(world: World) -> None:
+    """Choices are shown by their labels; of a deleted row only what the sync maps."""
+    rest = REST + "  dropped: delete\n  brakes: { removals: null }\n"
+    world.define("accounts", source=SOURCE, destination=DESTINATION, rest=rest)
+    world.write("accounts.csv", HEADER + "A1,One,1,Gold,,\nA2,Two,2,Silver,,\n")
+    world.run("accounts")
+    world.write("accounts.csv", HEADER + "A1,One,1,Silver,,\n")
+
+    plan = world.plan("accounts")
+
+    update, delete = world.app.plan_sample(plan.id, limit=10)
+    (tier,) = update.fields
+    assert (tier.column, tier.old_label, tier.new_label) == ("new_tier", "Gold", "Silver")
+    mapped = {"accountnumber", "name", "creditlimit", "new_tier", "new_openedon", "parentaccountid"}
+    assert {field.column for field in delete.fields} <= mapped | {"transactioncurrencyid"}
+
+
+def test_a_newer_job_says_that_it_makes_an_open_plan_out_of_date(world: World) -> None:
+    """The older plan is superseded, and the newer job's notes name it."""
+    world.define("accounts", source=SOURCE, destination=DESTINATION, rest=REST)
+    world.write("accounts.csv", HEADER + "A1,One,1,Gold,,\n")
+    first = world.plan("accounts")
+
+    second = world.plan("accounts")
+
+    assert f"the open plan of job {first.id} is out of date now" in second.notes
+    assert world.app.job(first.id).state is JobState.SUPERSEDED

@@ -51,12 +51,18 @@ def _fields(change: PlannedChange) -> Table:
 
 def _values(field: FieldChange, action: Action) -> list[Text]:
     """A created row has no old values and a deleted one no new values, so only the other side is shown."""
-    old, new = (_styled(text) for text in shortened(value_text(field.old), value_text(field.new)))
+    texts = shortened(_shown(field.old, field.old_label), _shown(field.new, field.new_label))
+    old, new = (_styled(text) for text in texts)
     if action is Action.CREATE:
         return [new]
     if action is Action.DELETE:
         return [old]
     return [old, Text("→"), new]
+
+
+def _shown(value: object, label: str | None) -> str:
+    """A value as text; a choice with its label before its number."""
+    return value_text(value) if label is None else f"{label} ({value_text(value)})"
 
 
 def shortened(old: str, new: str) -> tuple[str, str]:

@@ -45,13 +45,18 @@ def _print_head(out: Console, job: Job) -> None:
     say(out, f"Job {job.id}  {job.sync}  ", (job.state.value, STYLES.get(job.state, "bold")))
     words = [f"started by {safe(job.started_by)} at {instant(job.created_at)}"]
     if job.finished_at is not None:
-        words.append(f"took {duration((job.finished_at - job.created_at).total_seconds())}")
+        words.append(f"took {duration(_seconds(job))}")
     if job.requests:
         words.append(counted(sum(job.requests.values()), "request"))
     say(out, (", ".join(words), "dim"))
     if job.variables:
         values = ", ".join(f"{safe(name)}={safe(value)}" for name, value in job.variables.items())
         say(out, (f"with {values}", "dim"))
+
+
+def _seconds(job: Job) -> float:
+    """How long the job worked: without the wait for an approval."""
+    return sum(job.timings_s.values()) or (job.finished_at or job.created_at).timestamp() - job.created_at.timestamp()
 
 
 def _print_counts(out: Console, job: Job) -> None:
@@ -107,7 +112,7 @@ def _print_brakes(out: Console, job: Job) -> None:
     head = "Held by a brake:" if len(job.brakes) == 1 else f"Held by {len(job.brakes)} brakes:"
     say(out, "\n", (head, "bold yellow"))
     for brake in job.brakes:
-        say(out, f"  {safe(brake.name)}: {safe_lines(brake.message)}")
+        say(out, f"  {safe_lines(brake.message)}")
 
 
 def _next_steps(job: Job) -> list[tuple[str, str]]:

@@ -83,6 +83,6 @@ def _print_cause(out: Console, cause: Cause) -> None:
     shown = (("found  ", cause.found), ("records", [f"{row:,}" for row in cause.rows]), ("keys   ", cause.keys))
     for title, examples in shown:
         if examples:
-            more = ", …" if cause.count > len(examples) else ""
+            more = ", …" if cause.count > len(examples) and len(examples) == EXAMPLES else ""
             texts = ", ".join(cut(safe(example), 60) for example in examples)
             say(out, (f"          {title} {texts}{more}", "dim"))

@@ -133,7 +133,8 @@ def test_show_speaks_json() -> None:
     assert set(spoken(MadeUpApp(), "show", "7f3c")) == {"job"}
     said = spoken(MadeUpApp(), "show", WAITING.id, "--changes", "--limit", "2")
     assert [change["key"] for change in said["changes"]] == ["C-1001", "C-2002"]
-    assert said["changes"][1]["fields"][0] == {"column": "creditlimit", "old": "1000.00", "new": "2500.00"}
+    labels = {"old_label": None, "new_label": None}
+    assert said["changes"][1]["fields"][0] == {"column": "creditlimit", "old": "1000.00", "new": "2500.00"} | labels
 
 
 def test_lists_speak_json() -> None:
