@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.errors import RefuseError
+from shared.wiring.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_every_setting_is_in_the_documents_and_none_else() -> None:
+    """docs/local.md lists exactly the settings that wiring reads."""
+    read = set(re.findall(r'"(DYNSYNC_[A-Z_]+)"', (ROOT / "shared/wiring/settings.py").read_text("utf-8")))
+    told = set(re.findall(r"^\| `(DYNSYNC_[A-Z_]+)`", (ROOT / "docs/local.md").read_text("utf-8"), re.MULTILINE))
+    assert read == told
+
+
+def test_nothing_needs_to_be_set() -> None:
+    """Without settings the defaults hold, as the documents say."""
+    assert Settings.from_environment({}) == Settings(memory_mb=256, threads=2, disk_mb=20_000, ca_file=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("DYNSYNC_MEMORY_MB", "lots"), ("DYNSYNC_MEMORY_MB", "8"), ("DYNSYNC_THREADS", "0"), ("DYNSYNC_CA_FILE", "/no")],
+)
+def test_a_wrong_setting_is_refused_by_name(name: str, value: str) -> None:
+    """The message names the setting, what was found and what is allowed."""
+    with pytest.raises(RefuseError, match=name) as refused:
+        Settings.from_environment({name: value})
+    assert value in str(refused.value)
