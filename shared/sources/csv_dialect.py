@@ -44,7 +44,8 @@ class Dialect:
         return (
             f"auto_detect = false, header = false, skip = {skip}, delim = {literal(self.delimiter)}, "
             f"quote = {literal(quote)}, escape = {literal(escape)}, columns = {{{columns}}}, "
-            f"compression = 'none', strict_mode = true, max_line_size = {MAX_RECORD_BYTES}"
+            f"compression = 'none', strict_mode = true, max_line_size = {MAX_RECORD_BYTES}, "
+            f"buffer_size = {2 * MAX_RECORD_BYTES}"
         )
 
     def tokens(self) -> re.Pattern[bytes]:
