@@ -20,7 +20,8 @@ from shared.dataverse.connection import Connection, NoAnswerError, Request
 from shared.dataverse.pauses import retry_after_s
 from shared.dataverse.reply import Reply
 from shared.dataverse.service_url import is_loopback, parse_service_url
-from shared.errors import AuthenticationError, NotAllowedError, UnavailableError
+from shared.dataverse.sign_in_pauses import SignInPauses
+from shared.errors import AuthenticationError, NotAllowedError
 from shared.ports import Clock
 
 DEFAULT_AUTHORITY = "https://login.microsoftonline.com/"
@@ -39,8 +40,6 @@ KNOWN_AUTHORITIES = frozenset(
 
 RENEW_EARLY = timedelta(minutes=5)
 _TIMEOUT_S = 30
-_ATTEMPTS = 4
-_LONGEST_PAUSE_S = 120.0
 _REPLY_LIMIT_BYTES = 1024 * 1024
 _FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
@@ -120,6 +119,7 @@ class ClientSecretTokens:
 
         Raises:
             AuthenticationError: Entra refused the credentials.
+            ThrottledError: Entra asks for longer pauses than are kept.
             UnavailableError: Entra cannot be reached.
         """
         with self._lock:
@@ -164,15 +164,17 @@ class ClientSecretTokens:
 
     def _answer(self, method: str, url: str, form: dict[str, str] | None) -> Reply:
         """Ask until there is an answer other than "not now"."""
-        for attempt in range(1, _ATTEMPTS + 1):
+        waits = SignInPauses(origin_of(url))
+        while True:
             answer = self._ask(method, url, form)
-            if answer and answer.status != 429 and answer.status < 500:
+            if answer is not None and answer.status != 429 and answer.status < 500:
                 return answer
-            if attempt < _ATTEMPTS:
-                named_s = retry_after_s(answer.headers, self._clock()) if answer else None
-                self._sleep(2.0**attempt if named_s is None else min(named_s, _LONGEST_PAUSE_S))
-        where = origin_of(url)
-        raise UnavailableError(f"no answer from {where} after {_ATTEMPTS} attempts; check the network and its status")
+            named_s = retry_after_s(answer.headers, self._clock()) if answer is not None else None
+            if answer is not None and (named_s is not None or answer.status == 429):
+                pause_s = waits.asked_to_wait(answer.status, named_s)
+            else:
+                pause_s = waits.unanswered(answer.status if answer is not None else None)
+            self._sleep(pause_s)
 
     def _ask(self, method: str, url: str, form: dict[str, str] | None) -> Reply | None:
         body = urlencode(form).encode() if form else None

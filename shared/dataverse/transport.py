@@ -157,6 +157,20 @@ class Transport:
         log.event(_logger, name, level=level, service=self.service.origin, pause_s=round(seconds, 1))
         self._sleep(seconds)
 
+    def _wait_unanswered(self, seconds: float, attempt: int, status: int | None = None) -> None:
+        """Wait after no answer, or after one that says "not now" (`status`), and let it be seen."""
+        self._count(retries=1)
+        log.event(
+            _logger,
+            "service.unanswered",
+            level=logging.WARNING,
+            service=self.service.origin,
+            status=status,
+            attempt=attempt,
+            pause_s=round(seconds, 1),
+        )
+        self._sleep(seconds)
+
     def now(self) -> datetime:
         """The present time, by the clock that was given."""
         return self._clock()
@@ -237,7 +251,8 @@ class Transport:
                 maybe_done=tries.in_doubt,
             )
         named_s = retry_after_s(reply.headers, self._clock()) or 0.0
-        self.wait(max(min(named_s, self._pauses.longest_s), self.backoff_s(tries.unanswered)))
+        pause_s = max(min(named_s, self._pauses.longest_s), self.backoff_s(tries.unanswered))
+        self._wait_unanswered(pause_s, tries.unanswered, reply.status)
 
     def _after_definite(self, request: Request, tries: _Tries, reply: Reply) -> Reply | None:
         tries.refused += 1
@@ -254,7 +269,7 @@ class Transport:
                 f"no answer from {self.service.origin} after {tries.unanswered} attempt(s): {failure}",
                 maybe_done=tries.in_doubt,
             ) from None
-        self.wait(self.backoff_s(tries.unanswered))
+        self._wait_unanswered(self.backoff_s(tries.unanswered), tries.unanswered)
 
     def _redirected(self, reply: Reply) -> DestinationError:
         return DestinationError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -95,3 +97,10 @@ def test_a_name_of_another_form_is_refused(name: str) -> None:
 def test_names_of_the_form_are_known(name: str) -> None:
     """Regular and irregular pasts."""
     assert is_event_name(name)
+
+
+def test_the_library_prints_nothing_by_itself() -> None:
+    """Without a door that configures logging, warnings do not reach Python's last resort, the screen."""
+    code = "import logging; from shared import log; log.event(logging.getLogger('shared.x'), 'a.sent', level=30)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from shared.dataverse.auth import ClientSecretTokens
-from shared.errors import AuthenticationError, NotAllowedError, UnavailableError
+from shared.errors import AuthenticationError, NotAllowedError, ThrottledError, UnavailableError
 from tests.unit.dataverse.service import Say
 
 SECRET = "s3cret/+&"
@@ -149,3 +149,30 @@ def test_named_pauses_are_kept(serve, time):
     service = serve(lambda seen: left.pop() if left else grant(seen))
     assert tokens_from(service, time).token() == "token0"
     assert time.slept == [17.0]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_short_named_pauses_are_kept_many_times(serve, time, caplog, status):
+    """A pause that is named is kept as for data requests, more often than an outage is tried, and is told."""
+    left = [Say(status, b"", {"Retry-After": "1"}) for _ in range(6)]
+    grant = granting()
+    service = serve(lambda seen: left.pop() if left else grant(seen))
+    assert tokens_from(service, time).token() == "token0"
+    assert time.slept == [1.0] * 6
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [f"service.throttled service={service.url} status={status} pause_s=1.0"] * 6
+
+
+def test_a_service_that_asks_to_wait_for_too_long(serve, time):
+    """The error says that the sign-in service asked to wait, and for how long; it did answer."""
+    service = serve(lambda seen: Say(429, b"", {"Retry-After": "400"}))
+    with pytest.raises(ThrottledError, match=r"sign-in service .* asks to wait 400 s more \(status 429\)") as caught:
+        tokens_from(service, time).token()
+    assert (time.slept, caught.value.retry_after_s) == ([400.0, 400.0], 400.0)
+
+
+def test_an_outage_is_told_apart_from_silence(serve, time):
+    """A status is named where there was one; no answer is called that."""
+    for say, words in ((Say(503), r"not available \(status 503\)"), (Say(cut=True), "no answer")):
+        with pytest.raises(UnavailableError, match=words):
+            tokens_from(serve(lambda seen, say=say: say), time).token()

@@ -235,3 +235,15 @@ def test_errors_hold_no_filter(serve, time):
     with transport_to(service.url, time) as transport, pytest.raises(UnavailableError) as caught:
         transport.get("accounts?$filter=name eq 'Secret Ltd'")
     assert "Secret" not in str(caught.value)
+
+
+def test_a_silent_service_is_told(serve, time, caplog):
+    """Each repeat for want of an answer is a warning with its number and its pause."""
+    service = serve(in_turn(Say(cut=True), Say(503), Say(200, {})))
+    with transport_to(service.url, time) as transport:
+        transport.get("a")
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [line.rpartition(" pause_s=")[0] for line in told] == [
+        f"service.unanswered service={service.url} status=none attempt=1",
+        f"service.unanswered service={service.url} status=503 attempt=2",
+    ]
