@@ -15,6 +15,8 @@ from shared.values.jobs import Job, JobState
 CLEAN, FAILED, WITH_REJECTS, WAITS = 0, 1, 2, 3
 INTERRUPTED = 130
 """What shells expect of a command that was stopped by Ctrl-C."""
+TERMINATED = 143
+"""What shells expect of a command that was asked to end (SIGTERM)."""
 
 _CODES = {
     JobState.SUCCEEDED: CLEAN,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -11,15 +14,17 @@ import click
 from shared.cli.dataverse import dataverse
 from shared.cli.init import init
 from shared.cli.jobs import jobs, rejects, show
-from shared.cli.output import CLEAN, FAILED, INTERRUPTED, say_json
+from shared.cli.output import CLEAN, FAILED, INTERRUPTED, TERMINATED, say_json
 from shared.cli.runs import apply, check, plan, run
-from shared.cli.session import Session
-from shared.cli.texts import safe_lines
+from shared.cli.screens.job import resumable
+from shared.cli.session import Session, Terminated
+from shared.cli.texts import refusal, safe_lines
 from shared.errors import DefinitionError, DynsyncError
 
 HELP = """Keep Dynamics 365 / Dataverse tables in step with other systems.
 
-Exit codes: 0 clean, 1 failed, 2 finished with rejects, 3 waits for approval; 130 stopped by Ctrl-C.
+Exit codes: 0 clean, 1 failed, 2 finished with rejects, 3 waits for approval; 130 stopped by Ctrl-C,
+143 by a request to end (SIGTERM).
 """
 
 
@@ -32,7 +37,7 @@ class Root(click.Group):
         """Run one call and leave the process."""
         session = obj or Session()
         extra.pop("standalone_mode", None)
-        sys.exit(self._ended(session, args, prog_name, extra))
+        sys.exit(_written(self._ended(session, args, prog_name, extra)))
 
     def _ended(self, session: Session, args: Sequence[str] | None, prog_name: str | None, extra: dict[str, Any]) -> int:
         try:
@@ -41,13 +46,50 @@ class Root(click.Group):
             return _failed(session, error, error.format_message(), hint=_usage(error))
         except DynsyncError as error:
             return _failed(session, error, str(error))
-        except (click.Abort, KeyboardInterrupt):
-            click.echo("\nStopped. A job that was running can be started again: nothing is lost or doubled.", err=True)
-            return INTERRUPTED
+        except (click.Abort, KeyboardInterrupt) as error:
+            click.echo(f"\nStopped. {_way_on(session)}", err=True)
+            return TERMINATED if isinstance(error.__cause__ or error, Terminated) else INTERRUPTED
         except BrokenPipeError:
             sys.stderr.close()
             return FAILED
+        except OSError as error:
+            return _failed(session, error, refusal(error))
         return code if isinstance(code, int) else CLEAN
+
+
+def _written(code: int) -> int:
+    """The exit code, once all that was said has left the process; what cannot leave is let go and told on stderr."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go()
+        return FAILED
+    except OSError as error:
+        _let_go()
+        if code != FAILED:
+            click.echo(f"Error: {refusal(error)}", err=True)
+        return FAILED
+    return code
+
+
+def _let_go() -> None:
+    """Send what still waits for standard output nowhere, or the interpreter would fail over it once more."""
+    with contextlib.suppress(io.UnsupportedOperation):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _way_on(session: Session) -> str:
+    """How to go on after a stop: with the plan of the job that was at work, else from the beginning."""
+    general = "A job that was running can be started again: nothing is lost or doubled."
+    if session.working is None:
+        return general
+    with contextlib.suppress(DynsyncError, OSError):
+        job = next(iter(session.app.jobs(sync=session.working, limit=1)), None)
+        if job is not None and resumable(job):
+            return f"`dynsync apply {job.id}` goes on where it stopped: nothing is lost or doubled."
+    return f"`dynsync run {session.working}` starts again: nothing is lost or doubled."
 
 
 def _usage(error: click.ClickException) -> str:
@@ -58,7 +100,8 @@ def _usage(error: click.ClickException) -> str:
 def _failed(session: Session, error: Exception, message: str, *, hint: str = "") -> int:
     if session.json:
         problems = list(error.problems) if isinstance(error, DefinitionError) else []
-        say_json({"error": {"type": type(error).__name__, "message": message, "problems": problems}})
+        with contextlib.suppress(OSError):  # the message on stderr below is said in any case
+            say_json({"error": {"type": type(error).__name__, "message": message, "problems": problems}})
     click.echo(f"Error: {safe_lines(message)}{hint}", err=True)
     return FAILED
 

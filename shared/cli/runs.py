@@ -13,8 +13,8 @@ from shared.cli.screens.job import print_job, print_next_steps
 from shared.cli.screens.paper import say
 from shared.cli.screens.problems import print_problems
 from shared.cli.session import Session, who
-from shared.cli.texts import counted
-from shared.errors import NotFoundError
+from shared.cli.texts import counted, refusal
+from shared.errors import DefinitionError, DynsyncError, NotFoundError
 from shared.values.jobs import Job, JobState
 from shared.values.problems import Problem, Severity
 
@@ -39,8 +39,18 @@ def check(session: Session, syncs_asked: tuple[str, ...]) -> int:
 
 
 def _problems(session: Session, name: str) -> list[Problem]:
+    """What is wrong with one sync; what ends its check is a problem of it, so that the others are still looked at."""
     broken = session.app.broken().get(name)
-    return list(broken.problems) if broken else session.app.check(name)
+    try:
+        return list(broken.problems) if broken else session.app.check(name)
+    except DefinitionError as error:
+        return list(error.problems)
+    except DynsyncError as error:
+        if name not in session.app.sync_names():
+            raise
+        return [Problem("", str(error))]
+    except OSError as error:
+        return [Problem("", refusal(error))]
 
 
 def _errors(problems: list[Problem]) -> list[Problem]:
@@ -65,6 +75,7 @@ def plan(
     export: Path | None,
 ) -> int:
     """Read both sides and plan every change. Nothing is written to Dataverse."""
+    session.working = sync
     with session.progress() as progress:
         job = session.app.plan(sync, variables=values, files=files, started_by=who(), progress=progress)
     exported = session.app.export_plan(job.id, export) if export and job.planned else None
@@ -84,6 +95,7 @@ def plan(
 @session_of
 def run(session: Session, sync: str, values: dict[str, str], files: dict[str, Path]) -> int:
     """Plan and apply in one go; a brake, or a required approval, holds the job with its plan."""
+    session.working = sync
     with session.progress() as progress:
         job = session.app.run(sync, variables=values, files=files, started_by=who(), progress=progress)
     _say(session, job, sample=0)
@@ -96,6 +108,7 @@ def run(session: Session, sync: str, values: dict[str, str], files: dict[str, Pa
 @session_of
 def apply(session: Session, job_id: str) -> int:
     """Carry out the plan of a job that waits for approval. JOB may be the beginning of an id."""
+    session.working = session.app.job(job_id).sync
     with session.progress() as progress:
         job = session.app.apply(job_id, started_by=who(), progress=progress)
     _say(session, job, sample=0)

@@ -28,9 +28,13 @@ def open_wired(state: Path, syncs: Path) -> App:
     return open_app(state=state, syncs=syncs)
 
 
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM): the same as Ctrl-C, but for the exit code."""
+
+
 @dataclass
 class Session:
-    """What the options of one call decide."""
+    """What the options of one call decide. `working` is the sync of which a job is at work."""
 
     open_app: OpenApp = open_wired
     look: Callable[[Path], SourceLook] = look_into
@@ -40,6 +44,7 @@ class Session:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    working: str | None = None
     _app: App | None = None
 
     @property

@@ -51,3 +51,10 @@ def duration(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 record`, `2,000 records`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def refusal(error: OSError) -> str:
+    """What the system refused, where, and what to do."""
+    place = f"{error.filename} cannot be used" if error.filename else "something cannot be read or written"
+    reason = error.strerror or type(error).__name__
+    return f"{place} ({reason}); see that it is there, that you may write to it and that the disk has room"

@@ -19,7 +19,15 @@ from shared.engine.plan import MANIFEST, ROWS, PlanFile
 from shared.engine.rejects import rejects
 from shared.engine.surroundings import Start, Surroundings
 from shared.engine.workspace import Limits
-from shared.errors import DefinitionError, NotFoundError
+from shared.errors import (
+    AuthenticationError,
+    DefinitionError,
+    DestinationError,
+    NotAllowedError,
+    NotFoundError,
+    RetryError,
+    SourceError,
+)
 from shared.ports import ProgressListener, Source
 from shared.secrets import EnvironmentSecrets
 from shared.sources import open_source
@@ -30,6 +38,7 @@ from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
 from shared.values.tables import Table
+from shared.wiring.columns import missing_columns
 from shared.wiring.connections import Connector, utc_now
 from shared.wiring.settings import Settings
 
@@ -73,21 +82,30 @@ class LocalApp:
             definition = self._catalogue.get(sync)
         except DefinitionError as error:
             return list(error.problems)
-        return [*self._source_problems(definition), *self._runner.check(definition)]
+        return [*self._source_problems(definition), *self._destination_problems(definition)]
 
     def _source_problems(self, definition: SyncDefinition) -> list[Problem]:
         """The source's columns against the schema, where the source can be opened without a start's variables."""
         if any(variable.default is None for variable in definition.variables.values()):
             return []
-        with tempfile.TemporaryDirectory(prefix="dynsync-") as spool:
-            source = self._open_source(definition, Start(self._variables(definition, {}, {}), ""), Path(spool))
-            present = source.column_types()
+        try:
+            with tempfile.TemporaryDirectory(prefix="dynsync-") as spool:
+                source = self._open_source(definition, Start(self._variables(definition, {}, {}), ""), Path(spool))
+                present = source.column_types()
+        except (SourceError, NotAllowedError, NotFoundError) as error:
+            return [Problem("source.path", str(error))]
+        except AuthenticationError as error:
+            return [Problem("source", str(error))]
         wanted = [column.name for column in definition.source.columns if not column.calculated]
-        return [
-            Problem("source.schema", f"the source has no column {name!r}", f"it has {', '.join(present)}")
-            for name in wanted
-            if name not in present
-        ]
+        return missing_columns(wanted, list(present), steps=definition.source.type == "json")
+
+    def _destination_problems(self, definition: SyncDefinition) -> list[Problem]:
+        try:
+            return self._runner.check(definition)
+        except DestinationError as error:
+            return [Problem("destination.entity" if "table" in str(error) else "destination", str(error))]
+        except (AuthenticationError, NotAllowedError, RetryError) as error:
+            return [Problem("destination", str(error))]
 
     def plan(
         self,

@@ -115,14 +115,27 @@ def _print_brakes(out: Console, job: Job) -> None:
         say(out, f"  {safe_lines(brake.message)}")
 
 
+def resumable(job: Job) -> bool:
+    """Whether the job was stopped with a plan of which a part is still to be carried out."""
+    stopped = job.state in (JobState.FAILED, JobState.CANCELLED)
+    return stopped and bool(job.planned) and job.source.not_attempted + job.destination.not_attempted > 0
+
+
 def _next_steps(job: Job) -> list[tuple[str, str]]:
-    look = [(f"dynsync rejects {job.id}", "what was set aside, by cause")] if job.source.rejected else []
+    aside = job.source.rejected or job.source.conflict
+    look = [(f"dynsync rejects {job.id}", "what was set aside, by cause")] if aside else []
     match job.state:
         case JobState.AWAITING_APPROVAL:
             words = "if that is what you want: carry out this plan" if job.brakes else "carry out this plan"
             plan = (f"dynsync show {job.id} --changes", "the plan, field by field")
             return [plan, *look, (f"dynsync apply {job.id}", words)]
+        case JobState.FAILED | JobState.CANCELLED if resumable(job):
+            apply = (f"dynsync apply {job.id}", "go on where it stopped, once the cause is mended")
+            return [*look, apply, (f"dynsync plan {job.sync}", "or plan anew")]
         case JobState.FAILED:
-            return [*look, (f"dynsync run {job.sync}", "start again, once the cause is mended")]
+            check = (f"dynsync check {job.sync}", "all problems in one go")
+            return [*look, check, (f"dynsync plan {job.sync}", "plan again, once the cause is mended")]
+        case JobState.CANCELLED:
+            return [*look, (f"dynsync plan {job.sync}", "plan again")]
         case _:
             return look

@@ -13,7 +13,7 @@ from shared.cli.reject_file import COLUMNS
 from shared.cli.screens.changes import LONGEST_VALUE, shortened
 from shared.cli.screens.rejects import MOST_CAUSES, by_cause
 from shared.cli.texts import duration
-from shared.errors import AuthenticationError, DefinitionError, SourceError
+from shared.errors import AuthenticationError, DefinitionError, DestinationError, NotFoundError, SourceError
 from shared.values.jobs import Job, JobState
 from shared.values.problems import Problem, Severity
 from shared.values.records import Reject, RejectType
@@ -259,3 +259,28 @@ def test_a_secret_missing_is_said_with_its_variable() -> None:
     """The message of the error tree reaches the person unchanged."""
     result = call(failing(AuthenticationError("set the environment variable DYNSYNC_SECRET_X")), "plan", "s", "-q")
     assert result.stderr == "Error: set the environment variable DYNSYNC_SECRET_X\n"
+
+
+@pytest.mark.parametrize("error", [DestinationError("no table 'x'"), OSError(5, "Input/output error", "x.csv")])
+def test_a_check_goes_on_after_a_sync_that_fails(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """What ends one sync's check is that sync's problem; the others are looked at all the same."""
+
+    def check(self: MadeUpApp, sync: str) -> list[Problem]:
+        raise error
+
+    monkeypatch.setattr(MadeUpApp, "check", check)
+    said = spoken(MadeUpApp(), "check")
+    assert [(one["sync"], one["ok"]) for one in said] == [("accounts-from-erp", False), ("contacts", False)]
+    assert str(error.args[-1]) in said[0]["problems"][0]["found"]
+    assert call(MadeUpApp(), "check").exit_code == 1
+
+
+def test_a_check_of_an_unknown_sync_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that nobody defined is no sync with a problem."""
+
+    def check(self: MadeUpApp, sync: str) -> list[Problem]:
+        raise NotFoundError(f"there is no sync {sync!r}")
+
+    monkeypatch.setattr(MadeUpApp, "check", check)
+    result = call(MadeUpApp(), "check", "nix")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "Error: there is no sync 'nix'\n")

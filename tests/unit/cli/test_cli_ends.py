@@ -1,0 +1,81 @@
+"""How the process ends: full disks, folders that may not be written, and a request to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shared.values.jobs import Job, JobState, SourceBalance
+from tests.unit.cli.cases import CLEAN, MadeUpApp, call
+
+ROOT = Path(__file__).parents[3]
+WAITS_FOR_A_SIGNAL = """
+import os, signal, sys
+from shared.cli import main
+from shared.cli.session import Session
+from shared.cli.root import dynsync
+import shared.wiring
+from tests.unit.cli.cases import MadeUpApp
+
+def plan(self, *words, **members):
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.pause()
+
+MadeUpApp.plan = plan
+shared.wiring.open_app = lambda **_: MadeUpApp()
+main()
+"""
+
+
+def run(words: list[str], **more: object) -> subprocess.CompletedProcess[str]:
+    environ = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    command = [sys.executable, *words]
+    return subprocess.run(command, env=environ, text=True, stderr=subprocess.PIPE, check=False, **more)  # type: ignore[call-overload,no-any-return]
+
+
+def test_a_system_error_is_one_message() -> None:
+    """Path, reason and what to do; exit code 1 and no traceback."""
+    app = MadeUpApp(error=PermissionError(13, "Permission denied", "/srv/syncs"))
+    result = call(app, "run", "s", "-q")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: /srv/syncs cannot be used (Permission denied); see that")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+@pytest.mark.parametrize("words", [["jobs"], ["jobs", "--json"], ["--help"]])
+def test_a_full_disk_is_one_message(words: list[str], tmp_path: Path) -> None:
+    """Whether rich, JSON or the last flush meets it."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        result = run(["-m", "shared.cli", *words], cwd=tmp_path, stdout=full)
+    assert result.returncode == 1
+    assert "No space left on device" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system has no such signal")
+def test_a_request_to_end_is_like_ctrl_c(tmp_path: Path) -> None:
+    """The job's own clean-up runs, and the exit code is that of SIGTERM."""
+    result = run(["-c", WAITS_FOR_A_SIGNAL, "plan", "accounts-from-erp", "-q"], cwd=tmp_path, stdout=subprocess.PIPE)
+    assert result.returncode == 128 + signal.SIGTERM
+    assert "Stopped." in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("left", "command"), [(3, "dynsync apply 7f3c0a1e"), (0, "dynsync run s")])
+def test_a_stop_names_the_command_that_goes_on(monkeypatch: pytest.MonkeyPatch, left: int, command: str) -> None:
+    """With a plan of which a part is left: apply; else: run."""
+    job = replace(CLEAN, state=JobState.CANCELLED, source=SourceBalance(read=left, not_attempted=left))
+
+    def jobs(self: MadeUpApp, **asked: object) -> list[Job]:
+        return [job]
+
+    monkeypatch.setattr(MadeUpApp, "jobs", jobs)
+    result = call(MadeUpApp(error=KeyboardInterrupt()), "run", "s", "-q")
+    assert (result.exit_code, f"`{command}`" in result.stderr) == (130, True)
