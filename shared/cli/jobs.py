@@ -10,12 +10,13 @@ from shared.cli.options import everywhere, session_of
 from shared.cli.output import say_json, say_json_list
 from shared.cli.reject_file import write_rejects
 from shared.cli.screens.changes import print_changes
-from shared.cli.screens.job import print_job, print_next_steps
+from shared.cli.screens.job import print_head, print_job, print_next_steps
 from shared.cli.screens.jobs import print_jobs
 from shared.cli.screens.paper import say
 from shared.cli.screens.rejects import print_rejects
 from shared.cli.session import Session
 from shared.cli.texts import counted
+from shared.errors import NotFoundError
 from shared.values.changes import Action
 
 
@@ -27,6 +28,8 @@ from shared.values.changes import Action
 def jobs(session: Session, sync: str | None, limit: int) -> None:
     """List jobs, the newest first."""
     found = session.app.jobs(sync=sync, limit=limit)
+    if sync is not None and not found and sync not in (known := session.app.sync_names()):
+        raise NotFoundError(f"there is no sync {sync!r} and no job of one; syncs: {', '.join(known) or 'none yet'}")
     if session.json:
         say_json(found)
     else:
@@ -68,10 +71,14 @@ def show(
         say_json({"job": job, **extra})
         return
     out = session.out()
-    print_job(out, job)
+    if key is not None:
+        print_head(out, job)
+    else:
+        print_job(out, job)
     if sample is not None:
         print_changes(out, sample, total=None if filtered else sum(job.planned.values()))
-    print_next_steps(out, job)
+    if key is None:
+        print_next_steps(out, job)
     if exported is not None:
         say(out, f"\nWrote {counted(exported, 'change')} to {export}.")
 

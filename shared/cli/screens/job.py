@@ -41,8 +41,13 @@ def print_next_steps(out: Console, job: Job) -> None:
         say(out, "" if number else "\n", "  ", (command.ljust(width), "bold"), "  ", (words, "dim"))
 
 
-def _print_head(out: Console, job: Job) -> None:
+def print_head(out: Console, job: Job) -> None:
+    """One line: which job, of which sync, and its state."""
     say(out, f"Job {job.id}  {job.sync}  ", (job.state.value, STYLES.get(job.state, "bold")))
+
+
+def _print_head(out: Console, job: Job) -> None:
+    print_head(out, job)
     words = [f"started by {safe(job.started_by)} at {instant(job.created_at)}"]
     if job.finished_at is not None:
         words.append(f"took {duration(_seconds(job))}")

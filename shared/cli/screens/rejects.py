@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.console import Console
 from shared.cli.screens.paper import say
 from shared.cli.texts import counted, cut, safe
 from shared.values.jobs import Job
-from shared.values.records import Reject
+from shared.values.records import Reject, RejectType
 
 MOST_CAUSES = 100
 EXAMPLES = 5
@@ -30,16 +30,59 @@ class Cause:
     rows: list[int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
+    more: set[str] = field(default_factory=set)
+    """Of which of the three there are others than the examples."""
 
     def add(self, reject: Reject) -> None:
         """Count one more, and keep it as an example while there are few."""
         self.count += 1
-        if reject.row is not None and len(self.rows) < EXAMPLES:
-            self.rows.append(reject.row)
-        if reject.key is not None and len(self.keys) < EXAMPLES and reject.key not in self.keys:
-            self.keys.append(reject.key)
-        if reject.found and len(self.found) < EXAMPLES and reject.found not in self.found:
-            self.found.append(reject.found)
+        self._keep("records", self.rows, reject.row)
+        self._keep("keys", self.keys, reject.key)
+        self._keep("found", self.found, reject.found or None)
+
+    def _keep[T](self, title: str, examples: list[T], example: T | None) -> None:
+        if example is None or example in examples:
+            return
+        if len(examples) < EXAMPLES:
+            examples.append(example)
+        else:
+            self.more.add(title)
+
+
+@dataclass
+class Tally:
+    """How many records and rows were set aside, as the balances count them. A record may have several problems."""
+
+    records: int = 0
+    conflicts: int = 0
+    rows: int = 0
+    lesser: int = 0
+    _last: int | None = None
+
+    def counting(self, rejects: Iterable[Reject]) -> Iterator[Reject]:
+        """The same rejects, counted as they pass; those of one record come one after another."""
+        for reject in rejects:
+            self._count(reject)
+            yield reject
+
+    def _count(self, reject: Reject) -> None:
+        if not reject.rejecting:
+            self.lesser += 1
+        elif reject.type is RejectType.CONFLICT:
+            self.conflicts += 1
+        elif reject.row is None:
+            self.rows += 1
+        elif reject.row != self._last:
+            self.records += 1
+            self._last = reject.row
+
+    def words(self) -> str:
+        """`12 records rejected, 1 conflict; 3 lesser problems reported`."""
+        rejected = [f"{counted(self.records, 'record')} rejected"] * bool(self.records)
+        rows = [f"{counted(self.rows, 'change')} refused"] * bool(self.rows)
+        aside = ", ".join([*rejected, *rows, *[counted(self.conflicts, "conflict")] * bool(self.conflicts)])
+        lesser = f"{counted(self.lesser, 'lesser problem')} reported" if self.lesser else ""
+        return "; ".join(filter(None, (aside, lesser)))
 
 
 def pattern(reason: str) -> str:
@@ -62,12 +105,12 @@ def by_cause(rejects: Iterable[Reject]) -> list[Cause]:
 
 def print_rejects(out: Console, job: Job, rejects: Iterable[Reject]) -> None:
     """The whole screen."""
-    causes = by_cause(rejects)
+    tally = Tally()
+    causes = by_cause(tally.counting(rejects))
     if not causes:
         say(out, f"Job {job.id} of {job.sync} set nothing aside.")
         return
-    total = counted(sum(cause.count for cause in causes), "reject")
-    say(out, (f"Job {job.id} of {job.sync}: {total}, {counted(len(causes), 'cause')}", "bold"))
+    say(out, (f"Job {job.id} of {job.sync}: {tally.words()}; {counted(len(causes), 'cause')}", "bold"))
     for cause in causes:
         say(out, "")
         _print_cause(out, cause)
@@ -83,6 +126,6 @@ def _print_cause(out: Console, cause: Cause) -> None:
     shown = (("found  ", cause.found), ("records", [f"{row:,}" for row in cause.rows]), ("keys   ", cause.keys))
     for title, examples in shown:
         if examples:
-            more = ", …" if cause.count > len(examples) and len(examples) == EXAMPLES else ""
+            more = ", …" if title.strip() in cause.more else ""
             texts = ", ".join(cut(safe(example), 60) for example in examples)
             say(out, (f"          {title} {texts}{more}", "dim"))

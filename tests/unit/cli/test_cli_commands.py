@@ -11,7 +11,7 @@ import pytest
 
 from shared.cli.reject_file import COLUMNS
 from shared.cli.screens.changes import LONGEST_VALUE, shortened
-from shared.cli.screens.rejects import MOST_CAUSES, by_cause
+from shared.cli.screens.rejects import EXAMPLES, MOST_CAUSES, Tally, by_cause
 from shared.cli.texts import duration
 from shared.errors import AuthenticationError, DefinitionError, DestinationError, NotFoundError, SourceError
 from shared.values.jobs import Job, JobState
@@ -284,3 +284,35 @@ def test_a_check_of_an_unknown_sync_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(MadeUpApp, "check", check)
     result = call(MadeUpApp(), "check", "nix")
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", "Error: there is no sync 'nix'\n")
+
+
+def test_jobs_of_an_unknown_sync_are_refused() -> None:
+    """A slip in a name is told, with the names there are; a sync that never ran is no slip."""
+    result = call(MadeUpApp(), "jobs", "--sync", "other")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "there is no sync 'other'" in result.stderr
+    assert "contacts" in result.stderr
+    assert call(MadeUpApp(), "jobs", "--sync", "contacts").exit_code == 0
+
+
+def test_rejects_are_counted_as_the_balance_counts() -> None:
+    """A record with two problems is one record; what was only reported, conflicts and refused changes stand apart."""
+    found = [
+        Reject(1, "a", RejectType.MAX_LENGTH, "x", "1", "too long"),
+        Reject(1, "a", RejectType.MANDATORY, "y", None, "empty"),
+        Reject(2, "b", RejectType.MAX_LENGTH, "x", "1", "too long"),
+        Reject(2, "b", RejectType.INPUT_FORMAT, "z", "?", "odd", rejecting=False),
+        Reject(3, "c", RejectType.CONFLICT, None, None, "moved"),
+        Reject(None, "d", RejectType.REFUSED, None, None, "no"),
+    ]
+    tally = Tally()
+    assert list(tally.counting(found)) == found
+    assert tally.words() == "2 records rejected, 1 change refused, 1 conflict; 1 lesser problem reported"
+
+
+def test_examples_end_with_a_mark_only_where_some_are_left_out() -> None:
+    """Six records with five values: the values are all there."""
+    (cause,) = by_cause(
+        [Reject(n, "k", RejectType.MAX_LENGTH, "x", str(n % 5), "too long") for n in range(1, EXAMPLES + 2)]
+    )
+    assert (cause.more, cause.keys, len(cause.found)) == ({"records"}, ["k"], 5)
