@@ -109,6 +109,16 @@ def check_header(header: Sequence[str], wanted: Sequence[str], dialect: Dialect,
     """
     if not set(wanted) <= set(header):
         _check_delimiter(header, wanted, dialect, shown=shown)
+    check_distinct(header, shown=shown)
+    names.require(wanted, header, where=f"the header of {shown}")
+
+
+def check_distinct(header: Sequence[str], *, shown: Path) -> None:
+    """Hold that a header names each column once; cells without a name do not count.
+
+    Raises:
+        SourceError: a name stands there twice.
+    """
     seen: dict[str, int] = {}
     for position, name in enumerate(header, start=1):
         first = seen.setdefault(name, position) if name.strip() else position
@@ -117,7 +127,6 @@ def check_header(header: Sequence[str], wanted: Sequence[str], dialect: Dialect,
                 f"{shown}: the header names the column {name!r} twice, at positions {first} and {position}; "
                 "give each column its own name"
             )
-    names.require(wanted, header, where=f"the header of {shown}")
 
 
 def _check_delimiter(header: Sequence[str], wanted: Sequence[str], dialect: Dialect, *, shown: Path) -> None:

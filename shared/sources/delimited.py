@@ -17,7 +17,7 @@ import duckdb
 from shared.errors import SourceError
 from shared.ports import MalformedRow, SourceSink, StagedSource
 from shared.sources import csv_rejects, names
-from shared.sources.csv_dialect import Dialect, Top, check_header, read_top
+from shared.sources.csv_dialect import Dialect, Top, check_distinct, check_header, read_top
 from shared.sources.line_ends import with_one_line_end, with_plain_top
 from shared.sources.text_file import TextFile
 from shared.sql import identifier, literal
@@ -60,6 +60,8 @@ class DelimitedFile:
         """All columns of the header (by position: the schema's) as VARCHAR."""
         with self._text.readable() as readable:
             header = read_top(readable, self.dialect, shown=self.path).header
+        if header is not None:
+            check_distinct(header, shown=self.path)
         return dict.fromkeys(self.wanted if header is None else header, "VARCHAR")
 
     @property

@@ -20,10 +20,11 @@ _NOT_BLANK = re.compile(r"[^ \t\r\n]")
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A record that is no JSON: the reason, and its text."""
+    """A record that is no JSON: the reason, and its text. `whole`: it does not end too early."""
 
     reason: str
     text: str
+    whole: bool = False
 
 
 class _Window:
@@ -187,7 +188,9 @@ class JsonRecords:
             broken = record if isinstance(record, Broken) else None
             if broken is None:
                 yield record
-        if broken is not None:
+        if broken is not None and broken.whole:
+            yield broken
+        elif broken is not None:
             raise SourceError(
                 f"{self.shown}, line {number}: the last record is not valid JSON ({broken.reason}); "
                 "the file is truncated, nothing was taken from it; get it again"
@@ -203,4 +206,13 @@ class JsonRecords:
             return Broken(f"not valid JSON: {error.msg} at character {error.colno}", text[:1000])
         except ValueError as error:
             return Broken(f"not valid JSON: {error}", text[:1000])
-        return value if end == len(text) else Broken(f"more text after the record, at character {end + 1}", text[:1000])
+        return value if end == len(text) else _followed(text, end)
+
+
+def _followed(text: str, end: int) -> Broken:
+    """A line that goes on behind its record: another begins there, or something else stands there."""
+    if text[end:].lstrip(" \t,").startswith("{"):
+        reason = f"more than one object in the line, the second at character {text.index('{', end) + 1}"
+    else:
+        reason = f"more text after the record, at character {end + 1}"
+    return Broken(reason, text[:1000], whole=True)

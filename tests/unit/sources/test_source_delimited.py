@@ -220,3 +220,10 @@ def test_column_types_are_the_headers(write: Write) -> None:
     """Every column of the header is text; without a header the schema's columns are."""
     assert source(write("x,y\n1,2\n")).column_types() == {"x": "VARCHAR", "y": "VARCHAR"}
     assert list(source(write("1,2,3\n"), header=False).column_types()) == ["a", "b", "c"]
+
+
+def test_column_types_tell_a_name_that_stands_twice(write: Write) -> None:
+    """What staging would refuse is told before anything runs; cells without a name are no column."""
+    with pytest.raises(SourceError, match="names the column 'a' twice, at positions 1 and 3"):
+        source(write("a,b,a\n1,2,3\n")).column_types()
+    assert list(source(write("a,b,,\n1,2,3,4\n")).column_types()) == ["a", "b", ""]

@@ -164,3 +164,12 @@ def test_any_list_reads_back_whatever_the_block_size(
     assert [json.loads(json.dumps(one["a"])) for one in found] == [  # type: ignore[index]
         json.loads(json.dumps(value), parse_int=str) for value in values
     ]
+
+
+@pytest.mark.parametrize("text", ['{"a":1}\n{"a":2}{"a":3}', '{"a":1}\n{"a":2}, {"a":3}\n'])
+def test_two_objects_in_the_last_line_are_a_malformed_row(write: Write, sink: FileSink, text: str) -> None:
+    """The line ends as it should, so the file is whole: the row is set aside like one in the middle."""
+    staged = source(write(text), "a").stage(sink)
+    (row,) = staged.malformed
+    assert (staged.records, row.row) == (1, 2)
+    assert "more than one object in the line" in row.reason
