@@ -25,6 +25,10 @@ from local.dataverse.world import Clock, World
 _START_S = 10.0
 
 
+class CannotListenError(Exception):
+    """The port cannot be listened at; the message says which and why."""
+
+
 class LocalDataverse:
     """A Dataverse environment on a free port of this machine.
 
@@ -89,8 +93,19 @@ class LocalDataverse:
             return seeding.insert(self.application.service, table, rows)
 
     def start(self) -> None:
-        """Starts to listen."""
-        listener = _listener(self._port)
+        """Starts to listen.
+
+        Raises:
+            CannotListenError: the port is taken or not allowed; the database is closed then.
+        """
+        try:
+            listener = _listener(self._port)
+        except OSError as error:
+            self._store.close()
+            raise CannotListenError(
+                f"port {self._port} cannot be listened at ({error.strerror}); another program has it, perhaps a local "
+                "Dataverse that runs already; choose another with --port"
+            ) from None
         self._port = int(listener.getsockname()[1])
         self._server = uvicorn.Server(_settings(self.application))
         self._thread = threading.Thread(target=self._run, args=(self._server, listener), daemon=True)
@@ -122,9 +137,13 @@ class LocalDataverse:
 def _listener(port: int) -> socket.socket:
     """A listening socket. It names its protocol: asyncio switches Nagle's delay off only where that is TCP."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(2048)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 

@@ -27,17 +27,35 @@ _STORED_AS = {
 _UNINDEXED = frozenset(("createdby", "modifiedby", "ownerid", "transactioncurrencyid"))
 
 
+class CannotOpenError(Exception):
+    """The file for the rows cannot be used; the message says which and why."""
+
+
 class Store:
-    """The database of one local environment. Not for several threads at once: the caller holds the lock."""
+    """The database of one local environment. Not for several threads at once: the caller holds the lock.
+
+    Raises:
+        CannotOpenError: the file is no database, or cannot be written.
+    """
 
     def __init__(self, tables: Tables, fold: Fold, file: Path | None = None) -> None:
         self.tables = tables
         self._depth = 0
-        self._db = sqlite3.connect(file or ":memory:", isolation_level=None, check_same_thread=False)
+        try:
+            self._db = sqlite3.connect(file or ":memory:", isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise _cannot_open(file, error) from None
+        try:
+            self._prepare(fold, file)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise _cannot_open(file, error) from None
+
+    def _prepare(self, fold: Fold, file: Path | None) -> None:
         self._db.create_function("fold", 1, fold, deterministic=True)
         self._db.create_function("resembles", 2, _resembles, deterministic=True)
         self._settle(file is not None)
-        for table in tables.by_name.values():
+        for table in self.tables.by_name.values():
             self._create(table)
         self._version = int(str(self.value('SELECT version FROM "~local"')))
 
@@ -92,6 +110,8 @@ class Store:
         return self._db.total_changes
 
     def _settle(self, on_disk: bool) -> None:
+        self._db.execute("BEGIN IMMEDIATE")  # says at once when nothing may be written
+        self._db.execute("ROLLBACK")
         for setting in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-65536") if on_disk else ():
             self._db.execute(f"PRAGMA {setting}")
         self._db.execute('CREATE TABLE IF NOT EXISTS "~local" (version INTEGER NOT NULL)')
@@ -124,6 +144,19 @@ class Store:
 
     def _unique(self, index: str, table: str, terms: str) -> None:
         self._db.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {identifier(index)} ON {table} ({terms})")
+
+
+def _cannot_open(file: Path | None, error: sqlite3.Error) -> CannotOpenError:
+    if file is not None and file.is_dir():
+        reason = "it is a folder"
+    elif file is not None and not file.parent.is_dir():
+        reason = f"there is no folder {file.parent}"
+    else:
+        reason = str(error)
+    return CannotOpenError(
+        f"the rows cannot be kept in {file or 'memory'}: {reason}; name a new file, or a SQLite file of a local "
+        "Dataverse, in a folder that may be written"
+    )
 
 
 def stored_columns(column: Column) -> list[tuple[str, str]]:

@@ -32,11 +32,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
 
 
 def test_options_are_handed_on(started: list[tuple[str, list[str]]], tmp_path: Path) -> None:
-    """Port, file and tables reach the local Dataverse as they were given."""
+    """Port, file and tables reach the local Dataverse as given; it ends with the command, even a killed one."""
     tables = tmp_path / "tables.yaml"
     tables.write_text("", encoding="utf-8")
     call(MadeUpApp(), "dataverse", "--port", "8080", "--file", "rows.db", "--tables", str(tables))
-    assert started == [("local.dataverse", ["--port", "8080", "--file", "rows.db", "--tables", str(tables)])]
+    words = ["--port", "8080", "--file", "rows.db", "--tables", str(tables), "--end-with-parent"]
+    assert started == [("local.dataverse", words)]
 
 
 def test_it_says_how_to_reach_it(started: list[tuple[str, list[str]]]) -> None:
