@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+
+import orjson
+import pytest
+
+from shared.dataverse.client import DataverseClient
+from shared.definitions.connection import DataverseConnection
+from shared.definitions.reach import Reach
+from shared.engine.plan import MANIFEST
+from shared.engine.readback import ReadBack
+from shared.errors import NotAllowedError, NotBuiltError, RefuseError
+from shared.state import LocalState
+from shared.values.jobs import JobState
+from shared.wiring.connections import Connector
+from tests.e2e.conftest import World, closes
+from tests.e2e.stories import Sync, column, rejects
+
+ACCOUNT = Sync(
+    columns={"no": "text", "name": "text", "staff": {"type": "number", "validate": True}},
+    maps={"no": "accountnumber", "name": "name", "staff": "numberofemployees"},
+    key=["accountnumber"],
+    behaviour={"dropped": "delete"},
+)
+THREE = (["A1", "One", 1], ["A2", "Two", 2], ["A3", "Three", 3])
+
+
+class AskedSecrets:
+    """Gives any secret, and notes which ones were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def get(self, name: str) -> str:
+        self.asked.append(name)
+        return "11111111-0000-4000-8000-000000000001"
+
+
+def connection(url: str, authority: str) -> DataverseConnection:
+    """A connection of the sync `story`, with its own secrets."""
+    secrets = {name: {"secret": f"story--{name.replace('_', '-')}"} for name in ("tenant_id", "client_id")}
+    given = {"service_url": url, "authority": authority, "entity": "account", **secrets}
+    return DataverseConnection.model_validate({**given, "client_secret": {"secret": "story--client-secret"}})
+
+
+# ---- what a person changes while a plan is applied
+
+
+@pytest.mark.parametrize(("method", "number"), [("rows", "A1"), ("whole", "A3")])
+def test_an_edit_between_the_read_and_the_write_is_a_conflict(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str, number: str
+) -> None:
+    """An update and a delete carry the ETag of the very read that was compared: a person's later value stays."""
+    ACCOUNT.run(world, *THREE)
+    plan = ACCOUNT.plan(world, ["A1", "Uno", 1], ["A2", "Two", 2])
+    row_id = column(world, "accountid")[number]
+    read: Callable[..., object] = getattr(ReadBack, method)
+
+    def read_and_edited(*arguments: object) -> object:
+        found = read(*arguments)
+        world.edit("accounts", row_id, {"name": "by hand"})
+        return found
+
+    monkeypatch.setattr(ReadBack, method, read_and_edited)
+    job = closes(world.apply(plan))
+
+    assert (job.state, job.source.conflict + job.destination.refused) == (JobState.COMPLETED_WITH_ERRORS, 1)
+    assert column(world, "name")[number] == "by hand"
+
+
+# ---- the operator's reach, asked again when a job runs
+
+
+@pytest.mark.parametrize("way", ["absolute", "dots", "link"])
+def test_a_path_from_a_variable_stays_within_the_reach(
+    world: World, tmp_path_factory: pytest.TempPathFactory, way: str
+) -> None:
+    """A start cannot lead the source to a file outside, in whatever way it is named: nothing is read or written."""
+    ACCOUNT.but(source={"path": "@where"}, rest={"variables": {"where": {}}}).define(world)
+    outside = tmp_path_factory.mktemp("outside") / "data.csv"
+    outside.write_text("no,name,staff\nA1,One,1\n", encoding="utf-8")
+    (world.folder / "link.csv").symlink_to(outside)
+    ways = {"absolute": str(outside), "dots": os.path.relpath(outside, world.folder), "link": "link.csv"}
+
+    job = closes(world.run("story", variables={"where": ways[way]}))
+
+    assert (job.state, job.source.read) == (JobState.FAILED, 0)
+    assert "reach" in str(job.error)
+    assert world.writes() == []
+    assert world.dataverse.rows("account") == []
+
+
+def test_a_connection_outside_the_reach_is_never_opened(world: World) -> None:
+    """Whatever way a definition came, a host that the operator did not allow gets no request and no secret."""
+    secrets = AskedSecrets()
+    connector = Connector(secrets, Reach(), local=True)
+    away = connection("https://crm.example.com/api/data/v9.2/", world.dataverse.authority)
+
+    with pytest.raises(NotAllowedError, match=r"crm\.example\.com.*outside the reach"), connector.open("story", away):
+        pass
+
+    assert secrets.asked == []
+    hosted = Connector(secrets, Reach(), local=False)
+    here = connection(world.dataverse.url, world.dataverse.authority)
+    with pytest.raises(NotAllowedError, match="outside the reach"), hosted.open("story", here):
+        pass
+    assert (secrets.asked, world.dataverse.requests) == ([], [])
+
+
+def test_a_secret_outside_the_reach_is_never_read(world: World) -> None:
+    """A sync gets its own secrets and those an operator added, by name; others are not even looked up."""
+    secrets = AskedSecrets()
+    here = connection(world.dataverse.url, world.dataverse.authority)
+
+    with (
+        pytest.raises(NotAllowedError, match=r"'other' may not name the secret 'story--tenant-id'"),
+        Connector(secrets, Reach(), local=True).open("other", here),
+    ):
+        pass
+
+    assert (secrets.asked, world.dataverse.requests) == ([], [])
+    allowed = Reach.model_validate({"secrets": {"other": ["story--*"]}})
+    with Connector(secrets, allowed, local=True).open("other", here):
+        assert secrets.asked == ["story--tenant-id", "story--client-id", "story--client-secret"]
+
+
+# ---- plans and starts that are refused
+
+
+def test_a_plan_with_a_newer_job_beside_it_is_not_applied(world: World) -> None:
+    """Even a newer job that failed shows that the world went on: the older plan is refused by name."""
+    plan = ACCOUNT.plan(world, *THREE)
+    (world.folder / "data.csv").unlink()
+    newer = world.run("story")
+    assert (newer.state, world.app.job(plan.id).state) == (JobState.FAILED, JobState.AWAITING_APPROVAL)
+
+    with pytest.raises(RefuseError, match=rf"{plan.id} is not the newest of story: {newer.id}.*plan story"):
+        world.apply(plan)
+
+    assert world.writes() == []
+
+
+def test_a_plan_of_another_environment_is_not_applied(world: World) -> None:
+    """A plan belongs to the organization it was made for; at another one nothing is written."""
+    plan = ACCOUNT.plan(world, *THREE)
+    manifest = LocalState(world.folder / "state").path(plan.id, MANIFEST)
+    values = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(json.dumps({**values, "organization": "0a000000-0000-4000-8000-00000000ffff"}))
+
+    job = closes(world.apply(plan))
+
+    assert (job.state, job.source.created) == (JobState.FAILED, 0)
+    assert "another environment" in str(job.error)
+    assert world.writes() == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ACCOUNT.but(maps={"no": "accountnumber", "staff": "numberofemployees"}),
+        ACCOUNT.behaving(dropped="ignore"),
+        ACCOUNT.but(rest={"enabled": False}),
+    ],
+    ids=["mappings", "dropped", "switched off"],
+)
+def test_a_plan_of_another_definition_is_not_applied(world: World, changed: Sync) -> None:
+    """What was approved is what was planned: after a change of the definition, a new plan is asked for."""
+    plan = ACCOUNT.plan(world, *THREE)
+    changed.define(world)
+
+    with pytest.raises(RefuseError):
+        world.apply(plan)
+
+    assert world.app.job(plan.id).state is JobState.AWAITING_APPROVAL
+    assert world.writes() == []
+    ACCOUNT.define(world)
+    assert world.apply(plan).source.created == 3
+
+
+@pytest.mark.parametrize("start", ["run", "plan"])
+@pytest.mark.parametrize(
+    ("rest", "error", "says"),
+    [
+        ({"enabled": False}, RefuseError, "enabled: true"),
+        ({"listener": {"enabled": True, "key": ["no"]}}, NotBuiltError, r"listener\.enabled"),
+    ],
+)
+def test_a_sync_that_may_not_run_is_refused_at_once(
+    world: World, start: str, rest: dict[str, object], error: type[Exception], says: str
+) -> None:
+    """Switched off, or with a part that is not built: the part is named, no job is made and nobody is asked."""
+    ACCOUNT.but(rest=rest).read(world, *THREE)
+
+    with pytest.raises(error, match=says):
+        getattr(world, start)("story")
+
+    assert (world.app.jobs(), world.dataverse.requests) == ([], [])
+
+
+# ---- rows and records that count once, or not at all
+
+
+@pytest.fixture
+def overlapping_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every read of a table brings its rows a second time, as when it changes while it is read."""
+    pages = DataverseClient.pages
+
+    def twice(*arguments: object, **options: object) -> Iterator[bytes]:
+        for page in pages(*arguments, **options):  # type: ignore[arg-type]
+            yield page
+            yield orjson.dumps(orjson.loads(page)[::-1])
+
+    monkeypatch.setattr(DataverseClient, "pages", twice)
+
+
+@pytest.mark.usefixtures("overlapping_pages")
+def test_a_row_that_two_pages_bring_counts_once(world: World) -> None:
+    """It is no duplicate: it is updated, left alone or dropped once."""
+    ACCOUNT.run(world, *THREE)
+    world.dataverse.clear_requests()
+
+    job = ACCOUNT.run(world, ["A1", "Uno", 1], ["A2", "Two", 2], ["A4", "Four", 4])
+
+    assert (job.state, rejects(world, job)) == (JobState.SUCCEEDED, [])
+    assert (job.source.updated, job.source.unchanged, job.source.created) == (1, 1, 1)
+    assert (job.destination.read, job.destination.deleted, job.destination.duplicate) == (3, 1, 0)
+    assert column(world, "name") == {"A1": "Uno", "A2": "Two", "A4": "Four"}
+
+
+def test_a_rejected_record_holds_its_row(world: World) -> None:
+    """A record that cannot be written still says that its row is wanted: only the row without a record is deleted."""
+    ACCOUNT.run(world, *THREE)
+
+    job = ACCOUNT.run(world, ["A1", "Uno", 1], ["A2", "Dos", "many"])
+
+    assert rejects(world, job) == [(2, "Invalid Format", "staff")]
+    assert (job.source.updated, job.source.rejected, job.destination.deleted) == (1, 1, 1)
+    assert column(world, "name") == {"A1": "Uno", "A2": "Two"}
+
+
+def test_a_row_without_a_key_value_is_kept(world: World) -> None:
+    """Nobody can say that it is missing from the source, so it is never dropped."""
+    ACCOUNT.run(world, *THREE)
+    world.dataverse.insert("account", [{"name": "No number"}])
+
+    job = ACCOUNT.run(world, ["A1", "One", 1])
+
+    assert (job.state, job.destination.deleted, job.destination.kept) == (JobState.SUCCEEDED, 2, 1)
+    assert column(world, "name") == {"A1": "One", None: "No number"}
