@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from shared.definitions.checks import check_definition
-from shared.definitions.loading import load_sync
+from shared.definitions.document import DocumentError, path_of, read_document
+from shared.definitions.loading import load_sync, read_text
 from shared.definitions.reach import Reach
 from shared.definitions.sync import SyncDefinition
 from shared.errors import DefinitionError, NotFoundError
@@ -90,13 +91,26 @@ class Catalogue:
             return DefinitionError(error.sync, error.problems)
         problems = check_definition(definition, self._reach, local=self._local, base=self._folder.resolve().parent)
         errors = [problem for problem in problems if problem.severity is Severity.ERROR]
-        return DefinitionError(definition.name, errors) if errors else definition
+        return DefinitionError(definition.name, _with_lines(errors, path)) if errors else definition
 
     def _unknown(self, name: str) -> str:
         names = [path.stem for path in self._files()]
         near = get_close_matches(name, names, n=3)
         remedy = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names) or 'none'}"
         return f"there is no sync {name[:80]!r}; {remedy}"
+
+
+def _with_lines(problems: list[Problem], path: Path) -> list[Problem]:
+    """The problems with the lines of the file that they lie in."""
+    try:
+        document = read_document(read_text(path))
+    except (DefinitionError, DocumentError):  # changed since it was read; the next look tells
+        return problems
+    lines = [document.line(path_of(problem.path)) if problem.path else None for problem in problems]
+    return [
+        problem if line is None else replace(problem, found=f"{problem.found} (line {line})")
+        for problem, line in zip(problems, lines, strict=True)
+    ]
 
 
 def definition_hash(definition: SyncDefinition) -> str:

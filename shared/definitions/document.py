@@ -55,6 +55,12 @@ class Document:
         return None
 
 
+def path_of(dotted: str) -> Path:
+    """A problem's path (`mappings.2.target`) as a path of a document."""
+    steps = dotted.split(".") if dotted else []
+    return tuple(int(step) if step.isascii() and step.isdigit() else step for step in steps)
+
+
 class DocumentError(ValueError):
     """The text is not a document that can be read; `problems` says why."""
 
@@ -225,6 +231,12 @@ def _events(text: str) -> Iterator[Event]:
 
 def _unreadable(error: YAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark if isinstance(error, MarkedYAMLError) else None
+    if mark is not None and isinstance(error, MarkedYAMLError) and "'\\t'" in (error.problem or ""):
+        return Problem(
+            "",
+            f"a tab stands at line {mark.line + 1}, column {mark.column + 1}; YAML is indented by blanks",
+            "write blanks instead of tabs",
+        )
     where = f" near line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
     return Problem(
         "",

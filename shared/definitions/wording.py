@@ -153,7 +153,7 @@ def _problem(finding: ErrorDetails, root: type[Part], document: Document) -> Pro
     hidden = secret_place(path)
     place = place_of(root, finding["loc"])
     if hidden is not None and (len(path) > len(hidden) or finding["type"] != "missing"):
-        return _located(hidden, *_SECRET, document)
+        return _located(hidden, _NOT_SHOWN, _IN_SECRET_PLACE.get(str(hidden[-1]), _REFERENCE), document)
     if finding["type"] == "extra_forbidden":
         return _located(*_unknown_key(finding, path, place_of(root, finding["loc"][:-1])), document)
     if finding["loc"][-1] == "[key]":
@@ -163,11 +163,16 @@ def _problem(finding: ErrorDetails, root: type[Part], document: Document) -> Pro
 
 
 _NAMES = "names begin with a letter or underscore and hold letters, digits and underscores, at most 64"
-_SECRET = (
-    "is not what may stand here (what was found is not shown, for it may be a secret)",
-    "write a reference such as { secret: <name of a Key Vault secret> }, never the value; for auth: client_secret, "
-    "certificate or managed_identity; for headers: name and text, or name and reference",
-)
+_NOT_SHOWN = "is not what may stand here (what was found is not shown, for it may be a secret)"
+_REFERENCE = "write a reference such as { secret: <name of a Key Vault secret> }, never the value"
+_IN_SECRET_PLACE = {
+    "auth": "write client_secret, certificate or managed_identity",
+    "credentials": "write a list of { client_id: { secret: <name> }, client_secret: { secret: <name> } }, with "
+    "names of Key Vault secrets, never their values",
+    "headers": "write a name and a text for each header, or a name and a reference such as { secret: <name> }",
+    "secret": "write the name of a Key Vault secret (letters, digits and hyphens), never its value",
+}
+"""What to write in a secret's place, where that is not a reference."""
 
 
 def _located(path: Path, found: str, remedy: str, document: Document) -> Problem:

@@ -96,6 +96,12 @@ def _marks(number: int, column: SchemaColumn) -> Iterator[Problem]:
         if pattern_complaint(step.pattern) is not None:
             path = f"source.schema.{number}.replace.{place}.pattern"
             yield Problem(path, "the regular expression cannot be read", "write it in RE2's language (no look-around)")
-    if column.input_format is not None and mask_complaint(column.input_format) is not None:
-        path = f"source.schema.{number}.input_format"
+    mask, path = column.input_format, f"source.schema.{number}.input_format"
+    if mask is not None and "%" not in mask.replace("%%", ""):
+        yield Problem(
+            path,
+            f"the date format {mask!r} has no % mark, so no date is read by it",
+            "write strptime marks, %d/%m/%Y for 31/12/2026",
+        )
+    elif mask is not None and mask_complaint(mask) is not None:
         yield Problem(path, "the date format cannot be read", "write strptime marks such as %Y-%m-%d or %d/%m/%Y")

@@ -50,6 +50,18 @@ def test_a_broken_file_takes_out_only_itself(folder: Path) -> None:
         catalogue.get("broken")
 
 
+def test_contradictions_have_their_line(folder: Path) -> None:
+    """What is wrong between the parts of a file is told with its line too, a secret's value for its name included."""
+    content = text("odd").replace("{ secret: odd--client-secret }", "{ secret: hunter2 }")
+    (folder / "odd.yaml").write_text(content, encoding="utf-8")
+    line = content[: content.index("hunter2")].count("\n") + 1
+    (problem,) = Catalogue(folder, Reach()).broken()["odd"].problems
+    assert problem.path == "destination.client_secret"
+    assert "may not name that secret" in problem.found
+    assert problem.found.endswith(f"(line {line})")
+    assert "hunter2" not in str(problem)
+
+
 def test_an_unknown_name_brings_the_nearest(folder: Path) -> None:
     """A slip of the pen is answered with what was meant."""
     catalogue = Catalogue(folder, Reach())
