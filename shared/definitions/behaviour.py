@@ -61,7 +61,8 @@ class Brakes(Part):
     creates: AnyShare | None = Field(
         default=Decimal("0.5"),
         json_schema_extra={"default": "50%"},
-        description="Rows created, as a share of the destination's rows; may pass 100%; null: no limit.",
+        description="Rows created, as a share of the destination's rows; may pass 100%; null: no limit. "
+        "Not limited while the destination is empty.",
     )
     updates: Share | None = Field(
         default=Decimal("0.5"),
@@ -74,8 +75,20 @@ class Brakes(Part):
         description="Records rejected, as a share of the records read; null: no limit.",
     )
     at_least: Annotated[Count, Field(ge=0, le=1_000_000)] = Field(
-        default=20, description="The floor, in rows: so many are always let through, whatever the share says."
+        default=20,
+        description="The floor, in rows: so many are always let through, whatever the share says; of removals "
+        "never more than half of the destination's rows.",
     )
+
+
+_BRAKES = (
+    "When to stop before writing. A plan that writes nothing is never held back. Beside the limits set here, three "
+    "brakes are always on. empty_source: no record was read, and the destination has rows. shrunken_source: fewer than "
+    "half as many records were read as by the last finished job, and the difference is more than at_least. "
+    "emptied:<column>: the column would become empty in more than half of the rows that hold a value, and in more than "
+    "at_least."
+)
+"""The rules are those of `shared.brakes`."""
 
 
 class Behaviour(Part):
@@ -112,7 +125,7 @@ class Behaviour(Part):
     action_column: ColumnName | None = Field(
         default=None, description="A source column that holds INSERT, UPDATE or DELETE, record by record."
     )
-    brakes: Brakes = Field(default=Brakes(), description="When to stop before writing.")
+    brakes: Brakes = Field(default=Brakes(), description=_BRAKES)
     approval: Literal["none", "required"] = Field(
         default="none", description="required: every job waits with its plan until a person approves it."
     )

@@ -62,7 +62,8 @@ class SchemaColumn(Part):
         default=False, description="Remove blanks and non-printing characters at both ends; text columns only."
     )
     input_format: Annotated[Text, Field(max_length=100)] | None = Field(
-        default=None, description="How dates are written, in strptime marks such as %d/%m/%Y; date columns only."
+        default=None,
+        description="How dates are written, in strptime marks such as %d/%m/%Y (not dd/mm/yyyy); date columns only.",
     )
     width: Annotated[Count, Field(ge=1, le=32_767)] | None = Field(
         default=None, description="Width in characters; needed for every column of a fixed-width file, only there."
