@@ -62,7 +62,8 @@ def dataverse(session: Session, port: int, file: Path | None, tables: Path | Non
         _say(session.out(), port)
     given = {"--port": port, "--file": file, "--tables": tables}
     words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
-    return run_module(MODULE, [*words, "--end-with-parent"], stdout=sys.stderr if session.json else None)
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:  # the address is said already
+        return run_module(MODULE, [*words, "--end-with-parent"], stdout=nowhere)
 
 
 def _say(out: Console, port: int) -> None:

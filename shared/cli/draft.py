@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from shared.cli.looking import SourceLook
 from shared.cli.proposals import Match, Proposal
+from shared.cli.recipes import advice, calculated
 from shared.cli.texts import safe
 from shared.values.tables import ColumnKind
 
@@ -39,6 +40,18 @@ class Draft:
     def lookups(self) -> list[Proposal]:
         """Mappings onto lookups: written as comments."""
         return [one for one in self.mappings if one.column is not None and one.column.is_lookup]
+
+    @property
+    def calculated(self) -> dict[str, Mapping[str, object]]:
+        """By source column: the calculated column that reads its texts as numbers or truth values."""
+        taken = {str(column["name"]) for column in self.look.columns}
+        found: dict[str, Mapping[str, object]] = {}
+        for one in self.filled:
+            name = one.target if one.target not in taken else f"{one.target} (read)"
+            column = calculated(name, one.source, one.column, self.look.writings.get(one.source, ()))
+            if column is not None and name not in taken:
+                found[one.source] = column
+        return found
 
 
 def scalar(value: object) -> str:
@@ -89,6 +102,7 @@ def _head(draft: Draft) -> list[str]:
 def _source(draft: Draft) -> list[str]:
     kinds = {one.source: one.column.kind for one in draft.mappings if one.column is not None}
     columns = [_column(column, kinds.get(str(column["name"]))) for column in draft.look.columns]
+    calculated = [f"    - {flow(column)}  # please check" for column in draft.calculated.values()]
     return [
         "source:",
         *(f"  {key}: {flow(value)}" for key, value in _typed_first(draft.look.settings).items()),
@@ -96,12 +110,17 @@ def _source(draft: Draft) -> list[str]:
         "  # validate: true rejects a record whose value cannot be read; with mandatory: true also one without a value",
         "  schema:",
         *(f"    - {flow(column)}{_doubt(draft, column)}" for column in columns),
+        *calculated,
         "  # filter: \"country = 'NL'\"  # which records count: SQL over the columns",
     ]
 
 
 def _doubt(draft: Draft, column: Mapping[str, object]) -> str:
-    doubt = draft.look.doubts.get(str(column["name"])) if column["type"] != "text" else None
+    name = str(column["name"])
+    doubt = draft.look.doubts.get(name) if column["type"] != "text" else None
+    if column["type"] == "text" and name not in draft.calculated:
+        targets = {one.source: one.column for one in draft.filled}
+        doubt = advice(name, targets.get(name))
     return f"  # {safe(doubt)}" if doubt else ""
 
 
@@ -131,7 +150,10 @@ def _destination(draft: Draft) -> list[str]:
 
 def _mappings(draft: Draft) -> list[str]:
     lines = ["mappings:"]
-    lines += [f"  - {flow({'source': one.source, 'target': one.target})}{_remark(one)}" for one in draft.filled]
+    read = {source: column["name"] for source, column in draft.calculated.items()}
+    for one in draft.filled:
+        pair = {"source": read.get(one.source, one.source), "target": one.target}
+        lines.append(f"  - {flow(pair)}{_remark(one)}")
     for one in draft.lookups:
         entity = one.column.targets[0].entity if one.column is not None and one.column.targets else "account"
         link = flow({"entity": entity, "column": "name"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,14 +48,14 @@ class Answers:
     yes: bool
     force: bool
 
-    def ask(self, text: str, given: str | None, default: str | None = None) -> str:
+    def ask(self, text: str, given: str | None, default: str | None = None, *, option: str = "the option") -> str:
         """The answer given, the default with --yes, or the person's."""
         if given is not None:
             return given
         if self.yes and default is not None:
             return default
         if self.yes:
-            raise click.UsageError(f"--yes takes defaults, but there is none for: {text}; give the option")
+            raise click.UsageError(f"--yes takes defaults, but there is none for: {text}; give {option}")
         return str(click.prompt(text, default=default, err=True))
 
     def agree(self, text: str, *, default: bool) -> bool:
@@ -80,7 +81,7 @@ class Answers:
 def init(session: Session, /, **given: object) -> None:
     """Write a first definition: look into a source file, propose mappings by name, ask for the rest."""
     answers = Answers(**given)  # type: ignore[arg-type]
-    source = answers.source or Path(answers.ask("Source file", None))
+    source = answers.source or Path(answers.ask("Source file", None, option="--source"))
     look = session.look(source)
     name = _name(answers, source)
     target = _target(session, answers, name)
@@ -182,7 +183,9 @@ def _stated(answers: Answers, proposals: list[Proposal], look: SourceLook, table
 def _stated_one(source: str, target: str, table: Table | None) -> Proposal:
     column = table.columns.get(target) if table is not None else None
     if table is not None and column not in writable(table):
-        raise click.UsageError(f"{table.name} has no column {target!r} that may be written; columns have logical names")
+        close = get_close_matches(target.casefold(), [one.name for one in writable(table)], n=3, cutoff=0.5)
+        remedy = f"did you mean {', '.join(close)}?" if close else "columns have logical names"
+        raise click.UsageError(f"{table.name} has no column {target!r} that may be written; {remedy}")
     return Proposal(source, target, Match.STATED, column)
 
 
@@ -210,9 +213,15 @@ def _asked(answers: Answers, proposals: list[Proposal], table: Table | None) -> 
 
 
 def _key(answers: Answers, mappings: list[Proposal], table: Table | None) -> tuple[str, ...]:
-    text = answers.ask("Sync key (target columns)", answers.key, ", ".join(propose_key(mappings, table)) or None)
+    fillable = [one for one in mappings if one.column is None or not one.column.is_lookup]
+    text = answers.ask(
+        "Sync key (target columns)",
+        answers.key,
+        ", ".join(propose_key(fillable, table)) or None,
+        option="--key COLUMN,… (the target columns that say which record is which row)",
+    )
     key = tuple(part.strip() for part in text.split(",") if part.strip())
-    targets = [one.target for one in mappings if one.column is None or not one.column.is_lookup]
+    targets = [one.target for one in fillable]
     unknown = [column for column in key if column not in targets]
     if unknown or not key:
         raise click.UsageError(f"key {text!r}: name mapped target columns only: {', '.join(targets)}")
@@ -246,6 +255,10 @@ def _say(session: Session, target: Path, draft: Draft) -> None:
         return
     out = session.out()
     say(out, f"Wrote {target}: {counted(len(draft.filled), 'mapping')}, key {', '.join(draft.key)}.")
+    for one in draft.lookups:
+        say(out, f"{one.target} is a lookup: say by which column its row is found; it stands in the file as a comment.")
+    for source, column in draft.calculated.items():
+        say(out, f"{source} is read by a calculated column of type {column['type']}; please check its formula.")
     say(out, "Set these environment variables:")
     for variable in variables:
         say(out, f"  {variable}")

@@ -6,18 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared.cli.recipes import writings
+
 
 @dataclass(frozen=True, slots=True)
 class SourceLook:
     """What a first look at a file tells, in a definition's own words.
 
     `settings` are the members of `source:` beside path and schema (`type: delimited`, `delimiter` …). Each column has
-    `name` and `type`, and what else its values call for. `doubts` says, by column, what a person should look at.
+    `name` and `type`, and what else its values call for. `doubts` says, by column, what a person should look at;
+    `writings` how texts write numbers or truth values (see `recipes.writings`).
     """
 
     settings: Mapping[str, object]
     columns: tuple[Mapping[str, object], ...]
     doubts: Mapping[str, str] = field(default_factory=dict)
+    writings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def look_into(path: Path) -> SourceLook:
@@ -42,7 +46,11 @@ def look_into(path: Path) -> SourceLook:
 
     found = sniff(path)
     columns = tuple(_column(one.name, one.type, one.input_format) for one in found.columns)
-    return SourceLook(settings(found), columns, {one.name: one.doubt for one in found.columns if one.doubt})
+    written: dict[str, tuple[str, ...]] = {}
+    if found.kind == "delimited" and found.header:
+        texts = [one.name for one in found.columns if one.type == "text"]
+        written = writings(path, delimiter=str(found.delimiter), encoding=str(found.encoding), names=texts)
+    return SourceLook(settings(found), columns, {one.name: one.doubt for one in found.columns if one.doubt}, written)
 
 
 def _column(name: str, kind: str, input_format: str | None) -> dict[str, object]:

@@ -122,6 +122,7 @@ def test_without_the_table_names_are_guessed_and_it_is_said(folder: Path) -> Non
     [
         (["--map", "nope=name"], "SOURCE one of accountnumber"),
         (["--map", "telephone=createdon"], "no column 'createdon' that may be written"),
+        (["--map", "telephone=telefone1"], "did you mean telephone1"),
         (["--key", "name"], "name mapped target columns only: accountnumber"),
         (["--name-with-typo"], "No such option"),
         (["Not A Name"], "is no name for a sync"),
@@ -296,3 +297,15 @@ def test_hostile_columns_stay_columns() -> None:
     sync = parse_sync(render(draft), name="my-sync")
     assert list(sync.source.labels) == names
     assert [one.source for one in sync.mappings] == names
+
+
+def test_a_lookup_is_left_to_the_person_and_it_is_said(folder: Path) -> None:
+    """It stands in the file as a comment, also where it was stated."""
+    result = call(MadeUpApp(), *BASIC, "--yes", "--map", "parentaccountid=parentaccountid")
+    assert "parentaccountid is a lookup: say by which column its row is found" in result.stdout
+
+
+def test_without_a_key_the_option_is_named(folder: Path) -> None:
+    """--yes cannot guess what does harm when it is wrong."""
+    result = call(MadeUpApp(), *BASIC, "--yes", "--map", "accountnumber=", "--map", "telephone=name")
+    assert (result.exit_code, "give --key" in result.stderr) == (1, True)
