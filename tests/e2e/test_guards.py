@@ -158,20 +158,20 @@ def test_a_plan_of_another_environment_is_not_applied(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "says"),
     [
-        ACCOUNT.but(maps={"no": "accountnumber", "staff": "numberofemployees"}),
-        ACCOUNT.behaving(dropped="ignore"),
-        ACCOUNT.but(rest={"enabled": False}),
+        (ACCOUNT.but(maps={"no": "accountnumber", "staff": "numberofemployees"}), "definition of story was changed"),
+        (ACCOUNT.behaving(dropped="ignore"), "definition of story was changed"),
+        (ACCOUNT.but(rest={"enabled": False}), "switched off"),
     ],
     ids=["mappings", "dropped", "switched off"],
 )
-def test_a_plan_of_another_definition_is_not_applied(world: World, changed: Sync) -> None:
+def test_a_plan_of_another_definition_is_not_applied(world: World, changed: Sync, says: str) -> None:
     """What was approved is what was planned: after a change of the definition, a new plan is asked for."""
     plan = ACCOUNT.plan(world, *THREE)
     changed.define(world)
 
-    with pytest.raises(RefuseError):
+    with pytest.raises(RefuseError, match=says):
         world.apply(plan)
 
     assert world.app.job(plan.id).state is JobState.AWAITING_APPROVAL
