@@ -1,0 +1,46 @@
+"""`check` on one machine: what cannot be read or asked is a problem at its place, beside all others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shared.wiring.app import LocalApp
+
+DEFINITION = """
+name: my-sync
+version: "1.0.0"
+source: {{ type: json, path: {path}, schema: [{{ name: person.first }}] }}
+destination:
+  type: dynamics
+  entity: account
+  service_url: http://127.0.0.1:9/api/data/v9.2/
+  authority: http://127.0.0.1:9
+  client_id: {{ secret: my-sync--id }}
+  client_secret: {{ secret: my-sync--pw }}
+  id_column: accountid
+mappings: [{{ source: person.first, target: name }}]
+behaviour: {{ strategy: full, key: [name], new: insert, changed: update, dropped: ignore }}
+"""
+
+
+def problems(folder: Path, *, path: str) -> list[tuple[str, str]]:
+    """Path and found of every problem; no secret is set."""
+    (folder / "syncs").mkdir()
+    (folder / "syncs" / "my-sync.yaml").write_text(DEFINITION.format(path=path), encoding="utf-8")
+    app = LocalApp(state=folder / "state", syncs=folder / "syncs", environ={})
+    return [(one.path, one.found) for one in app.check("my-sync")]
+
+
+def test_a_missing_file_and_a_missing_secret_are_both_told(tmp_path: Path) -> None:
+    """The one does not hide the other."""
+    (source, destination) = problems(tmp_path, path="none.json")
+    assert source[0] == "source.path"
+    assert "none.json" in source[1]
+    assert destination[0] == "destination"
+    assert "DYNSYNC_SECRET_MY_SYNC__ID" in destination[1]
+
+
+def test_a_way_into_an_object_is_a_column(tmp_path: Path) -> None:
+    """`person.first` of a JSON source is there when `person` is."""
+    (tmp_path / "x.json").write_text('[{"person": {"first": "Jo"}}]', encoding="utf-8")
+    assert [path for path, _ in problems(tmp_path, path="x.json")] == ["destination"]
