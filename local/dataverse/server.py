@@ -100,10 +100,11 @@ class LocalDataverse:
         """
         try:
             listener = _listener(self._port)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             self._store.close()
+            reason = str(error.strerror if isinstance(error, OSError) else error).rstrip(".")
             raise CannotListenError(
-                f"port {self._port} cannot be listened at ({error.strerror}); another program has it, perhaps a local "
+                f"port {self._port} cannot be listened at ({reason}); it may belong to another program, perhaps a local "
                 "Dataverse that runs already; choose another with --port"
             ) from None
         self._port = int(listener.getsockname()[1])
@@ -141,7 +142,7 @@ def _listener(port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen(2048)
-    except OSError:
+    except (OSError, OverflowError):
         listener.close()
         raise
     return listener
