@@ -104,8 +104,8 @@ class LocalDataverse:
             self._store.close()
             reason = str(error.strerror if isinstance(error, OSError) else error).rstrip(".")
             raise CannotListenError(
-                f"port {self._port} cannot be listened at ({reason}); it may belong to another program, perhaps a local "
-                "Dataverse that runs already; choose another with --port"
+                f"port {self._port} cannot be listened at ({reason}); it may belong to another program, perhaps a "
+                "local Dataverse that runs already; choose another with --port"
             ) from None
         self._port = int(listener.getsockname()[1])
         self._server = uvicorn.Server(_settings(self.application))
