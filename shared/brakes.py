@@ -41,7 +41,7 @@ def applied_brakes(limits: Brakes, counts: PlanCounts) -> tuple[Brake, ...]:
     """The brakes that hold this plan back; none when it may run.
 
     A plan that writes nothing is never held back. Creates are not limited while the destination has no row of its own:
-    a first load is no accident.
+    a first load is no accident. The floor never lets more than half of a small table be removed.
     """
     if counts.changes == 0:
         return ()
@@ -61,7 +61,8 @@ def _share(name: str, found: int, of: int, limits: Brakes, what: str) -> Brake |
     limit: Decimal | None = getattr(limits, name)
     if limit is None:
         return None
-    allowed = max(limits.at_least, int(of * limit))
+    floor = min(limits.at_least, of // 2) if name == "removals" else limits.at_least
+    allowed = max(floor, int(of * limit))
     if found <= allowed:
         return None
     whole = "records read" if name == "rejects" else "rows of the destination"

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from shared.sql import identifier, literal
+from shared.sql import literal
 from shared.values.tables import Column, ColumnKind, DateBehaviour
 
 MONEY_SCALE = 4
@@ -199,8 +199,3 @@ def compared(form: Form, sql: str, *, key: bool) -> str:
 def without_trailing_blanks(sql: str) -> str:
     """SQL of a text without blanks at its end; looking first costs a third of trimming."""
     return f"CASE WHEN ends_with({sql}, ' ') THEN rtrim({sql}, ' ') ELSE {sql} END"
-
-
-def quoted_column(alias: str, name: str) -> str:
-    """`alias."name"`."""
-    return f"{alias}.{identifier(name)}"

@@ -84,16 +84,17 @@ def removed_before(prepared: Prepared, alias: str, prefix: str = "") -> str | No
     return None
 
 
+MET_TWICE = "SELECT count(*) - count(DISTINCT id) FROM present"
+"""How many rows two pages brought, because the table changed while it was read."""
+
 DEDUPLICATE_PRESENT = """
     DELETE FROM present WHERE rowid IN (
         SELECT number FROM (
-            SELECT rowid AS number, row_number() OVER (PARTITION BY id ORDER BY rowid DESC) AS nth
-            FROM present
-            WHERE kh IN (FROM twins)
+            SELECT rowid AS number, row_number() OVER (PARTITION BY id ORDER BY rowid DESC) AS nth FROM present
         ) WHERE nth > 1
     )
 """
-"""A row that two pages brought, because the table changed while it was read, counts once."""
+"""A row that two pages brought counts once, as it was read last: its key may have changed in between."""
 
 
 def repeated_records(mapping: Mapping, keep: str) -> str:

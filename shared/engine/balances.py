@@ -11,7 +11,6 @@ from shared.values.changes import Action, OutcomeStatus
 from shared.values.jobs import DestinationBalance, SourceBalance
 
 _REMOVALS = {Action.DELETE: "deleted", Action.EXPIRE: "expired", Action.DEACTIVATE: "deactivated"}
-_UNSETTLED = (OutcomeStatus.CONFLICT, OutcomeStatus.IN_DOUBT)
 _FATES = ("ignored", "outside", "asked_to_delete")
 
 
@@ -67,13 +66,13 @@ def planned_destination(workspace: Workspace, found: Found) -> DestinationBalanc
 
 
 def applied_source(planned: SourceBalance, tally: Tally) -> SourceBalance:
-    """The source's balance after an apply."""
+    """The source's balance after an apply; what is in doubt counts as not attempted until it is settled."""
     records = [(*key, count) for key, count in tally.items() if key[1] and key[0] not in _REMOVALS]
     done = [(action, n) for action, _, status, n in records if status is OutcomeStatus.DONE]
     created = sum(n for action, n in done if action is Action.CREATE)
     updated = sum(n for action, n in done if action is not Action.CREATE)
     rejected = sum(n for _, _, status, n in records if status is OutcomeStatus.REJECTED)
-    conflict = sum(n for _, _, status, n in records if status in _UNSETTLED)
+    conflict = sum(n for _, _, status, n in records if status is OutcomeStatus.CONFLICT)
     return replace(
         planned,
         created=created,
@@ -91,6 +90,8 @@ def applied_destination(planned: DestinationBalance, tally: Tally) -> Destinatio
         bucket: sum(n for (act, _, status), n in dropped.items() if act is action and status is OutcomeStatus.DONE)
         for action, bucket in _REMOVALS.items()
     }
-    refused = sum(n for (_, _, status), n in dropped.items() if status in (OutcomeStatus.REJECTED, *_UNSETTLED))
+    refused = sum(
+        n for (_, _, status), n in dropped.items() if status in (OutcomeStatus.REJECTED, OutcomeStatus.CONFLICT)
+    )
     left = planned.not_attempted - sum(done.values()) - refused
     return replace(planned, **done, refused=refused, not_attempted=left)

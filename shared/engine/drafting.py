@@ -35,9 +35,10 @@ from shared.sql import identifier, literal
 from shared.values.changes import Action
 from shared.values.jobs import Phase, Progress
 
+EXPRESSION_LIMIT_S = 1800.0
+"""The longest that a definition's formulas, conditions and filters may take over the whole source, in seconds."""
 KEY_READS = 5000
 """Up to this many keys are looked up one by one (in `In` filters) instead of reading the table."""
-_DELETED_AT_A_TIME = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ class Drafter:
         prepared = self._prepared(typed)
         with self._phase(Phase.RESOLVE):
             Resolver(self.workspace, self.client, prepared, typed, self._filters.bound).resolve()
-            self.workspace.run(reconcile.records(prepared.mapping, typed), typed.parameters)
+            statement = reconcile.records(prepared.mapping, typed)
+            self.workspace.run(statement, typed.parameters, within_s=EXPRESSION_LIMIT_S)
         with self._phase(Phase.READ_DESTINATION):
             self._read_destination(prepared, typed)
         with self._phase(Phase.RECONCILE):

@@ -44,6 +44,8 @@ def notes(workspace: Workspace, prepared: Prepared, found: Found, reported: int)
     without_key = workspace.value("SELECT count(*) FROM present WHERE kh IS NULL")
     if without_key and reconcile.can_drop(prepared):
         sentences.append(f"rows without a sync key, which are kept: {without_key:,}")
+    if found.present and not workspace.value("SELECT count(*) FROM source"):
+        sentences.append(f"the source holds no record at all, the destination has {found.present:,} rows")
     if reported:
         sentences.append(f"records that break a rule which only reports: {reported:,}; see the rejects list")
     return tuple(sentences)

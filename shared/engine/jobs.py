@@ -9,7 +9,7 @@ Running ──▶ AwaitingApproval ──▶ Running ──▶ Succeeded | Compl
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -74,11 +74,14 @@ class JobRunner:
         """Apply a stored plan after approval, or go on with one that was stopped.
 
         Raises:
-            RefuseError: the job has no plan to apply, or a newer job of the sync exists.
+            RefuseError: the job has no plan to apply, a newer job of the sync exists, or the definition was changed.
         """
         job = self._state.get(job_id)
+        self._refuse_unbuilt(definition)
+        self._refuse_other_definition(job, definition)
         self._refuse_unless_applicable(job)
         with self._leased(job, start) as held, self._around.connect(definition) as destination:
+            self._refuse_unless_applicable(job)
             job = self._save(replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None))
             return self._guarded(job, lambda: self._applied(job, definition, destination, held, careful=True))
 
@@ -98,9 +101,25 @@ class JobRunner:
             variables=dict(start.variables),
         )
         with self._leased(job, start) as held:
+            self._end_the_dead(job)
             self._save(job)
             event(_log, "job.started", sync=job.sync, job=job.id)
             return self._guarded(job, lambda: self._drafted_and_applied(job, definition, held, apply=apply))
+
+    def _end_the_dead(self, job: Job) -> None:
+        """With the lease in our hands, any other job of the sync that says it runs has lost its process."""
+        for other in self._state.list(sync=job.sync, states=[JobState.RUNNING], limit=1000):
+            if other.id != job.id:
+                self._end(
+                    other, JobState.FAILED, error="its process ended without a word; its counts are not confirmed"
+                )
+
+    def _refuse_other_definition(self, job: Job, definition: SyncDefinition) -> None:
+        if definition_hash(definition) != job.definition_hash:
+            raise RefuseError(
+                f"the definition of {job.sync} was changed after job {job.id} made its plan; "
+                f"start a new one with `plan {job.sync}`"
+            )
 
     def _refuse_unbuilt(self, definition: SyncDefinition) -> None:
         if not definition.enabled:
@@ -200,8 +219,11 @@ class JobRunner:
         return replace(job, notes=(*job.notes, *(f"the open plan of job {o.id} is out of date now" for o in older)))
 
     def _brakes(self, job: Job, definition: SyncDefinition, counts: PlanCounts) -> tuple[Brake, ...]:
-        finished = self._state.list(sync=job.sync, states=_FINISHED, limit=20)
-        alike = [older for older in finished if set(older.variables) == set(job.variables)]
+        finished = self._state.list(sync=job.sync, states=_FINISHED, limit=50)
+        texts = {name for name, variable in definition.variables.items() if not variable.file}
+        alike = [
+            o for o in finished if o.source.read and all(o.variables.get(n) == job.variables.get(n) for n in texts)
+        ]
         previous = alike[0].source.read if alike else None
         return applied_brakes(definition.behaviour.brakes, replace(counts, previous_read=previous))
 
@@ -243,7 +265,8 @@ class JobRunner:
                 readback.close()
         seconds = (self._around.clock() - began).total_seconds()
         timings_s = {**job.timings_s, Phase.APPLY.value: round(seconds, 3)}
-        job = replace(job, timings_s=timings_s, requests=_requests(destination))
+        earlier = job.requests if careful else {}
+        job = replace(job, timings_s=timings_s, requests=_requests(destination, earlier))
         return self._after_apply(job, plan.manifest, applied, cancelled=start.cancelled())
 
     def _parallel(self, definition: SyncDefinition, destination: Destination) -> int:
@@ -292,12 +315,13 @@ def _counted(job: Job, manifest: Manifest, tally: Tally) -> Job:
     return replace(job, source=source, destination=destination)
 
 
-def _requests(destination: Destination) -> dict[str, int]:
-    """What was sent to Dataverse so far, and how long the service made us wait."""
+def _requests(destination: Destination, earlier: Mapping[str, int] | None = None) -> dict[str, int]:
+    """What was sent to Dataverse, and how long the service made us wait; with what earlier processes sent."""
     counts = destination.client.transport.requests
-    return {
+    now = {
         "requests": counts.requests,
         "throttled": counts.throttled,
         "retries": counts.retries,
         "throttled_s": round(counts.throttled_s),
     }
+    return {name: count + (earlier or {}).get(name, 0) for name, count in now.items()}

@@ -65,9 +65,9 @@ class Comparison:
 
     def run(self, began: datetime) -> tuple[Found, Rejections]:
         """Both passes; leaves `wanted`, `pairs`, `fresh` and `dropped`. `began`: when the job began, by the server."""
-        if self.workspace.run(reconcile.TWINS):
+        if self.workspace.value(reconcile.MET_TWICE):
             self.workspace.run(reconcile.DEDUPLICATE_PRESENT)
-            self.workspace.run(reconcile.TWINS)
+        self.workspace.run(reconcile.TWINS)
         self.workspace.run(reconcile.CANDIDATES)
         closer = self.typed(reconcile.CLOSER_LOOK)
         self.workspace.run(reconcile.wanted(self.prepared.mapping, closer), closer.parameters)

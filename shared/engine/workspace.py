@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from shared.errors import FailError
 from shared.sql import identifier, literal
 
 Row = tuple[object, ...]
+_PREFIX = "dynsync-work-"
 SPOOL = "spool"
 """The folder inside a workspace for files that come and go."""
 
@@ -31,10 +35,37 @@ class Limits:
 
 @contextmanager
 def workspace_folder(parent: Path | None = None) -> Iterator[Path]:
-    """A folder for one job's workspace; it vanishes afterwards."""
-    with tempfile.TemporaryDirectory(prefix="dynsync-", dir=parent, ignore_cleanup_errors=True) as folder:
+    """A folder for one job's workspace; it vanishes afterwards, and with it what killed processes have left."""
+    _sweep(Path(parent or tempfile.gettempdir()))
+    prefix = f"{_PREFIX}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as folder:
         (Path(folder) / SPOOL).mkdir()
         yield Path(folder)
+
+
+def _sweep(parent: Path) -> None:
+    """Delete this user's workspaces whose process is gone; they hold field values."""
+    for folder in parent.glob(f"{_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not _lives(int(pid)) and _is_ours(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        return folder.stat().st_uid == os.getuid()
+    except OSError:  # another process was faster
+        return False
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 class Workspace:
@@ -74,13 +105,13 @@ class Workspace:
         """Close the database."""
         self._connection.close()
 
-    def run(self, sql: str, parameters: Mapping[str, object] | None = None) -> int:
+    def run(self, sql: str, parameters: Mapping[str, object] | None = None, *, within_s: float | None = None) -> int:
         """Run one statement to its end; the number of rows it changed (0 when it tells none).
 
         Raises:
-            FailError: memory or disk ran out.
+            FailError: memory, disk or (`within_s`) time ran out.
         """
-        with _limits_in_words():
+        with _limits_in_words(), _time_limit(self._connection, within_s):
             rows = self._connection.execute(sql, parameters or {}).fetchall()
         return int(rows[0][0]) if rows and isinstance(rows[0][0], int) else 0
 
@@ -157,6 +188,35 @@ def _limits_in_words() -> Iterator[None]:
             "the job needs more working memory or temporary disk than it may use; nothing was written for this step. "
             "Raise DYNSYNC_MEMORY_MB or DYNSYNC_DISK_MB, or split the source."
         ) from error
+    except (duckdb.InterruptException, RuntimeError) as error:
+        if "interrupted" not in str(error).lower():
+            raise
+        raise KeyboardInterrupt from error  # Ctrl-C reaches DuckDB first and comes back under its own name
+
+
+@contextmanager
+def _time_limit(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    """Interrupt a statement that runs longer than `seconds`."""
+    if seconds is None:
+        yield
+        return
+    late = threading.Event()
+
+    def interrupt() -> None:
+        late.set()
+        connection.interrupt()
+
+    timer = threading.Timer(seconds, interrupt)
+    timer.start()
+    try:
+        yield
+    except (duckdb.InterruptException, RuntimeError) as error:
+        if not late.is_set():
+            raise
+        found = f"the definition's expressions took longer than {seconds:,.0f} s over the source"
+        raise FailError(f"{found}; simplify its formulas and filters, or split the source") from error
+    finally:
+        timer.cancel()
 
 
 def _list(paths: Sequence[Path]) -> str:

@@ -116,7 +116,10 @@ class Builder:
             return True
         words = " or ".join(sorted(accepted))
         found = f"source column {source.name} is {source.type}, but {column.name} ({column.kind}) takes {words}"
-        self.note(f"{path}.source", found, f"declare {source.name} as `type: {sorted(accepted)[0]}`")
+        remedy = f"declare {source.name} as `type: {sorted(accepted)[0]}`"
+        if source.type == "text" and not accepted & {"text"}:
+            remedy += "; for values such as 1.234,56 or 31/12/2025 see docs/expressions.md and `input_format`"
+        self.note(f"{path}.source", found, remedy)
         return False
 
     def _link(
@@ -288,6 +291,9 @@ def _check_key(builder: Builder, targets: Sequence[Target]) -> None:
         target = next((target for target in targets if target.name == name), None)
         if target and target.form.column.kind in (ColumnKind.MEMO, ColumnKind.CHOICES, ColumnKind.MONEY):
             builder.note(f"behaviour.key.{number}", f"{name} ({target.form.column.kind}) cannot be a key column")
+        if target and target.form.is_text and any(source.type == "number" for source in target.sources):
+            found = f"the text column {name} is fed by a number column, which has lost leading zeros (0007 became 7)"
+            builder.note(f"behaviour.key.{number}", found, f"declare {target.sources[0].name} as `type: text`")
         if target and not target.form.column.readable:
             builder.note(f"behaviour.key.{number}", f"{name} cannot be read, so no row can be matched by it")
     if set(key) != {table.id_column} and table.key_over(set(key)) is None:

@@ -32,7 +32,8 @@ class Artifacts:
         with _worded(f"{name!r} of job {job_id}"):
             if not stat.S_ISREG(path.lstat().st_mode):
                 raise StateError(f"{path} is not a plain file; only files can be kept with a job")
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # plans and rejects hold field values
+            target.parent.mkdir(exist_ok=True, mode=0o700)
             if _same_disk(path, target.parent):
                 _rename(path, target)
             else:

@@ -128,6 +128,7 @@ def create(path: Path) -> None:
         with closing(sqlite3.connect(made, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
+        made.chmod(0o600)
         _place(made, path)
     finally:
         made.unlink(missing_ok=True)

@@ -56,7 +56,8 @@ class SourceBalance:
     @property
     def closes(self) -> bool:
         """Whether the buckets add up to what was read."""
-        return self.read == sum(int(getattr(self, name)) for name in SOURCE_BUCKETS)
+        buckets = [int(getattr(self, name)) for name in SOURCE_BUCKETS]
+        return min(buckets) >= 0 and self.read == sum(buckets)
 
 
 SOURCE_BUCKETS = tuple(name for name in SourceBalance.__dataclass_fields__ if name != "read")
@@ -84,7 +85,8 @@ class DestinationBalance:
     @property
     def closes(self) -> bool:
         """Whether the buckets add up to what was read."""
-        return self.read == self.matched + self.duplicate + self.dropped
+        smallest = min(int(getattr(self, name)) for name in self.__dataclass_fields__)
+        return smallest >= 0 and self.read == self.matched + self.duplicate + self.dropped
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,3 +250,24 @@ def test_a_row_without_a_key_value_is_kept(world: World) -> None:
 
     assert (job.state, job.destination.deleted, job.destination.kept) == (JobState.SUCCEEDED, 2, 1)
     assert column(world, "name") == {"A1": "One", None: "No number"}
+
+
+def test_a_row_whose_key_changes_between_two_pages_is_what_it_was_last(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row is met as A3 and again as A9; the source holds A9, so nothing is dropped and nothing created."""
+    ACCOUNT.run(world, *THREE)
+    (row_id,) = [row["accountid"] for row in world.dataverse.rows("account") if row["accountnumber"] == "A3"]
+    pages = DataverseClient.pages
+
+    def twice(client: DataverseClient, *arguments: object, **options: object) -> Iterator[bytes]:
+        yield from pages(client, *arguments, **options)  # type: ignore[arg-type]
+        world.edit("accounts", row_id, {"accountnumber": "A9"})
+        yield from pages(client, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DataverseClient, "pages", twice)
+
+    job = ACCOUNT.run(world, ["A1", "One", 1], ["A2", "Two", 2], ["A9", "Three", 3])
+
+    assert (job.state, dict(job.planned), job.source.unchanged) == (JobState.SUCCEEDED, {}, 3)
+    assert (job.destination.read, job.destination.matched, job.destination.closes) == (3, 3, True)

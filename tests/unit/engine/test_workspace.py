@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.engine.workspace import Limits, Workspace, workspace_folder
+from shared.errors import FailError
+
+ENDLESS = "CREATE TABLE t AS SELECT count(*) AS n FROM range(10000000000) a, range(10000) b"
+
+
+def test_a_statement_ends_when_its_time_is_over() -> None:
+    """It is interrupted and says what to do; the workspace goes on."""
+    with workspace_folder() as folder, Workspace(folder, limits=Limits()) as workspace:
+        with pytest.raises(FailError, match="took longer than"):
+            workspace.run(ENDLESS, within_s=0.2)
+        assert workspace.value("SELECT 1 + 1") == 2
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    """A workspace whose process is gone vanishes with the next one; a living one's stays."""
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    dead = tmp_path / f"dynsync-work-{int(gone.stdout)}-x"
+    dead.mkdir()
+    with workspace_folder(tmp_path) as living:
+        assert not dead.exists()
+        with workspace_folder(tmp_path):
+            assert living.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_outside_is_in_reach(tmp_path: Path) -> None:
+    """Only the workspace and the files it was given can be read, and that cannot be changed any more."""
+    given, other = tmp_path / "given.csv", tmp_path / "other.csv"
+    for path in (given, other):
+        path.write_text("a\n1\n", encoding="utf-8")
+    with workspace_folder() as folder, Workspace(folder, limits=Limits(), readable=[given]) as workspace:
+        assert workspace.value(f"SELECT count(*) FROM read_csv('{given}')") == 1
+        for sql in (f"SELECT count(*) FROM read_csv('{other}')", "SET enable_external_access = TRUE"):
+            with pytest.raises(Exception, match=r"[Pp]ermission|cannot be changed|locked|Cannot"):
+                workspace.rows(sql)
