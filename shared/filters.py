@@ -166,27 +166,6 @@ def columns_in(text: str) -> set[str]:
     return {name for name in found if name.split("/")[0] not in marks}
 
 
-def variables_in(text: str) -> set[str]:
-    """The variables named in a filter outside of texts.
-
-    Raises:
-        FilterError: as `check`.
-    """
-    return {token.text[1:] for token in _checked(text) if token.kind == "variable"}
-
-
-def both(first: str | None, second: str | None) -> str | None:
-    """One filter for the rows that pass both; None stands for all rows.
-
-    Raises:
-        FilterError: one of them is no whole filter, so that brackets could not hold it.
-    """
-    given = [text for text in (first, second) if text is not None]
-    for text in given:
-        check(text)
-    return " and ".join(f"({text})" for text in given) if len(given) > 1 else next(iter(given), None)
-
-
 def bind_odata(text: str, *, variables: Mapping[str, str], column_kind: Callable[[str], ColumnKind | None]) -> str:
     """The filter with every `@name` outside of texts replaced by a literal of the type that its column has.
 

@@ -1,4 +1,4 @@
-"""Secrets by name: from the environment, or declared beforehand (the local cloud's well-known values).
+"""Secrets by name, from the environment.
 
 A secret `accounts-from-erp--client-secret` is the environment variable
 `DYNSYNC_SECRET_ACCOUNTS_FROM_ERP__CLIENT_SECRET`: upper case, every hyphen an underscore, and the prefix.
@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 
 from shared.errors import AuthenticationError
-from shared.ports import Secrets
 
 PREFIX = "DYNSYNC_SECRET_"
 _NAME = re.compile(r"[A-Za-z0-9-]{1,127}")
@@ -49,20 +48,3 @@ class EnvironmentSecrets:
                 f"secret {name!r} was not found: set the environment variable {variable} ({state})"
             )
         return value
-
-
-class DeclaredSecrets:
-    """Secrets known beforehand; what is not declared is asked of `otherwise`."""
-
-    def __init__(self, values: Mapping[str, str], otherwise: Secrets | None = None) -> None:
-        self._values = dict(values)
-        self._otherwise = otherwise
-
-    def get(self, name: str) -> str:
-        """The value. Raises `AuthenticationError` when nobody knows the name."""
-        if name in self._values:
-            return self._values[name]
-        if self._otherwise is not None:
-            return self._otherwise.get(name)
-        variable_for(name)  # refuses what is no name before it could be shown
-        raise AuthenticationError(f"secret {name!r} is not declared; declared are: {', '.join(self._values) or 'none'}")

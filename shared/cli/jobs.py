@@ -44,7 +44,13 @@ def jobs(session: Session, sync: str | None, limit: int) -> None:
     "--action", "actions", multiple=True, type=click.Choice([one.value for one in Action]), help="Only these."
 )
 @click.option("--key", help="Only the change of this key.")
-@click.option("--export", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan: .csv .jsonl .parquet")
+@click.option(
+    "--out",
+    "--export",
+    "export",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the plan: .csv .jsonl .parquet",
+)
 @everywhere
 @session_of
 def show(

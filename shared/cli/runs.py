@@ -61,7 +61,13 @@ def _errors(problems: list[Problem]) -> list[Problem]:
 @click.argument("sync")
 @variables
 @click.option("--sample", default=10, show_default=True, type=click.IntRange(0), help="How many changes to show.")
-@click.option("--export", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan: .csv .jsonl .parquet")
+@click.option(
+    "--out",
+    "--export",
+    "export",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the plan: .csv .jsonl .parquet",
+)
 @everywhere
 @session_of
 def plan(

@@ -271,3 +271,15 @@ def test_a_row_whose_key_changes_between_two_pages_is_what_it_was_last(
 
     assert (job.state, dict(job.planned), job.source.unchanged) == (JobState.SUCCEEDED, {}, 3)
     assert (job.destination.read, job.destination.matched, job.destination.closes) == (3, 3, True)
+
+
+def test_what_nothing_heeds_yet_is_said(world: World) -> None:
+    """A schedule and permissions stop nobody on one's own machine; check and the job's notes say so."""
+    sync = ACCOUNT.but(rest={"schedule": {"cron": "0 * * * *"}, "permissions": {"execute": ["nobody"]}})
+
+    job = sync.run(world, *THREE)
+
+    said = " ".join(job.notes)
+    assert "no timer starts jobs yet" in said
+    assert "knows no groups" in said
+    assert {"schedule", "permissions"} <= {problem.path for problem in world.app.check("story")}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.filters import MAX_VALUE_CHARS, FilterError, bind_odata, both, check, columns_in, variables_in
+from shared.filters import MAX_VALUE_CHARS, FilterError, bind_odata, check, columns_in
 from shared.values.tables import ColumnKind
 
 KINDS = {
@@ -135,17 +135,6 @@ def test_columns_are_told_from_words_functions_texts_and_variables() -> None:
     assert columns_in(text) == {
         "statecode", "name", "_parentaccountid_value", "primarycontactid/fullname", "accountid", "createdon",
     }  # fmt: skip
-    assert variables_in(text) == {"me"}
-
-
-def test_two_filters_are_joined_so_that_neither_changes_the_other() -> None:
-    """Brackets keep an `or` inside its own filter; None is no condition."""
-    assert both("a eq 1 or b eq 2", "c eq 3") == "(a eq 1 or b eq 2) and (c eq 3)"
-    assert both(None, "a eq 1") == "a eq 1"
-    assert both("a eq 1", None) == "a eq 1"
-    assert both(None, None) is None
-    with pytest.raises(FilterError):
-        both("a eq 1) or (true", "c eq 3")
 
 
 PRINTABLE = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=200)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import AuthenticationError
-from shared.secrets import DeclaredSecrets, EnvironmentSecrets, variable_for
+from shared.secrets import EnvironmentSecrets, variable_for
 
 NAME = "accounts-from-erp--client-secret"
 VARIABLE = "DYNSYNC_SECRET_ACCOUNTS_FROM_ERP__CLIENT_SECRET"
@@ -30,20 +30,6 @@ def test_a_missing_secret_names_the_variable_to_set(environ: dict[str, str], sta
 @pytest.mark.parametrize("value", ["", "abc~DEF.123_x", "a b", "a\n", "x" * 128])
 def test_a_secret_in_the_names_place_is_not_shown(value: str) -> None:
     """Whoever pastes the secret itself as its name does not find it in a message."""
-    for secrets in (EnvironmentSecrets({}), DeclaredSecrets({})):
-        with pytest.raises(AuthenticationError, match="where a secret's name is wanted") as refused:
-            secrets.get(value)
-        assert not value or value not in str(refused.value)
-
-
-def test_declared_secrets_come_first() -> None:
-    """What is declared is used; the rest is asked of the environment."""
-    secrets = DeclaredSecrets({"a": "declared"}, EnvironmentSecrets({"DYNSYNC_SECRET_A": "x", "DYNSYNC_SECRET_B": "y"}))
-    assert (secrets.get("a"), secrets.get("b")) == ("declared", "y")
-
-
-def test_an_undeclared_secret_is_named() -> None:
-    """Without anybody else to ask, the names that there are help to find the slip; no value is shown."""
-    with pytest.raises(AuthenticationError, match="'b' is not declared; declared are: a") as refused:
-        DeclaredSecrets({"a": "declared-value"}).get("b")
-    assert "declared-value" not in str(refused.value)
+    with pytest.raises(AuthenticationError, match="where a secret's name is wanted") as refused:
+        EnvironmentSecrets({}).get(value)
+    assert not value or value not in str(refused.value)
