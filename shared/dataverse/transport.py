@@ -159,7 +159,6 @@ class Transport:
 
     def _wait_unanswered(self, seconds: float, attempt: int, status: int | None = None) -> None:
         """Wait after no answer, or after one that says "not now" (`status`), and let it be seen."""
-        self._count(retries=1)
         log.event(
             _logger,
             "service.unanswered",
@@ -169,7 +168,7 @@ class Transport:
             attempt=attempt,
             pause_s=round(seconds, 1),
         )
-        self._sleep(seconds)
+        self.wait(seconds)
 
     def now(self) -> datetime:
         """The present time, by the clock that was given."""
