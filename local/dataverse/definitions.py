@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from local.dataverse import systemcolumns
-from local.dataverse.tables import Column, Key, Kind, Option, Table, Tables, Target
+from local.dataverse.tables import Column, Key, Kind, ManyToMany, Option, Side, Table, Tables, Target
 
 BUILT_IN = Path(__file__).with_name("tables.yaml")
 _TABLE_WORDS = frozenset(
@@ -27,6 +28,7 @@ _TABLE_WORDS = frozenset(
         "type_code",
         "custom",
         "bulk",
+        "elastic",
         "optimistic",
         "change_tracking",
         "status",
@@ -60,7 +62,7 @@ _EXTRA_TYPES = {
     "datetime": ("UserLocal", False),
     "datetime_independent": ("TimeZoneIndependent", False),
 }
-_SYSTEM = ("systemuser", "team", "transactioncurrency", "organization")
+_SYSTEM = ("systemuser", "team", "transactioncurrency", "organization", "asyncoperation")
 """Tables that every environment has; a table-definition file may leave them out."""
 _INT64 = Decimal(2**63 - 1)
 
@@ -94,7 +96,8 @@ def _read(source: Path) -> Tables:
     tables = [] if source == BUILT_IN else [_built_in().by_name[name] for name in _SYSTEM if name not in listed]
     tables += [_table(name, body) for name, body in listed.items()]
     _check_targets(tables)
-    return Tables.of(tables)
+    pairs = [_pair(name, body, tables) for name, body in (document.get("many_to_many") or {}).items()]
+    return Tables.of(tables, pairs)
 
 
 def _table(name: str, body: dict[str, Any]) -> Table:
@@ -106,6 +109,8 @@ def _table(name: str, body: dict[str, Any]) -> Table:
     columns = [_id_column(body, id_column, custom)]
     columns += [_column(name, c, spec, body) for c, spec in (body.get("columns") or {}).items()]
     columns += systemcolumns.of(name, {c.name for c in columns}, columns, owned=owned, status=body.get("status"))
+    elastic = bool(body.get("elastic", False))
+    columns += systemcolumns.elastic({c.name for c in columns}) if elastic else []
     by_name = {c.name: c for c in columns}
     table_name = str(body.get("name", ""))
     if table_name not in by_name:
@@ -120,11 +125,13 @@ def _table(name: str, body: dict[str, Any]) -> Table:
         type_code=int(body.get("type_code", 10000)),
         ownership=owned,
         columns=by_name,
-        keys=tuple(_key(name, k, spec, by_name) for k, spec in (body.get("keys") or {}).items()),
+        keys=tuple(_key(name, k, spec, by_name) for k, spec in (body.get("keys") or {}).items())
+        + ((systemcolumns.partition_key(id_column),) if elastic else ()),
         bulk=bool(body.get("bulk", True)),
         optimistic=bool(body.get("optimistic", True)),
         change_tracking=bool(body.get("change_tracking", True)),
         custom=custom,
+        elastic=elastic,
         seeds=tuple(body.get("rows") or ()),
         readable={c.read_name: c for c in columns},
         navigations=_navigations(columns),
@@ -243,8 +250,28 @@ def _targets(table: str, name: str, kind: Kind, spec: Mapping[str, Any]) -> tupl
         settings = given or {}
         navigation = settings.get("navigation", f"{schema}_{target}" if several else schema)
         relationship = settings.get("relationship", f"{table}_{name}_{target}")
-        targets.append(Target(target, str(navigation), str(relationship), settings.get("delete") == "restrict"))
+        delete = settings.get("delete")
+        targets.append(
+            Target(
+                target, str(navigation), str(relationship), restrict=delete == "restrict", cascade=delete == "cascade"
+            )
+        )
     return tuple(targets)
+
+
+def _pair(name: str, body: dict[str, Any], tables: list[Table]) -> ManyToMany:
+    _only(body, frozenset(("first", "second", "intersect")), f"relationship {name}")
+    first, second = (_side(name, word, body, tables) for word in ("first", "second"))
+    if first.table == second.table:
+        second = replace(second, column=f"{second.column}two")
+    return ManyToMany(name, str(body.get("intersect", name.lower())), first, second)
+
+
+def _side(name: str, word: str, body: dict[str, Any], tables: list[Table]) -> Side:
+    found = next((table for table in tables if table.name == body.get(word)), None)
+    if found is None:
+        raise TableFileError(f"relationship {name}: {word} {body.get(word)!r} is no table")
+    return Side(found.name, found.id_column, name)
 
 
 def _key(table: str, name: str, spec: Mapping[str, Any], columns: Mapping[str, Column]) -> Key:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from local.dataverse.collation import Fold
-from local.dataverse.tables import TEXTS, Column, Key, Kind, Table, Tables
+from local.dataverse.tables import TEXTS, Column, Key, Kind, ManyToMany, Table, Tables
 from shared.sql import identifier
 
 _STORED_AS = {
@@ -24,7 +24,9 @@ _STORED_AS = {
     Kind.STATUS: "INTEGER",
     Kind.DOUBLE: "REAL",
 }
-_UNINDEXED = frozenset(("createdby", "modifiedby", "ownerid", "transactioncurrencyid"))
+_UNINDEXED = frozenset(
+    ("createdby", "modifiedby", "createdonbehalfby", "modifiedonbehalfby", "ownerid", "transactioncurrencyid")
+)
 
 
 class CannotOpenError(Exception):
@@ -57,6 +59,8 @@ class Store:
         self._settle(file is not None)
         for table in self.tables.by_name.values():
             self._create(table)
+        for pair in self.tables.pairs:
+            self._create_pairs(pair)
         self._version = int(str(self.value('SELECT version FROM "~local"')))
 
     def close(self) -> None:
@@ -128,6 +132,16 @@ class Store:
             if present and name not in present:
                 self._db.execute(f"ALTER TABLE {identifier(table.name)} ADD COLUMN {identifier(name)} {kind}")
         self._index(table)
+
+    def _create_pairs(self, pair: ManyToMany) -> None:
+        name = identifier(pair.intersect)
+        first, second = identifier(pair.first.column), identifier(pair.second.column)
+        self._db.execute(
+            f"CREATE TABLE IF NOT EXISTS {name} ({first} TEXT NOT NULL, {second} TEXT NOT NULL, "
+            f"PRIMARY KEY ({first}, {second})) WITHOUT ROWID"
+        )
+        index = identifier(f"{pair.intersect}.second")
+        self._db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {name} ({second})")
 
     def _index(self, table: Table) -> None:
         name = identifier(table.name)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from local.dataverse.tables import Column, Kind, Option, Target
+from local.dataverse.tables import Column, Key, Kind, Option, Target
 
 
 def of(
@@ -19,6 +19,24 @@ def of(
         columns.append(Column("ownerid", "OwnerId", Kind.OWNER, "Owner", required="SystemRequired", targets=targets))
     columns += _state(status)
     return [c for c in columns if c.name not in present]
+
+
+def elastic(present: set[str]) -> list[Column]:
+    """The columns of an elastic table that its own columns do not already define.
+
+    Source: Microsoft Learn, "Elastic tables for developers".
+    """
+    columns = [
+        Column("partitionid", "PartitionId", Kind.TEXT, "Partition Id", max_length=1000, updatable=False),
+        Column("ttlinseconds", "TTLInSeconds", Kind.INTEGER, "Time to live", low=Decimal(1), high=Decimal(2**31 - 1)),
+    ]
+    return [c for c in columns if c.name not in present]
+
+
+def partition_key(id_column: str) -> Key:
+    """The one key of an elastic table; no other can be added."""
+    name = "KeyForNoSqlEntityWithPKPartitionId"
+    return Key(name.lower(), name, "Entity key for NoSQL Entity", (id_column, "partitionid"))
 
 
 def _stamps(table: str) -> list[Column]:
@@ -44,6 +62,8 @@ def _stamps(table: str) -> list[Column]:
         moment("modifiedon", "ModifiedOn", "Modified On"),
         user("createdby", "CreatedBy", "Created By"),
         user("modifiedby", "ModifiedBy", "Modified By"),
+        user("createdonbehalfby", "CreatedOnBehalfBy", "Created By (Delegate)"),
+        user("modifiedonbehalfby", "ModifiedOnBehalfBy", "Modified By (Delegate)"),
         moment("overriddencreatedon", "OverriddenCreatedOn", "Record Created On", create=True),
         Column(
             "importsequencenumber",

@@ -48,12 +48,17 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One table a lookup may point at: the navigation property that binds to it, and what a delete there does."""
+    """One table a lookup may point at: the navigation property that binds to it, and what a delete there does.
+
+    `restrict` refuses the delete, `cascade` deletes the pointing rows too; neither removes the link. `relationship` is
+    also the collection-valued navigation property of the other side.
+    """
 
     table: str
     navigation: str
     relationship: str
     restrict: bool = False
+    cascade: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +125,30 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a relationship of many to many: the table, its column among the pairs, its navigation property."""
+
+    table: str
+    column: str
+    navigation: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManyToMany:
+    """A relationship of many rows to many; `intersect` is the table that keeps the pairs."""
+
+    schema_name: str
+    intersect: str
+    first: Side
+    second: Side
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """One table; `columns` by logical name, `navigations` by navigation property, `seeds` in the API's write form."""
+    """One table; `columns` by logical name, `navigations` by navigation property, `seeds` in the API's write form.
+
+    An `elastic` table is kept in partitions: a bulk message there may succeed in part, and nothing is rolled back.
+    """
 
     name: str
     schema_name: str
@@ -137,6 +164,7 @@ class Table:
     optimistic: bool = True
     change_tracking: bool = True
     custom: bool = False
+    elastic: bool = False
     seeds: tuple[Mapping[str, object], ...] = ()
     readable: Mapping[str, Column] = field(default_factory=dict)
     navigations: Mapping[str, tuple[Column, tuple[Target, ...]]] = field(default_factory=dict)
@@ -158,12 +186,13 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """All tables, by logical name and by entity set."""
+    """All tables, by logical name and by entity set, and the relationships of many to many."""
 
     by_name: Mapping[str, Table]
     by_set: Mapping[str, Table]
+    pairs: tuple[ManyToMany, ...] = ()
 
     @classmethod
-    def of(cls, tables: Sequence[Table]) -> Tables:
+    def of(cls, tables: Sequence[Table], pairs: Sequence[ManyToMany] = ()) -> Tables:
         """Tables indexed both ways."""
-        return cls({t.name: t for t in tables}, {t.entity_set: t for t in tables})
+        return cls({t.name: t for t in tables}, {t.entity_set: t for t in tables}, tuple(pairs))

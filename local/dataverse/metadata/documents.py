@@ -76,7 +76,7 @@ def table_document(table: Table) -> Document:
         "PrimaryNameAttribute": table.name_column,
         "ObjectTypeCode": table.type_code,
         "OwnershipType": table.ownership,
-        "TableType": "Standard",
+        "TableType": "Elastic" if table.elastic else "Standard",
         "IsCustomEntity": table.custom,
         "IsManaged": False,
         "IsActivity": False,
@@ -144,7 +144,7 @@ def relationship_document(tables: Mapping[str, Table], table: Table, column: Col
     """One row of ManyToOneRelationships."""
     key = "ownerid" if target.table == "owner" else tables[target.table].id_column
     name = f"owner_{table.entity_set}" if target.table == "owner" else target.relationship
-    delete = "Restrict" if target.restrict else "RemoveLink"
+    delete = "Restrict" if target.restrict else "Cascade" if target.cascade else "RemoveLink"
     return {
         "MetadataId": identity(table.name, "relationship", column.name, target.table),
         "SchemaName": name,

@@ -30,7 +30,7 @@ def test_the_built_in_file_holds_the_promised_tables() -> None:
 def test_a_file_of_ones_own_keeps_the_system_tables(tmp_path: Path) -> None:
     """Users, teams, currencies and the organization need not be written down; system columns come by themselves."""
     tables = read(_file(tmp_path, TABLE.format(more=""))).by_name
-    assert set(tables) == {"systemuser", "team", "transactioncurrency", "organization", "new_thing"}
+    assert set(tables) == {"systemuser", "team", "transactioncurrency", "organization", "asyncoperation", "new_thing"}
     assert {"statecode", "ownerid", "createdon", "versionnumber"} <= tables["new_thing"].columns.keys()
 
 
@@ -68,3 +68,20 @@ def test_a_mistake_is_told_with_its_place(text: str, says: str, tmp_path: Path) 
     """The message names table and column, and what is allowed."""
     with pytest.raises(TableFileError, match=says):
         read(_file(tmp_path, text))
+
+
+def test_an_elastic_table_has_a_partition_and_its_one_key(tmp_path: Path) -> None:
+    """partitionid, ttlinseconds and the built-in key come by themselves."""
+    table = read(_file(tmp_path, TABLE.format(more="    elastic: true\n"))).by_name["new_thing"]
+    assert table.elastic
+    assert {"partitionid", "ttlinseconds"} <= table.columns.keys()
+    assert table.key_over({"new_thingid", "partitionid"}) is not None
+
+
+def test_rows_can_be_related_many_to_many(tmp_path: Path) -> None:
+    """Both sides may be one table; the columns of the pairs differ then."""
+    text = TABLE.format(more="") + "many_to_many:\n  new_Twins: { first: new_thing, second: new_thing }\n"
+    (pair,) = read(_file(tmp_path, text)).pairs
+    assert (pair.intersect, pair.first.column, pair.second.column) == ("new_twins", "new_thingid", "new_thingidtwo")
+    with pytest.raises(TableFileError, match="relationship new_Twins: second 'nowhere' is no table"):
+        read(_file(tmp_path, text.replace("second: new_thing", "second: nowhere")))
