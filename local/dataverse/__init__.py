@@ -5,6 +5,7 @@ from __future__ import annotations
 from local.dataverse.application import LoggedRequest
 from local.dataverse.faults import Fault, FaultKind
 from local.dataverse.identity import CLIENT_ID, CLIENT_SECRET, TENANT_ID
+from local.dataverse.limits import Limits
 from local.dataverse.server import LocalDataverse
 
-__all__ = ["CLIENT_ID", "CLIENT_SECRET", "TENANT_ID", "Fault", "FaultKind", "LocalDataverse", "LoggedRequest"]
+__all__ = ["CLIENT_ID", "CLIENT_SECRET", "TENANT_ID", "Fault", "FaultKind", "Limits", "LocalDataverse", "LoggedRequest"]

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import orjson
 
 from local.dataverse import seeding
+from local.dataverse.documents import DocumentError
 from local.dataverse.faults import Fault, FaultError
+from local.dataverse.limits import Gate, Limits
 from local.dataverse.messages import Reply, Request, error_reply, json_reply
 from local.dataverse.refusals import Refusal
 from local.dataverse.seeding import SeedError
@@ -16,14 +18,17 @@ from local.dataverse.seeding import SeedError
 if TYPE_CHECKING:
     from local.dataverse.application import Application
 
+_THERE_ARE = "there are requests, faults, limits, rows/<table> and seed/<table>"
+
 
 def answer(application: Application, request: Request) -> Reply:
-    """`requests` (GET, DELETE), `faults` (POST, DELETE), `rows/<table>` (GET), `seed/<table>` (POST)."""
+    """`requests` (GET, DELETE), `faults` (POST, DELETE), `limits` (GET, PUT, DELETE), `rows/<table>` (GET),
+    `seed/<table>` (POST)."""
     _, _, tail = request.path.partition("/_local/")
     name, _, table = tail.partition("/")
     try:
         return _routed(application, request, name, table)
-    except (SeedError, FaultError) as problem:
+    except (SeedError, FaultError, DocumentError) as problem:
         return error_reply(Refusal(400, "local", str(problem)))
     except orjson.JSONDecodeError:
         return error_reply(Refusal(400, "local", "the body is no JSON"))
@@ -39,13 +44,30 @@ def _routed(application: Application, request: Request, name: str, table: str) -
             _fault(application, orjson.loads(request.body))
         case ("DELETE", "faults"):
             application.faults.clear()
+        case ("GET", "limits"):
+            return json_reply(_limits(application))
+        case ("PUT", "limits"):
+            application.gate = Gate(Limits.of(orjson.loads(request.body)))
+        case ("DELETE", "limits"):
+            application.gate = Gate()
         case ("GET", "rows"):
             return json_reply({"value": seeding.rows(application.service, table)})
         case ("POST", "seed"):
             return json_reply({"ids": _seed(application, table, orjson.loads(request.body))})
         case _:
-            return error_reply(Refusal(404, "local", "there are requests, faults, rows/<table> and seed/<table>"))
+            return error_reply(
+                Refusal(404, "local", "there are requests, faults, limits, rows/<table> and seed/<table>")
+            )
     return Reply(204)
+
+
+def _limits(application: Application) -> dict[str, object]:
+    gate = application.gate
+    return {
+        "limits": asdict(gate.limits) if gate.on else None,
+        "gauges": [asdict(gauge) for gauge in gate.gauges()],
+        "entitlement": application.entitlement.used,
+    }
 
 
 def _fault(application: Application, document: object) -> None:

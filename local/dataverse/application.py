@@ -1,4 +1,4 @@
-"""The HTTP edge (ASGI): tokens, headers, compression, the log of requests, and faults; the rest is `service`'s."""
+"""The HTTP edge (ASGI): tokens, limits, faults and the log of requests; the rest is `service`'s."""
 
 from __future__ import annotations
 
@@ -6,28 +6,19 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from threading import RLock
-from typing import Any
 from uuid import uuid4
 
-from isal import igzip
-
-from local.dataverse import admin, page
+from local.dataverse import admin, edge, page
+from local.dataverse.edge import Receive, Scope, Send
 from local.dataverse.faults import Fault, FaultKind, Faults
 from local.dataverse.identity import TOKEN_PATH, Identity
+from local.dataverse.limits import Entitlement, Gate, Limits, Visit
 from local.dataverse.messages import Reply, Request, error_reply
 from local.dataverse.refusals import Refusal
 from local.dataverse.service import Service, message_of
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-TRANSPORT = "local.transport"
-"""Where the protocol leaves the connection for us, so that a fault can cut it."""
-MAX_BODY = 128 * 1024 * 1024
 _ROOT = re.compile(r"/api/data/v9\.\d{1,2}(?:/|$)")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 _LOGGED = 20_000
@@ -48,10 +39,12 @@ class LoggedRequest:
 class Application:
     """The ASGI application of one environment."""
 
-    def __init__(self, service: Service, identity: Identity) -> None:
+    def __init__(self, service: Service, identity: Identity, limits: Limits | None = None) -> None:
         self.service = service
         self.identity = identity
         self.faults = Faults()
+        self.gate = Gate(limits)
+        self.entitlement = Entitlement(service.world.clock)
         self.log: deque[LoggedRequest] = deque(maxlen=_LOGGED)
         self.lock = RLock()
 
@@ -61,16 +54,16 @@ class Application:
             return
         started = time.perf_counter()
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        body = await _body(receive)
+        body = await edge.read_body(receive)
         reply = await self._faulted(scope, headers, body, started)
         if reply is not None:
-            await _send(send, scope["method"], headers, reply)
+            await edge.send_reply(send, scope["method"], headers, reply)
         else:
-            await _cut(scope, receive)
+            await edge.cut(scope, receive)
 
     async def _faulted(self, scope: Scope, headers: dict[str, str], body: bytes | None, started: float) -> Reply | None:
         """The reply; None when the connection is to be cut instead."""
-        method, path, query = str(scope["method"]), _raw_path(scope), scope["query_string"].decode("latin-1")
+        method, path, query = str(scope["method"]), edge.raw_path(scope), scope["query_string"].decode("latin-1")
         shown, message = f"{path}?{query}" if query else path, _message(method, path)
         fault = self.faults.take(method, shown, message) if not path.startswith("/_local/") else None
         if fault is not None:
@@ -78,7 +71,7 @@ class Application:
                 await asyncio.sleep(fault.delay_s)
             if fault.kind is FaultKind.EXPIRE_TOKENS:
                 self.identity.expire_all()
-        reply = self._faulty_reply(fault) or self._reply(method, path, query, headers, body)
+        reply = self._faulty_reply(fault) or await self._reply(method, path, query, headers, body)
         cut = fault is not None and fault.kind in (FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER)
         if _ROOT.match(path) or TOKEN_PATH.fullmatch(path):
             took = (time.perf_counter() - started) * 1000
@@ -92,63 +85,82 @@ class Application:
             return None
         return error_reply(Refusal(fault.status, fault.code, fault.text, headers=tuple(fault.headers.items())))
 
-    def _reply(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes | None) -> Reply:
+    async def _reply(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes | None) -> Reply:
         host = headers.get("host", "")
         if _HOST.fullmatch(host) is None:
             return error_reply(Refusal(400, "", "The request has no usable Host header."))
         if body is None:
             return error_reply(Refusal(413, "", "The request body is too large."))
+        request = Request(method, path, query, headers, body, f"http://{host}")
+        root = _ROOT.match(path)
+        if root is not None:
+            return await self._api(request, root[0].rstrip("/"))
         with self.lock:
-            return self._answered(Request(method, path, query, headers, body, f"http://{host}"))
+            try:
+                return self._beside(request)
+            except Refusal as refusal:
+                return error_reply(refusal)
 
-    def _answered(self, request: Request) -> Reply:
-        try:
-            return self._answer(request)
-        except Refusal as refusal:
-            return error_reply(refusal)
-
-    def _answer(self, request: Request) -> Reply:
+    def _beside(self, request: Request) -> Reply:
+        """What is no Web API: tokens, the local door, the page for people."""
         token = TOKEN_PATH.fullmatch(request.path)
         if token is not None:
             if request.method != "POST":
                 return error_reply(Refusal(405, "", "The token endpoint takes POST."))
             return self.identity.token(token[1], request.body, request.headers["host"])
-        root = _ROOT.match(request.path)
-        if root is not None:
-            return self._api(request, root[0].rstrip("/"))
         if request.path.startswith("/_local/"):
             return admin.answer(self, request)
         if request.method == "GET":
             return page.answer(self, request)
         return error_reply(Refusal(404, "0x8006088a", "No HTTP resource was found that matches the request URI."))
 
-    def _api(self, request: Request, root: str) -> Reply:
-        authority = f"{request.root}/"
-        inner = Request(
-            request.method,
-            request.path[len(root) + 1 :],
-            request.query,
-            request.headers,
-            request.body,
-            f"{request.root}{root}/",
-        )
+    async def _api(self, request: Request, root: str) -> Reply:
+        """The Web API: first the token, then the limits, then the work; then the answer waits for its time."""
         try:
-            self.identity.check(request.headers.get("authorization", ""), authority)
+            user = self.identity.check(request.headers.get("authorization", ""), f"{request.root}/")
             _check_encoding(request)
-            self.service.check_caller()
-            reply = self.service.answer(inner)
         except Refusal as refusal:
-            reply = error_reply(refusal)
-        request_id = str(uuid4())
-        reply.headers += [
-            ("OData-Version", "4.0"),
-            ("x-ms-service-request-id", request_id),
-            ("REQ_ID", request_id),
-            ("x-ms-dop-hint", "4"),
-            ("x-ms-ratelimit-time-remaining-xrm-requests", "1,200.00"),
-            ("x-ms-ratelimit-burst-remaining-xrm-requests", "5999"),
-        ]
-        return reply
+            return _marked(error_reply(refusal))
+        path = request.path[len(root) + 1 :]
+        inner = Request(request.method, path, request.query, request.headers, request.body, f"{request.root}{root}/")
+        visit = self.gate.enter(user, request.headers.get("cookie", ""))
+        reply = await self._visited(visit, user, inner)
+        reply.headers += visit.headers()
+        return _marked(reply)
+
+    async def _visited(self, visit: Visit, user: str, request: Request) -> Reply:
+        """The work within the limits of a user."""
+        try:
+            visit.admit()
+        except Refusal as refusal:
+            return error_reply(refusal)
+        try:
+            with self.lock:
+                reply = self._worked(user, request)
+                operations = self.service.take_operations()
+            self.entitlement.count(user, operations)
+            single = operations if reply.message == "Batch" else 1
+            wait_s = visit.execute(reply.rows, single)
+            if wait_s:
+                await asyncio.sleep(wait_s)
+            return reply
+        finally:
+            visit.leave()
+
+    def _worked(self, user: str, request: Request) -> Reply:
+        try:
+            self.service.world.act_as(user)
+            self.service.check_caller()
+            return self.service.answer(request)
+        except Refusal as refusal:
+            return error_reply(refusal)
+
+
+def _marked(reply: Reply) -> Reply:
+    """An answer of the Web API has its version and its own id."""
+    request_id = str(uuid4())
+    reply.headers += [("OData-Version", "4.0"), ("x-ms-service-request-id", request_id), ("REQ_ID", request_id)]
+    return reply
 
 
 def _check_encoding(request: Request) -> None:
@@ -161,48 +173,3 @@ def _message(method: str, path: str) -> str:
         return "Token"
     root = _ROOT.match(path)
     return message_of(method, path[root.end() :]) if root else ""
-
-
-def _raw_path(scope: Scope) -> str:
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    return raw.partition(b"?")[0].decode("latin-1")
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """The whole body; None when it is too large."""
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        event = await receive()
-        piece = event.get("body", b"")
-        size += len(piece)
-        if size <= MAX_BODY:
-            pieces.append(piece)
-        if not event.get("more_body", False):
-            return b"".join(pieces) if size <= MAX_BODY else None
-
-
-async def _send(send: Send, method: str, headers: dict[str, str], reply: Reply) -> None:
-    body = reply.body
-    sent = [(name.lower().encode("latin-1"), _clean(value)) for name, value in reply.headers]
-    if body:
-        sent.append((b"content-type", reply.content_type.encode("latin-1")))
-        if len(body) > 1024 and "gzip" in headers.get("accept-encoding", ""):
-            body = igzip.compress(body, 1)
-            sent.append((b"content-encoding", b"gzip"))
-    if reply.status not in (204, 304):
-        sent.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": sent})
-    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
-
-
-def _clean(value: str) -> bytes:
-    """A header value without line ends, whatever was put into a URL."""
-    return value.replace("\r", "%0D").replace("\n", "%0A").encode("utf-8")
-
-
-async def _cut(scope: Scope, receive: Receive) -> None:
-    """Cuts the connection and waits until it is gone."""
-    scope[TRANSPORT].abort()
-    while (await receive())["type"] != "http.disconnect":
-        pass

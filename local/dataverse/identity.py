@@ -28,7 +28,7 @@ class Identity:
     def __init__(self, clock: Callable[[], datetime], expires_in_s: int) -> None:
         self._clock = clock
         self._expires_in_s = expires_in_s
-        self._tokens: dict[str, datetime] = {}
+        self._tokens: dict[str, tuple[datetime, str]] = {}
 
     def expire_all(self) -> None:
         """Ends every token at once."""
@@ -45,8 +45,8 @@ class Identity:
             return self._refused(*problem)
         token = "eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0." + secrets.token_urlsafe(48)
         now = self._clock()
-        self._tokens = {known: until for known, until in self._tokens.items() if until > now}
-        self._tokens[token] = now + timedelta(seconds=self._expires_in_s)
+        self._tokens = {known: entry for known, entry in self._tokens.items() if entry[0] > now}
+        self._tokens[token] = (now + timedelta(seconds=self._expires_in_s), form["client_id"].lower())
         document = {
             "token_type": "Bearer",
             "expires_in": max(self._expires_in_s - 1, 0),
@@ -56,19 +56,20 @@ class Identity:
         headers = [("Cache-Control", "no-store, no-cache"), ("Pragma", "no-cache")]
         return Reply(200, orjson.dumps(document), headers, "application/json; charset=utf-8", "Token")
 
-    def check(self, authorization: str, authority: str) -> None:
-        """Lets a request with a living token pass.
+    def check(self, authorization: str, authority: str) -> str:
+        """Lets a request with a living token pass; gives the client id of its application.
 
         Raises:
             Refusal: 401, naming the authority.
         """
         kind, _, token = authorization.partition(" ")
-        until = self._tokens.get(token.strip()) if kind.lower() == "bearer" else None
-        if until is None or until <= self._clock():
+        entry = self._tokens.get(token.strip()) if kind.lower() == "bearer" else None
+        if entry is None or entry[0] <= self._clock():
             where = f"Bearer authorization_uri={authority}{TENANT_ID}/oauth2/authorize, resource_id={authority}"
             raise Refusal(
                 401, "0x80072561", "The token is missing, expired or unknown.", headers=[("WWW-Authenticate", where)]
             )
+        return entry[1]
 
     def _refused(self, status: int, error: str, number: int, text: str) -> Reply:
         moment = self._clock().strftime("%Y-%m-%d %H:%M:%SZ")

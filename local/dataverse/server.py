@@ -14,10 +14,12 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from local.dataverse import definitions, seeding
-from local.dataverse.application import TRANSPORT, Application, LoggedRequest
+from local.dataverse.application import Application, LoggedRequest
 from local.dataverse.collation import folded, folded_with_accents
+from local.dataverse.edge import TRANSPORT
 from local.dataverse.faults import Fault
 from local.dataverse.identity import CLIENT_ID, CLIENT_SECRET, TENANT_ID, Identity
+from local.dataverse.limits import Gate, Gauge, Limits
 from local.dataverse.service import Service
 from local.dataverse.store import Store
 from local.dataverse.world import Clock, World
@@ -33,7 +35,7 @@ class LocalDataverse:
     """A Dataverse environment on a free port of this machine.
 
     Use it as a context manager. `tables` is a table-definition file, `file` keeps the rows beyond the process;
-    tokens live `expires_in_s` seconds of `clock`.
+    tokens live `expires_in_s` seconds of `clock`; `limits` are none unless given.
     """
 
     tenant_id = TENANT_ID
@@ -49,12 +51,13 @@ class LocalDataverse:
         accent_sensitive: bool = False,
         clock: Clock = lambda: datetime.now(UTC),
         port: int = 0,
+        limits: Limits | None = None,
     ) -> None:
         fold = folded_with_accents if accent_sensitive else folded
         self._store = Store(definitions.read(tables), fold, file)
         service = Service(World(self._store, clock), fold)
         seeding.first_rows(service)
-        self.application = Application(service, Identity(clock, expires_in_s))
+        self.application = Application(service, Identity(clock, expires_in_s), limits)
         self._port = port
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -81,6 +84,20 @@ class LocalDataverse:
     def inject(self, fault: Fault | Mapping[str, object]) -> None:
         """Queues a fault."""
         self.application.faults.add(fault if isinstance(fault, Fault) else Fault.of(fault))
+
+    def limit(self, limits: Limits | None) -> None:
+        """Sets other limits, with nothing used yet; None switches them off."""
+        self.application.gate = Gate(limits)
+
+    @property
+    def gauges(self) -> list[Gauge]:
+        """What each user has used of the limits of each server."""
+        return self.application.gate.gauges()
+
+    @property
+    def entitlement(self) -> Mapping[str, int]:
+        """Power Platform requests of today by client id: each operation of a batch and each bulk target counts."""
+        return self.application.entitlement.used
 
     def rows(self, table: str) -> list[dict[str, object]]:
         """Every row of a table, oldest first, by the names of the Web API (`_parentaccountid_value`); numbers plain."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from urllib.parse import unquote
 
 from local.dataverse import addresses, batch, refusals
+from local.dataverse.bulk import BULK
 from local.dataverse.collation import Fold
 from local.dataverse.entities import Entities
 from local.dataverse.messages import Reply, Request, error_reply, json_reply
@@ -29,6 +30,7 @@ class Service:
     def __init__(self, world: World, fold: Fold) -> None:
         self.world = world
         self.entities = Entities(world, fold)
+        self._operations = 0
         self._definitions = Definitions(world.tables)
         self._fixed: dict[str, Callable[[Request], Reply]] = {
             "": self._definitions.service_document,
@@ -41,7 +43,7 @@ class Service:
     def answer(self, request: Request, *, in_batch: bool = False) -> Reply:
         """The reply to a request; a refused one has changed nothing."""
         try:
-            return self._route(request, in_batch=in_batch)
+            return self._counted(self._route(request, in_batch=in_batch))
         except RowRefusal as found:
             refusal = found.refusal
         except Refusal as found:
@@ -52,6 +54,16 @@ class Service:
         wishes = query_options.preferences(request.headers.get("prefer", ""))
         reply = error_reply(refusal, annotated=wishes.wants("Microsoft.PowerApps.CDS.ErrorDetails.OperationStatus"))
         reply.message = message_of(request.method, request.path)
+        return self._counted(reply)
+
+    def take_operations(self) -> int:
+        """Creates, reads, updates and deletes since last asked: each in a batch, each target of a bulk message."""
+        taken, self._operations = self._operations, 0
+        return taken
+
+    def _counted(self, reply: Reply) -> Reply:
+        if reply.message != "Batch":
+            self._operations += max(1, reply.rows) if reply.message in BULK else 1
         return reply
 
     def check_caller(self) -> None:

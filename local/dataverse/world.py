@@ -43,6 +43,7 @@ class World:
         self.store = store
         self.clock = clock
         self._settled: Settled | None = None
+        self._application = ""
         self._ids = count(secrets.randbits(31))
         tail = secrets.token_hex(8)
         self._tail = f"{tail[:4]}-f111-{'89ab'[secrets.randbits(2)]}{tail[4:7]}-{tail[7:16]}{secrets.token_hex(2)[:3]}"
@@ -65,15 +66,21 @@ class World:
     def settled(self) -> Settled:
         """Organization, caller and currencies."""
         if self._settled is None:
-            self._settled = _read(self.store)
+            self._settled = _read(self.store, self._application)
         return self._settled
+
+    def act_as(self, application: str) -> None:
+        """From now on the caller is the user of this application (its client id); '' is the first application user."""
+        if application != self._application:
+            self._application = application
+            self._settled = None
 
     def forget(self) -> None:
         """Reads organization, caller and currencies again when next asked."""
         self._settled = None
 
 
-def _read(store: Store) -> Settled:
+def _read(store: Store, application: str) -> Settled:
     listed = store.all(
         "SELECT transactioncurrencyid, currencysymbol, currencyprecision, exchangerate FROM transactioncurrency"
     )
@@ -83,8 +90,11 @@ def _read(store: Store) -> Settled:
     row = store.all("SELECT organizationid, pricingdecimalprecision, basecurrencyid FROM organization LIMIT 1")
     organization = row[0] if row else ("", 2, None)
     base = currencies.get(str(organization[2])) or next(iter(currencies.values()), Currency("", "", 2, 10**10))
-    users = "SELECT systemuserid, isdisabled FROM systemuser WHERE applicationid IS NOT NULL ORDER BY rowid LIMIT 1"
-    caller = (store.all(users) or [("", 0)])[0]
+    users = (
+        "SELECT systemuserid, isdisabled FROM systemuser WHERE applicationid IS NOT NULL AND ? IN ('', applicationid) "
+        "ORDER BY rowid LIMIT 1"
+    )
+    caller = (store.all(users, (application,)) or [("", 0)])[0]
     return Settled(str(organization[0]), str(caller[0]), bool(caller[1]), _int(organization[1], 2), base, currencies)
 
 

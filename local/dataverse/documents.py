@@ -1,0 +1,33 @@
+"""JSON and YAML that people hand in (limits, faults, logic, webhooks) as values; every problem in one message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""What a dataclass that is read from a document carries as `__pydantic_config__`."""
+
+
+class DocumentError(ValueError):
+    """A document is not as described; the message names each member and what is wrong with it."""
+
+
+def read[T](kind: type[T], document: object, where: str) -> T:
+    """A value of `kind` from JSON or YAML; `where` begins the message.
+
+    Raises:
+        DocumentError: a member is unknown, missing or wrong.
+    """
+    try:
+        found: T = TypeAdapter(kind).validate_python(document)
+    except ValidationError as problems:
+        told = "; ".join(_told(problem) for problem in problems.errors(include_url=False, include_input=False))
+        raise DocumentError(f"{where}: {told}") from None
+    return found
+
+
+def _told(problem: Any) -> str:
+    place = ".".join(str(part) for part in problem["loc"])
+    return f"{place}: {problem['msg']}" if place else str(problem["msg"])
