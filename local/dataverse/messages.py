@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -46,16 +46,17 @@ def json_reply(document: object, status: int = 200, *, message: str = "", rows: 
     return Reply(status, orjson.dumps(document), message=message, rows=rows)
 
 
-def error_reply(refusal: Refusal, *, annotated: bool = False) -> Reply:
-    """The error envelope; `annotated` when the caller asked for annotations."""
+def error_reply(refusal: Refusal, wants: Callable[[str], bool] = lambda _: False) -> Reply:
+    """The error envelope, with those annotations that the caller wants."""
     error: dict[str, object] = {"code": refusal.code, "message": refusal.message}
-    if annotated:
-        error["@Microsoft.PowerApps.CDS.HelpLink"] = (
-            "http://go.microsoft.com/fwlink/?LinkID=398563&error=" + refusal.code
-        )
-        error["@Microsoft.PowerApps.CDS.ErrorDetails.OperationStatus"] = "0"
-        error["@Microsoft.PowerApps.CDS.TraceText"] = ""
-        error["@Microsoft.PowerApps.CDS.InnerError.Message"] = refusal.message
+    annotations = {
+        "Microsoft.PowerApps.CDS.HelpLink": "http://go.microsoft.com/fwlink/?LinkID=398563&error=" + refusal.code,
+        "Microsoft.PowerApps.CDS.ErrorDetails.OperationStatus": "0",
+        "Microsoft.PowerApps.CDS.TraceText": "",
+        "Microsoft.PowerApps.CDS.InnerError.Message": refusal.message,
+        **{f"Microsoft.PowerApps.CDS.ErrorDetails.{name}": text for name, text in refusal.details.items()},
+    }
+    error |= {f"@{name}": text for name, text in annotations.items() if wants(name)}
     return Reply(refusal.status, orjson.dumps({"error": error}), list(refusal.headers))
 
 

@@ -5,7 +5,8 @@ Source: Microsoft Learn, "Web service error codes" and "Compose HTTP requests an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 HELP_LINK = "https://go.microsoft.com/fwlink/?linkid=2195293"
 
@@ -13,7 +14,8 @@ HELP_LINK = "https://go.microsoft.com/fwlink/?linkid=2195293"
 class Refusal(Exception):  # noqa: N818 - it is the service's word, and no fault of ours
     """A refused request: HTTP `status`, the service's `code` and `message`, and headers to send along.
 
-    `in_payload` marks what the deserialiser finds: it comes before anything that is found row by row.
+    `in_payload` marks what the deserialiser finds: it comes before anything that is found row by row. `details` are
+    told to those who ask for annotations.
     """
 
     def __init__(
@@ -24,6 +26,7 @@ class Refusal(Exception):  # noqa: N818 - it is the service's word, and no fault
         *,
         headers: Sequence[tuple[str, str]] = (),
         in_payload: bool = False,
+        details: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -31,6 +34,7 @@ class Refusal(Exception):  # noqa: N818 - it is the service's word, and no fault
         self.message = message
         self.headers = tuple(headers)
         self.in_payload = in_payload
+        self.details = details
 
 
 class RowRefusal(Exception):  # noqa: N818 - as above

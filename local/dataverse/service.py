@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from local.dataverse import addresses, batch, refusals
+from local.dataverse import addresses, batch, callers, refusals
 from local.dataverse.bulk import BULK
 from local.dataverse.collation import Fold
 from local.dataverse.entities import Entities
@@ -43,7 +43,8 @@ class Service:
     def answer(self, request: Request, *, in_batch: bool = False) -> Reply:
         """The reply to a request; a refused one has changed nothing."""
         try:
-            return self._counted(self._route(request, in_batch=in_batch))
+            with self.world.acting_as(callers.impersonated(self.world, request.headers)):
+                return self._counted(self._route(request, in_batch=in_batch))
         except RowRefusal as found:
             refusal = found.refusal
         except Refusal as found:
@@ -52,7 +53,7 @@ class Service:
             refusal = Refusal(400, "0x80048d19", f"The request cannot be read: {type(cause).__name__}.")
         self.world.forget()
         wishes = query_options.preferences(request.headers.get("prefer", ""))
-        reply = error_reply(refusal, annotated=wishes.wants("Microsoft.PowerApps.CDS.ErrorDetails.OperationStatus"))
+        reply = error_reply(refusal, wishes.wants)
         reply.message = message_of(request.method, request.path)
         return self._counted(reply)
 
@@ -112,7 +113,7 @@ class Service:
         document = {
             "@odata.context": f"{request.root}$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
             "BusinessUnitId": BUSINESS_UNIT,
-            "UserId": settled.caller_id,
+            "UserId": self.world.caller_id,
             "OrganizationId": settled.organization_id,
         }
         return json_reply(document, message="WhoAmI")

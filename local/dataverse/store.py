@@ -108,11 +108,6 @@ class Store:
         """Runs one statement per row; the number of rows it changed."""
         return self._db.executemany(statement, rows).rowcount
 
-    @property
-    def changes(self) -> int:
-        """Rows changed since the database was opened; tells how far `run_many` came when it is refused."""
-        return self._db.total_changes
-
     def _settle(self, on_disk: bool) -> None:
         self._db.execute("BEGIN IMMEDIATE")  # says at once when nothing may be written
         self._db.execute("ROLLBACK")

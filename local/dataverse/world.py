@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -44,6 +45,7 @@ class World:
         self.clock = clock
         self._settled: Settled | None = None
         self._application = ""
+        self._acting: str | None = None
         self._ids = count(secrets.randbits(31))
         tail = secrets.token_hex(8)
         self._tail = f"{tail[:4]}-f111-{'89ab'[secrets.randbits(2)]}{tail[4:7]}-{tail[7:16]}{secrets.token_hex(2)[:3]}"
@@ -74,6 +76,26 @@ class World:
         if application != self._application:
             self._application = application
             self._settled = None
+
+    @property
+    def caller_id(self) -> str:
+        """The user as whom rows are written: the impersonated one, otherwise the application's; empty without any."""
+        return self._acting or self.settled.caller_id
+
+    @property
+    def delegate_id(self) -> str | None:
+        """The user who acts on behalf of the caller, None without impersonation."""
+        return self.settled.caller_id or None if self._acting else None
+
+    @contextmanager
+    def acting_as(self, user_id: str | None) -> Iterator[None]:
+        """Writes inside as this user; None leaves the caller as it is."""
+        before = self._acting
+        self._acting = user_id or before
+        try:
+            yield
+        finally:
+            self._acting = before
 
     def forget(self) -> None:
         """Reads organization, caller and currencies again when next asked."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import cache
+from operator import length_hint
 
 import orjson
 
 from local.dataverse.refusals import Refusal, RowRefusal
-from local.dataverse.tables import MONEY_SCALE, Table
+from local.dataverse.tables import MONEY_SCALE, Column, Kind, Table
+from local.dataverse.values.check import null
 from local.dataverse.world import World
-from local.dataverse.writes import links, money, states
+from local.dataverse.writes import duplicates, links, money, states
 from local.dataverse.writes.plans import Group, Plan, Planner, Row, grouped
 from shared.sql import identifier
 
@@ -30,6 +31,7 @@ class Writer:
         self._creating = Planner(table, creating=True)
         self._updating = Planner(table, creating=False)
         self._currency = table.columns.get("transactioncurrencyid") if table.money else None
+        self._required = [c for c in table.columns.values() if _is_asked_for(c)]
         self._name = identifier(table.name)
         self._id = identifier(table.id_column)
 
@@ -103,6 +105,10 @@ class Writer:
         fresh = self._world.new_ids(count)
         given = columns.get(table.id_column)
         columns[table.id_column] = list(fresh) if given is None else [g or f for g, f in zip(given, fresh, strict=True)]
+        if table.elastic:
+            chosen = columns.get("partitionid") or [None] * count
+            columns["partitionid"] = [c or i for c, i in zip(chosen, columns[table.id_column], strict=True)]
+        self._check_required(columns)
         columns.update(states.at_birth(table, columns.get("statecode"), columns.get("statuscode"), count))
         for name, value in self._defaults():
             if name not in columns:
@@ -111,12 +117,18 @@ class Writer:
         self._price_new(columns, count)
         return columns
 
+    def _check_required(self, columns: Columns) -> None:
+        """Columns that the system requires; those that are there were checked with their values."""
+        for column in self._required:
+            if column.name not in columns:
+                null(self._table.name, column)
+
     @cache  # noqa: B019 - a writer lives as long as its world
     def _defaults(self) -> tuple[tuple[str, object], ...]:
         return tuple((c.name, c.default) for c in self._table.columns.values() if c.default is not None)
 
     def _stamp_new(self, columns: Columns, count: int) -> None:
-        now, caller = self._world.now(), self._world.settled.caller_id or None
+        now, caller, delegate = self._world.now(), self._world.caller_id or None, self._world.delegate_id
         backdated = columns.pop("overriddencreatedon", None)
         columns["createdon"] = [now] * count
         if backdated is not None:
@@ -124,6 +136,8 @@ class Writer:
             columns["createdon"] = [v or now for v in backdated]
         columns["modifiedon"] = [now] * count
         columns["createdby"] = columns["modifiedby"] = [caller] * count
+        if delegate is not None:
+            columns["createdonbehalfby"] = columns["modifiedonbehalfby"] = [delegate] * count
         columns["versionnumber"] = list(self._world.store.versions(count))
         if self._table.has_owner:
             owners = columns.get("ownerid")
@@ -159,7 +173,8 @@ class Writer:
             raise RowRefusal(columns["ownerid"].index(None), Refusal(400, "0x80040203", "The owner cannot be null."))
         self._price_changed(columns, ids)
         columns["modifiedon"] = [self._world.now()] * len(ids)
-        columns["modifiedby"] = [self._world.settled.caller_id] * len(ids)
+        columns["modifiedby"] = [self._world.caller_id or None] * len(ids)
+        columns["modifiedonbehalfby"] = [self._world.delegate_id] * len(ids)
         columns["versionnumber"] = list(self._world.store.versions(len(ids)))
         return columns
 
@@ -190,34 +205,21 @@ class Writer:
     def _insert(self, group: Group, columns: Columns) -> None:
         names = ", ".join(identifier(name) for name in columns)
         marks = ", ".join("?" for _ in columns)
-        self._run(f"INSERT INTO {self._name} ({names}) VALUES ({marks})", group, list(columns.values()))
+        self._run(f"INSERT INTO {self._name} ({names}) VALUES ({marks})", group, columns)
 
     def _change(self, group: Group, ids: list[str], columns: Columns) -> None:
         terms = ", ".join(f"{identifier(name)} = ?" for name in columns)
-        self._run(f"UPDATE {self._name} SET {terms} WHERE {self._id} = ?", group, [*columns.values(), list(ids)])
+        self._run(f"UPDATE {self._name} SET {terms} WHERE {self._id} = ?", group, columns, ids)
 
-    def _run(self, statement: str, group: Group, columns: list[list[object]]) -> None:
-        before = self._world.store.changes
+    def _run(self, statement: str, group: Group, columns: Columns, *last: list[str]) -> None:
+        values: list[Sequence[object]] = [*columns.values(), *last]
+        first = iter(values[0])
         try:
-            self._world.store.run_many(statement, zip(*columns, strict=True))
+            self._world.store.run_many(statement, zip(first, *values[1:], strict=True))
         except sqlite3.IntegrityError as cause:
-            at = min(self._world.store.changes - before, len(group.positions) - 1)
-            raise RowRefusal(group.positions[at], self._duplicate(str(cause))) from None
-
-    def _duplicate(self, cause: str) -> Refusal:
-        index = re.search(r"index '[^']*\.key\.([^']+)'", cause)
-        columns = {part.rpartition(".")[2] for part in cause.partition(": ")[2].split(", ")}
-        for key in self._table.keys:
-            if key.name == (index[1] if index else None) or set(key.columns) == columns:
-                labels = ", ".join(self._table.columns[c].label for c in key.columns)
-                return Refusal(
-                    412,
-                    "0x80060892",
-                    f"Entity Key {key.label} violated. A record with the same value for {labels} already exists. "
-                    "A duplicate record cannot be created. Select one or more unique values and try again.",
-                )
-        text = "Cannot insert duplicate key. A record with matching key values already exists."
-        return Refusal(412, "0x80040237", text)
+            at = len(values[0]) - length_hint(first) - 1
+            row = {name: listed[at] for name, listed in columns.items()}
+            raise RowRefusal(group.positions[at], duplicates.refusal(self._table, str(cause), row)) from None
 
     def _finish(self, ids: Sequence[str]) -> None:
         if self._table.name == "contact" and "firstname" in self._table.columns:
@@ -228,6 +230,12 @@ class Writer:
             )
         if self._table.name in _SETTLING:
             self._world.forget()
+
+
+def _is_asked_for(column: Column) -> bool:
+    """Whether a create has to bring the column: required, and nothing fills it by itself."""
+    filled = column.primary_id or column.default is not None or column.kind in (Kind.OWNER, Kind.STATE, Kind.STATUS)
+    return column.required == "SystemRequired" and column.creatable and not filled
 
 
 def _merge(columns: Columns, found: Columns) -> None:
