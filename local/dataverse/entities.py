@@ -30,11 +30,14 @@ class Entities:
     def __init__(self, world: World, fold: Fold) -> None:
         self.world = world
         self._reader = Reader(world, fold)
-        self._writers = {table.name: Writer(world, table) for table in world.tables.by_name.values()}
+        self._writers: dict[str, tuple[Table, Writer]] = {}
 
     def writer(self, table: Table) -> Writer:
-        """What writes the rows of a table."""
-        return self._writers[table.name]
+        """What writes the rows of a table; another one after its definition has changed."""
+        found = self._writers.get(table.name)
+        if found is None or found[0] is not table:
+            found = self._writers[table.name] = (table, Writer(self.world, table))
+        return found[1]
 
     def answer(self, table: Table, segments: list[str], request: Request) -> Reply:
         """Answers a request on a set (`segments` behind it).
@@ -87,7 +90,7 @@ class Entities:
         return _no_content(f"{request.root}{table.entity_set}({row_id})", "Create")
 
     def _create(self, table: Table, body: JsonRow) -> str:
-        return _single(lambda: self._writers[table.name].create([body])[0])
+        return _single(lambda: self.writer(table).create([body])[0])
 
     def _query(self, table: Table, request: Request) -> Reply:
         options, wishes = query_options.read(request.query), _wishes(request)
@@ -143,7 +146,7 @@ class Entities:
         return _no_content(f"{request.root}{address.text}", "Upsert" if not match else "Update")
 
     def _update(self, table: Table, row_id: str, body: JsonRow) -> None:
-        _single(lambda: self._writers[table.name].update([row_id], [body]))
+        _single(lambda: self.writer(table).update([row_id], [body]))
 
     def _delete(self, address: addresses.Address, request: Request) -> Reply:
         with self.world.store.transaction():
@@ -193,7 +196,7 @@ class Entities:
         if not table.bulk:
             raise refusals.no_segment(f"Microsoft.Dynamics.CRM.{name}")
         targets = targets_of(table, body_object(request))
-        bulk = Bulk(self.world, table, self._writers[table.name])
+        bulk = Bulk(self.world, table, self.writer(table))
         with self.world.store.transaction():
             if name == "CreateMultiple":
                 ids = _single(lambda: bulk.create(targets))

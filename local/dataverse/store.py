@@ -58,9 +58,9 @@ class Store:
         self._db.create_function("resembles", 2, _resembles, deterministic=True)
         self._settle(file is not None)
         for table in self.tables.by_name.values():
-            self._create(table)
+            self.define(table)
         for pair in self.tables.pairs:
-            self._create_pairs(pair)
+            self.define_pairs(pair)
         self._version = int(str(self.value('SELECT version FROM "~local"')))
 
     def close(self) -> None:
@@ -69,18 +69,20 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; a transaction inside a transaction belongs to the outer one."""
+        """All or nothing, the table definitions too; a transaction inside a transaction belongs to the outer one."""
         if self._depth:
             yield
             return
         self._db.execute("BEGIN IMMEDIATE")
         self._depth = 1
+        tables = self.tables
         try:
             yield
             self._db.execute('UPDATE "~local" SET version = ?', (self._version,))
             self._db.execute("COMMIT")
         except BaseException:
             self._db.execute("ROLLBACK")
+            self.tables = tables
             raise
         finally:
             self._depth = 0
@@ -117,7 +119,8 @@ class Store:
         if self.value('SELECT count(*) FROM "~local"') == 0:
             self._db.execute('INSERT INTO "~local" VALUES (1000000)')
 
-    def _create(self, table: Table) -> None:
+    def define(self, table: Table) -> None:
+        """Makes room for a table's rows and the columns that are new, and indexes them."""
         present = {str(row[1]) for row in self.all(f"PRAGMA table_info({identifier(table.name)})")}
         wanted = [definition for column in table.columns.values() for definition in stored_columns(column)]
         if not present:
@@ -128,7 +131,8 @@ class Store:
                 self._db.execute(f"ALTER TABLE {identifier(table.name)} ADD COLUMN {identifier(name)} {kind}")
         self._index(table)
 
-    def _create_pairs(self, pair: ManyToMany) -> None:
+    def define_pairs(self, pair: ManyToMany) -> None:
+        """Makes room for the pairs of a relationship of many to many."""
         name = identifier(pair.intersect)
         first, second = identifier(pair.first.column), identifier(pair.second.column)
         self._db.execute(
@@ -141,7 +145,9 @@ class Store:
     def _index(self, table: Table) -> None:
         name = identifier(table.name)
         self._unique(f"{table.name}.id", name, identifier(table.id_column))
-        self._db.execute(f"CREATE INDEX IF NOT EXISTS {identifier(table.name + '.createdon')} ON {name} (createdon)")
+        if "createdon" in table.columns:
+            index = identifier(table.name + ".createdon")
+            self._db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {name} (createdon)")
         for key in table.keys:
             if key.active:
                 self._unique(f"{table.name}.key.{key.name}", name, key_terms(table, key))

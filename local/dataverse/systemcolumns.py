@@ -15,7 +15,9 @@ def of(
     """The system columns of a table that its own columns do not already define."""
     columns = [*_stamps(table), *_money(table, own)]
     if owned == "UserOwned":
-        targets = tuple(Target(t, "ownerid", f"{t}_{table}s") for t in ("systemuser", "team"))
+        targets = tuple(
+            Target(t, "ownerid", f"{prefix}_{table}s") for t, prefix in (("systemuser", "user"), ("team", "team"))
+        )
         columns.append(Column("ownerid", "OwnerId", Kind.OWNER, "Owner", required="SystemRequired", targets=targets))
     columns += _state(status)
     return [c for c in columns if c.name not in present]

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
+
+from local.dataverse.relationships import Collection, collections_of
 
 
 class Kind(StrEnum):
-    """A column's type, by its name in the table-definition file."""
+    """A column's type, by its name in the table-definition file.
+
+    Its words resemble those of `shared.values.tables.ColumnKind`, and are not the same: this is what the platform
+    tells apart (a customer is no plain lookup, a file no image), that is what the client treats differently. The
+    stand-in shares no meaning with the client it tests, or a mistake of one would be hidden by the other.
+    """
 
     TEXT = "text"
     MEMO = "memo"
@@ -28,13 +36,21 @@ class Kind(StrEnum):
     CUSTOMER = "customer"
     OWNER = "owner"
     UNIQUEIDENTIFIER = "uniqueidentifier"
+    FILE = "file"
+    IMAGE = "image"
 
 
 REFERENCES = frozenset((Kind.LOOKUP, Kind.CUSTOMER, Kind.OWNER))
 TEXTS = frozenset((Kind.TEXT, Kind.MEMO))
 WHOLE_OPTIONS = frozenset((Kind.CHOICE, Kind.STATE, Kind.STATUS))
+CONTENTS = frozenset((Kind.FILE, Kind.IMAGE))
+"""Columns whose content is sent by itself; no body of a row can set them."""
 MONEY_SCALE = 4
 """Digits that a money column keeps, as in SQL Server's own money type."""
+
+
+Labels = tuple[tuple[int, str], ...]
+"""Texts in languages other than the base language: (language code, text)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +60,26 @@ class Option:
     value: int
     label: str
     state: int | None = None
+    labels: Labels = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSet:
+    """A global option set: columns of any table take their options from it, by `name`."""
+
+    name: str
+    label: str
+    options: tuple[Option, ...]
+    labels: Labels = ()
+    custom: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One table a lookup may point at: the navigation property that binds to it, and what a delete there does.
+    """One table a lookup may point at: the relationship, the navigation property that binds to it, what a delete does.
 
-    `restrict` refuses the delete, `cascade` deletes the pointing rows too; neither removes the link. `relationship` is
-    also the collection-valued navigation property of the other side.
+    `restrict` refuses the delete of the row that is pointed at, `cascade` deletes the pointing rows too; neither
+    removes the link. `collection` is the navigation property on the other side (default: the relationship's name).
     """
 
     table: str
@@ -59,11 +87,27 @@ class Target:
     relationship: str
     restrict: bool = False
     cascade: bool = False
+    collection: str = ""
+    custom: bool = False
+
+    @property
+    def delete(self) -> str:
+        """What a delete does, as CascadeConfiguration says it."""
+        return "Restrict" if self.restrict else "Cascade" if self.cascade else "RemoveLink"
+
+    @property
+    def collection_name(self) -> str:
+        """The collection-valued navigation property of the table that is pointed at."""
+        return self.collection or self.relationship
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `required` is a RequiredLevel; lengths in characters; `base_of` names the money column it follows."""
+    """One column. `required` is a RequiredLevel; lengths in characters; `base_of` names the money column it follows.
+
+    `text_format` is a FormatName (Text, Email, Url, Phone, TextArea …), `option_set` the global option set that the
+    options come from, `max_size_kb` the largest content of a file or image.
+    """
 
     name: str
     schema_name: str
@@ -86,6 +130,11 @@ class Column:
     primary_name: bool = False
     base_of: str | None = None
     custom: bool = False
+    text_format: str | None = None
+    option_set: str | None = None
+    description: str = ""
+    labels: Labels = ()
+    max_size_kb: int | None = None
 
     @property
     def is_lookup(self) -> bool:
@@ -117,6 +166,7 @@ class Key:
     label: str
     columns: tuple[str, ...]
     state: str = "Active"
+    labels: Labels = ()
 
     @property
     def active(self) -> bool:
@@ -141,6 +191,7 @@ class ManyToMany:
     intersect: str
     first: Side
     second: Side
+    custom: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +219,9 @@ class Table:
     seeds: tuple[Mapping[str, object], ...] = ()
     readable: Mapping[str, Column] = field(default_factory=dict)
     navigations: Mapping[str, tuple[Column, tuple[Target, ...]]] = field(default_factory=dict)
+    collection_label: str = ""
+    description: str = ""
+    labels: Labels = ()
 
     @property
     def has_owner(self) -> bool:
@@ -183,16 +237,47 @@ class Table:
         """The active alternate key over exactly these columns."""
         return next((key for key in self.keys if key.active and set(key.columns) == columns), None)
 
+    def changed(self, **changes: Any) -> Table:
+        """This table with other members; what follows from its columns follows."""
+        table = replace(self, **changes)
+        columns = table.columns.values()
+        readable = {c.read_name: c for c in columns}
+        return replace(table, readable=readable, navigations=navigations_of(columns))
+
+
+def navigations_of(columns: Iterable[Column]) -> dict[str, tuple[Column, tuple[Target, ...]]]:
+    """The single-valued navigation properties that lookups give, with the column and the targets of each."""
+    found: dict[str, tuple[Column, tuple[Target, ...]]] = {}
+    for column in columns:
+        for target in column.targets:
+            found[target.navigation] = (column, (*found.get(target.navigation, (column, ()))[1], target))
+    return found
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """All tables, by logical name and by entity set, and the relationships of many to many."""
+    """All tables, by logical name and by entity set, and what stands between and beside them.
+
+    `pairs` are the relationships of many to many, `option_sets` the global ones by name, `collections` the
+    collection-valued navigation properties: by table, then by property.
+    """
 
     by_name: Mapping[str, Table]
     by_set: Mapping[str, Table]
     pairs: tuple[ManyToMany, ...] = ()
+    option_sets: Mapping[str, OptionSet] = field(default_factory=dict)
+    collections: Mapping[str, Mapping[str, Collection]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, tables: Sequence[Table], pairs: Sequence[ManyToMany] = ()) -> Tables:
-        """Tables indexed both ways."""
-        return cls({t.name: t for t in tables}, {t.entity_set: t for t in tables}, tuple(pairs))
+    def of(
+        cls, tables: Iterable[Table], pairs: Iterable[ManyToMany] = (), option_sets: Iterable[OptionSet] = ()
+    ) -> Tables:
+        """Tables indexed in every way."""
+        tables, pairs = tuple(tables), tuple(pairs)
+        return cls(
+            by_name={t.name: t for t in tables},
+            by_set={t.entity_set: t for t in tables},
+            pairs=pairs,
+            option_sets={option_set.name: option_set for option_set in option_sets},
+            collections=collections_of(tables, pairs),
+        )

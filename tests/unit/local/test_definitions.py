@@ -51,6 +51,37 @@ def test_a_key_can_wait_for_its_index(tmp_path: Path) -> None:
     assert table.key_over({"new_name"}) is None
 
 
+def test_option_sets_and_relationships_stand_beside_the_tables(tmp_path: Path) -> None:
+    """A global option set gives a column its options; a many-to-many relationship has a table for its pairs."""
+    more = (
+        "      new_size: { type: choice, option_set: new_sizes }\n      new_file: { type: file, max: 100 }\n"
+        "    elastic: true\n"
+        "option_sets: { new_sizes: { label: Sizes, options: { 1: Small, 2: Large } } }\n"
+        "many_to_many: { new_friends: { first: new_thing, second: new_thing } }\n"
+    )
+    tables = read(_file(tmp_path, TABLE.format(more=more)))
+    thing = tables.by_name["new_thing"]
+    assert thing.elastic
+    assert thing.columns["new_size"].options == tables.option_sets["new_sizes"].options
+    assert thing.columns["new_file"].max_size_kb == 100
+    assert {tables.pairs[-1].first.column, tables.pairs[-1].second.column} == {"new_thingidone", "new_thingidtwo"}
+    assert {"new_friends", "new_friends_referenced"} <= tables.collections["new_thing"].keys()
+
+
+def test_collections_are_seen_from_the_row_that_is_pointed_at() -> None:
+    """A lookup gives the table it points at a collection; a many-to-many relationship gives one to each side."""
+    collections = read().collections
+    contacts = collections["account"]["contact_customer_accounts"]
+    assert (contacts.table, contacts.column, contacts.many_to_many) == ("contact", "parentcustomerid", False)
+    teams = collections["systemuser"]["teammembership_association"]
+    assert (teams.table, teams.intersect, teams.own, teams.other) == (
+        "team",
+        "teammembership",
+        "systemuserid",
+        "teamid",
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -61,6 +92,8 @@ def test_a_key_can_wait_for_its_index(tmp_path: Path) -> None:
         (TABLE.format(more="      new_x: { type: lookup, targets: { nowhere: } }\n"), "no table 'nowhere'"),
         (TABLE.format(more="      new_x: { type: decimal, precision: 10 }\n"), "more than 18 digits"),
         (TABLE.format(more="    keys: { k: { columns: [missing] } }\n"), "table new_thing, key k"),
+        (TABLE.format(more="      new_x: { type: choice, option_set: none }\n"), "option set 'none' is none of"),
+        (TABLE.format(more="many_to_many: { new_m: { first: new_thing } }"), "second None is no table"),
         ("tables: { new_thing: { name: none } }", "its name column 'none' is not among its columns"),
     ],
 )
@@ -81,7 +114,7 @@ def test_an_elastic_table_has_a_partition_and_its_one_key(tmp_path: Path) -> Non
 def test_rows_can_be_related_many_to_many(tmp_path: Path) -> None:
     """Both sides may be one table; the columns of the pairs differ then."""
     text = TABLE.format(more="") + "many_to_many:\n  new_Twins: { first: new_thing, second: new_thing }\n"
-    (pair,) = read(_file(tmp_path, text)).pairs
-    assert (pair.intersect, pair.first.column, pair.second.column) == ("new_twins", "new_thingid", "new_thingidtwo")
+    pair = read(_file(tmp_path, text)).pairs[-1]
+    assert (pair.intersect, pair.first.column, pair.second.column) == ("new_twins", "new_thingidone", "new_thingidtwo")
     with pytest.raises(TableFileError, match="relationship new_Twins: second 'nowhere' is no table"):
         read(_file(tmp_path, text.replace("second: new_thing", "second: nowhere")))
