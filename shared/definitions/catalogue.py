@@ -9,10 +9,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from shared.definitions.checks import check_definition
-from shared.definitions.document import DocumentError, path_of, read_document
-from shared.definitions.loading import load_sync, read_text
+from shared.definitions.document import Document, path_of
+from shared.definitions.loading import read_sync, read_text
 from shared.definitions.reach import Reach
 from shared.definitions.sync import SyncDefinition
+from shared.definitions.unbuilt import unbuilt_parts
 from shared.errors import DefinitionError, NotFoundError
 from shared.values.problems import Problem, Severity
 
@@ -26,6 +27,7 @@ class _Read:
 
     stamp: tuple[int, int]
     found: SyncDefinition | DefinitionError
+    advice: tuple[Problem, ...] = ()
 
 
 class Catalogue:
@@ -51,18 +53,30 @@ class Catalogue:
             NotFoundError: there is none of that name; says the nearest ones.
             DefinitionError: there is one and it is broken.
         """
-        path = next((path for path in self._files() if path.stem == name), None)
-        if path is None:
-            raise NotFoundError(self._unknown(name))
-        found = self._found(path)
+        found = self._found(self._path(name))
         if isinstance(found, DefinitionError):
             raise DefinitionError(found.sync, found.problems)
         return found
+
+    def _path(self, name: str) -> Path:
+        path = next((path for path in self._files() if path.stem == name), None)
+        if path is None:
+            raise NotFoundError(self._unknown(name))
+        return path
 
     def broken(self) -> dict[str, DefinitionError]:
         """The broken syncs and why, by file stem, in order."""
         found = {path.stem: self._found(path) for path in self._files()}
         return {name: error for name, error in found.items() if isinstance(error, DefinitionError)}
+
+    def advice(self, name: str) -> list[Problem]:
+        """What to know of a sound sync beside: warnings, and the parts that do not run yet.
+
+        Raises:
+            NotFoundError, DefinitionError: as `get`.
+        """
+        self.get(name)
+        return [*self._look(self._path(name)).advice]
 
     def _files(self) -> list[Path]:
         if not self._folder.is_dir():
@@ -71,6 +85,9 @@ class Catalogue:
         return sorted(path for path in files if path.name != REACH_FILE and not path.name.startswith("."))
 
     def _found(self, path: Path) -> SyncDefinition | DefinitionError:
+        return self._look(path).found
+
+    def _look(self, path: Path) -> _Read:
         try:
             status = path.stat()
             stamp = (status.st_mtime_ns, status.st_size)
@@ -78,20 +95,26 @@ class Catalogue:
             stamp = (-1, -1)
         known = self._read.get(path)
         if known is None or known.stamp != stamp:
-            known = _Read(stamp, self._load(path))
+            known = self._load(path, stamp)
             self._read[path] = known
-        return known.found
+        return known
 
-    def _load(self, path: Path) -> SyncDefinition | DefinitionError:
+    def _load(self, path: Path, stamp: tuple[int, int]) -> _Read:
         if path.suffix != ".yaml":
-            return DefinitionError(path.stem, [Problem("", f"the file ends in {path.suffix}", "rename it to .yaml")])
+            problem = Problem("", f"the file ends in {path.suffix}", "rename it to .yaml")
+            return _Read(stamp, DefinitionError(path.stem, [problem]))
+        base = self._folder.resolve().parent
         try:
-            definition = load_sync(path)
+            definition, problems = examine(
+                read_text(path), name=path.stem, reach=self._reach, local=self._local, base=base
+            )
         except DefinitionError as error:
-            return DefinitionError(error.sync, error.problems)
-        problems = check_definition(definition, self._reach, local=self._local, base=self._folder.resolve().parent)
-        errors = [problem for problem in problems if problem.severity is Severity.ERROR]
-        return DefinitionError(definition.name, _with_lines(errors, path)) if errors else definition
+            return _Read(stamp, DefinitionError(error.sync, error.problems))
+        unbuilt = unbuilt_parts(definition)
+        if any(problem.severity is Severity.ERROR for problem in problems):
+            errors = [problem for problem in (*problems, *unbuilt) if problem.severity is Severity.ERROR]
+            return _Read(stamp, DefinitionError(path.stem, errors))
+        return _Read(stamp, definition, (*problems, *unbuilt))
 
     def _unknown(self, name: str) -> str:
         names = [path.stem for path in self._files()]
@@ -100,17 +123,23 @@ class Catalogue:
         return f"there is no sync {name[:80]!r}; {remedy}"
 
 
-def _with_lines(problems: list[Problem], path: Path) -> list[Problem]:
-    """The problems with the lines of the file that they lie in."""
-    try:
-        document = read_document(read_text(path))
-    except (DefinitionError, DocumentError):  # changed since it was read; the next look tells
-        return problems
-    lines = [document.line(path_of(problem.path)) if problem.path else None for problem in problems]
-    return [
-        problem if line is None else replace(problem, found=f"{problem.found} (line {line})")
-        for problem, line in zip(problems, lines, strict=True)
-    ]
+def examine(
+    text: str, *, name: str, reach: Reach, local: bool = False, base: Path | None = None
+) -> tuple[SyncDefinition, list[Problem]]:
+    """The definition in the text, or what is whole of it, and all its problems: in its shape and across its parts.
+
+    Raises:
+        DefinitionError: the text is not YAML.
+    """
+    reading = read_sync(text, name=name)
+    across = check_definition(reading.model, reach, local=local, base=base)
+    return reading.model, [*reading.problems, *(_with_line(problem, reading.document) for problem in across)]
+
+
+def _with_line(problem: Problem, document: Document) -> Problem:
+    """The problem with the line of the file that it lies in."""
+    line = document.line(path_of(problem.path)) if problem.path else None
+    return problem if line is None else replace(problem, found=f"{problem.found} (line {line})")
 
 
 def definition_hash(definition: SyncDefinition) -> str:

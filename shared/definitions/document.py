@@ -42,10 +42,16 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The plain value (mappings, lists, texts, numbers, booleans, None) and the line of each path, from 1."""
+    """The plain value (mappings, lists, texts, numbers, booleans, None) and the line of each path, from 1.
+
+    `problems` tells the keys that stand there twice and `doubtful` their paths: the value holds the first of each, and
+    nobody knows which one is meant.
+    """
 
     value: object
     lines: dict[Path, int]
+    problems: tuple[Problem, ...] = ()
+    doubtful: frozenset[Path] = frozenset()
 
     def line(self, path: Path) -> int | None:
         """The line of the path, or of the nearest thing around it."""
@@ -99,6 +105,7 @@ class _Reader:
     def __init__(self) -> None:
         self.lines: dict[Path, int] = {}
         self.problems: list[Problem] = []
+        self.doubtful: set[Path] = set()
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[object, int]] = {}
         self._values = 0
@@ -149,6 +156,7 @@ class _Reader:
 
     def _check_key(self, top: _Open, key: str, line: int) -> None:
         if isinstance(top.value, dict) and key in top.value:
+            self.doubtful.add((*top.path, key))
             self.problems.append(
                 Problem(
                     ".".join(map(str, top.path)),
@@ -200,7 +208,7 @@ def read_document(text: str) -> Document:
     """The one document in the text.
 
     Raises:
-        DocumentError: not YAML, too large, nested too deep, a tag, a repeated key, or more than one document.
+        DocumentError: not YAML, too large, nested too deep, a tag, or more than one document.
     """
     if len(text) > MAX_CHARACTERS:
         raise DocumentError(
@@ -215,9 +223,7 @@ def read_document(text: str) -> Document:
         unreadable = _unreadable(error)
     if unreadable is not None:  # raised here: the library's error, which quotes the text, stays out of the chain
         raise DocumentError(*reader.problems, unreadable)
-    if reader.problems:
-        raise DocumentError(*reader.problems)
-    return Document(reader.root, reader.lines)
+    return Document(reader.root, reader.lines, tuple(reader.problems), frozenset(reader.doubtful))
 
 
 def _events(text: str) -> Iterator[Event]:

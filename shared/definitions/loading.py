@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from shared.definitions.document import MAX_CHARACTERS, Document, DocumentError, read_document
 from shared.definitions.part import Part
+from shared.definitions.salvage import salvage, without
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.wording import words
 from shared.errors import DefinitionError
@@ -38,6 +39,15 @@ def read_text(path: Path) -> str:
     return text
 
 
+@dataclass(frozen=True, slots=True)
+class Reading[Model: Part]:
+    """A file as it was read: its model, whole or (with problems) what is whole of it; every path's line."""
+
+    model: Model
+    problems: tuple[Problem, ...]
+    document: Document
+
+
 def load_sync(path: Path) -> SyncDefinition:
     """The definition in the file; its name must equal the file's.
 
@@ -54,7 +64,22 @@ def parse_sync(text: str, *, name: str) -> SyncDefinition:
         DefinitionError: with all problems of the text. No message, and no error behind it, holds a value that stands
             in a secret's place.
     """
-    return _parse(text, SyncDefinition, name=name, check=_own_name)
+    return _whole(read_sync(text, name=name), name)
+
+
+def read_sync(text: str, *, name: str) -> Reading[SyncDefinition]:
+    """The definition in the text, or what is whole of it. It must call itself `name`.
+
+    Raises:
+        DefinitionError: the text is not YAML.
+    """
+    reading = _read(text, SyncDefinition, name=name)
+    found = reading.model
+    if not found.stands("name") or found.name == name:
+        return reading
+    line = reading.document.line(("name",))
+    problem = Problem("name", f"{found.name!r} is not the file's name (line {line})", f"write {name}")
+    return replace(reading, model=without(found, "name"), problems=(problem, *reading.problems))
 
 
 def read_model[Model: Part](path: Path, model: type[Model]) -> Model:
@@ -63,42 +88,37 @@ def read_model[Model: Part](path: Path, model: type[Model]) -> Model:
     Raises:
         DefinitionError: with all problems of the file.
     """
-    return _parse(read_text(path), model, name=path.name, empty={})
+    return _whole(_read(read_text(path), model, name=path.name, empty={}), path.name)
 
 
-def _parse[Model: Part](
-    text: str,
-    model: type[Model],
-    *,
-    name: str,
-    empty: object = None,
-    check: Callable[[Model, str, Document], list[Problem]] = lambda _model, _name, _document: [],
-) -> Model:
+def _whole[Model: Part](reading: Reading[Model], name: str) -> Model:
+    if reading.problems:
+        raise DefinitionError(name, list(reading.problems))
+    return reading.model
+
+
+def _read[Model: Part](text: str, model: type[Model], *, name: str, empty: object = None) -> Reading[Model]:
     problems: list[Problem]
     try:
         document = read_document(text)
     except DocumentError as error:
         problems = list(error.problems)
     else:
-        found, problems = _validate(document, model, empty)
-        problems = problems if found is None else check(found, name, document)
-        if found is not None and not problems:
-            return found
+        return _validated(document, model, empty)
     raise DefinitionError(name, problems)  # outside of `except`: nothing that quotes the text hangs on it
 
 
-def _validate[Model: Part](document: Document, model: type[Model], empty: object) -> tuple[Model | None, list[Problem]]:
+def _validated[Model: Part](document: Document, model: type[Model], empty: object) -> Reading[Model]:
     value = empty if document.value is None else document.value
+    found: Model | None = None
+    problems: list[Problem] = []
     if not isinstance(value, dict):
-        return None, [Problem("", "the file does not hold keys and values", "begin with a line such as name: …")]
-    try:
-        return model.model_validate(value), []
-    except ValidationError as error:
-        return None, words(error.errors(include_url=False), model, document)
-
-
-def _own_name(definition: SyncDefinition, name: str, document: Document) -> list[Problem]:
-    if definition.name == name:
-        return []
-    line = document.line(("name",))
-    return [Problem("name", f"{definition.name!r} is not the file's name (line {line})", f"write {name}")]
+        problems = [Problem("", "the file does not hold keys and values", "begin with a line such as name: …")]
+    else:
+        try:
+            found = model.model_validate(value)
+        except ValidationError as error:
+            problems = words(error.errors(include_url=False), model, document)
+    if found is None or document.problems:
+        found = salvage(model, value, document.doubtful)
+    return Reading(found, (*document.problems, *problems), document)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -24,13 +24,29 @@ from pydantic import (
 )
 
 
+class BrokenSettingError(Exception):
+    """Somebody asks for a setting of a broken part that could not be read."""
+
+
 class Part(BaseModel):
     """One part of a definition: unknown keys are refused, nothing is converted, nothing changes afterwards.
 
-    Values in a secret's place must not be echoed, so pydantic's own texts never show what was found.
+    Values in a secret's place must not be echoed, so pydantic's own texts never show what was found. Of a broken file
+    (`shared.definitions.salvage`), a part holds what is whole; to ask for the rest raises `BrokenSettingError`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    if not TYPE_CHECKING:  # a `__getattr__` that mypy sees would let every name pass
+
+        def __getattr__(self, name: str) -> Any:
+            if name in type(self).model_fields:
+                raise BrokenSettingError(name)
+            return super().__getattr__(name)
+
+    def stands(self, name: str) -> bool:
+        """Whether the setting could be read; always, but in a broken file."""
+        return name in self.__dict__
 
 
 def _no_control(text: str) -> str:

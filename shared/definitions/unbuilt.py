@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared.definitions.connection import DataverseConnection
+from shared.definitions.checks.heard import heard
 from shared.definitions.source import FileSource, SqlSource, path_kind
 from shared.definitions.sync import SyncDefinition
 from shared.values.problems import Problem
@@ -14,49 +14,92 @@ SOURCES_THAT_RUN = frozenset({"delimited", "json", "parquet", "sql"})
 
 
 def unbuilt_parts(definition: SyncDefinition) -> list[Problem]:
-    """One problem per used part that does not run yet. A schedule is none: the job also runs by hand."""
-    return [
-        *_source(definition),
-        *_sign_in(definition.destination, "destination"),
-        *_links(definition),
-        *_after_and_beside(definition),
-    ]
+    """One problem per used part that does not run yet; of a broken definition, those that can be told."""
+    rules = (
+        _source,
+        _dialect,
+        _watermark,
+        _path,
+        _credentials,
+        _sign_in,
+        _links,
+        _schedule,
+        _listener,
+        _steps,
+        _permissions,
+    )
+    return [problem for rule in rules for problem in heard(rule(definition))]
 
 
-def _problem(path: str, part: str, remedy: str = "remove it") -> Problem:
+def _problem(path: str, part: str, remedy: str = "remove it and the sync runs") -> Problem:
     return Problem(path, f"{part} does not run yet", remedy)
 
 
 def _source(definition: SyncDefinition) -> Iterator[Problem]:
+    kind = definition.source.type
+    if kind not in SOURCES_THAT_RUN:
+        yield _problem("source.type", f"a {kind} source", f"use one of {', '.join(sorted(SOURCES_THAT_RUN))}")
+
+
+def _dialect(definition: SyncDefinition) -> Iterator[Problem]:
     source = definition.source
-    if source.type not in SOURCES_THAT_RUN:
-        yield _problem("source.type", f"a {source.type} source", f"use one of {', '.join(sorted(SOURCES_THAT_RUN))}")
     if isinstance(source, SqlSource) and source.dialect != "sqlite":
         yield _problem("source.dialect", f"a {source.dialect} source", "use sqlite, or export to a file")
-    if source.watermark is not None:
+
+
+def _watermark(definition: SyncDefinition) -> Iterator[Problem]:
+    if definition.source.watermark is not None:
         yield _problem("source.watermark", "a watermark", "remove it; everything is read each time")
+
+
+def _path(definition: SyncDefinition) -> Iterator[Problem]:
+    source = definition.source
     path = source.path if isinstance(source, FileSource | SqlSource) else None
     if path is not None and (kind := path_kind(path)) != "local":
         yield _problem("source.path", f"a path of kind {kind}", "use a local file, or a file variable")
 
 
-def _sign_in(connection: DataverseConnection, path: str) -> Iterator[Problem]:
-    if len(connection.credentials) > 1:
-        yield _problem(f"{path}.credentials", "a list of several credentials", "keep one")
+def _credentials(definition: SyncDefinition) -> Iterator[Problem]:
+    if len(definition.destination.credentials) > 1:
+        yield _problem("destination.credentials", "a list of several credentials", "keep one")
+
+
+def _sign_in(definition: SyncDefinition) -> Iterator[Problem]:
+    connection = definition.destination
     if connection.auth_kind != "client_secret":
-        yield _problem(f"{path}.auth", f"auth: {connection.auth_kind}", "use client_id and client_secret")
+        yield _problem("destination.auth", f"auth: {connection.auth_kind}", "use client_id and client_secret")
     elif any(credential.certificate is not None for credential in connection.credentials):
-        yield _problem(f"{path}.credentials", "a certificate", "use client_secret")
+        yield _problem("destination.credentials", "a certificate", "use client_secret")
 
 
 def _links(definition: SyncDefinition) -> Iterator[Problem]:
     for number, mapping in enumerate(definition.mappings):
-        if mapping.link is not None and mapping.link.missing == "defer":
+        link = mapping.link if mapping.stands("link") else None
+        if link is not None and link.stands("missing") and link.missing == "defer":
             yield _problem(f"mappings.{number}.link.missing", "missing: defer", "write reject or null")
 
 
-def _after_and_beside(definition: SyncDefinition) -> Iterator[Problem]:
+def _schedule(definition: SyncDefinition) -> Iterator[Problem]:
+    if definition.schedule is not None:
+        yield _problem("schedule", "a schedule", "remove it and the sync runs when you start it")
+
+
+def _listener(definition: SyncDefinition) -> Iterator[Problem]:
     if definition.listener is not None and definition.listener.enabled:
-        yield _problem("listener.enabled", "a listener", "write enabled: false")
+        yield _problem("listener.enabled", "a listener", "write enabled: false and the sync runs when you start it")
+
+
+def _steps(definition: SyncDefinition) -> Iterator[Problem]:
     for number, step in enumerate(definition.post_sync):
-        yield _problem(f"post_sync.{number}", f"the step {step.name!r} after a job")
+        name = f"the step {step.name!r} after a job" if step.stands("name") else "a step after a job"
+        yield _problem(f"post_sync.{number}", name)
+
+
+def _permissions(definition: SyncDefinition) -> Iterator[Problem]:
+    groups = definition.permissions
+    if groups.admin or groups.write or groups.execute or groups.read:
+        yield Problem(
+            "permissions",
+            "permissions are not heeded yet: who may use this folder and its secrets may run the sync",
+            "remove them and the sync runs",
+        )

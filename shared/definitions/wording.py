@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, get_args, get_origin
@@ -122,9 +122,35 @@ def place_of(root: type[Part], location: Path) -> _Place:
     return _Place(model, setting)
 
 
+def nearest_key(key: str, allowed: Sequence[str]) -> str | None:
+    """The allowed key that an unknown one was probably meant to be."""
+    near = get_close_matches(key.lower(), allowed, n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
 def words(findings: Sequence[ErrorDetails], root: type[Part], document: Document) -> list[Problem]:
-    """The findings as problems, in their order, each once."""
-    return list(dict.fromkeys(_problem(finding, root, document) for finding in findings))
+    """The findings as problems, in their order, each once; without those that only follow from another one."""
+    meant = {
+        (*finding["loc"][:-1], nearest_key(str(finding["loc"][-1]), place_of(root, finding["loc"][:-1]).keys))
+        for finding in findings
+        if finding["type"] == "extra_forbidden"
+    }
+    told = (finding for finding in findings if not _follows(finding, meant) and not _in_doubt(finding, document))
+    return list(dict.fromkeys(_problem(finding, root, document) for finding in told))
+
+
+def _in_doubt(finding: ErrorDetails, document: Document) -> bool:
+    """Whether it lies where a key stands twice: the other one may be meant."""
+    path = _path(finding, document)
+    return any(path[: len(other)] == other for other in document.doubtful)
+
+
+def _follows(finding: ErrorDetails, meant: Collection[tuple[str | int | None, ...]]) -> bool:
+    """A key is missing because it is misspelt; a list is too short because an item of it is broken."""
+    if finding["type"] == "missing":
+        return finding["loc"] in meant
+    value = finding["input"]
+    return finding["type"] == "too_short" and isinstance(value, list) and len(value) >= finding["ctx"]["min_length"]
 
 
 def _child(value: object, step: str | int) -> tuple[bool, object]:
@@ -182,9 +208,8 @@ def _located(path: Path, found: str, remedy: str, document: Document) -> Problem
 
 def _unknown_key(finding: ErrorDetails, path: Path, place: _Place) -> tuple[Path, str, str]:
     key = str(finding["loc"][-1])
-    allowed = place.keys
-    near = get_close_matches(key.lower(), allowed, n=1, cutoff=0.6)
-    remedy = (f"did you mean {near[0]!r}? " if near else "") + f"Allowed: {', '.join(allowed)}"
+    near = nearest_key(key, place.keys)
+    remedy = (f"did you mean {near!r}? " if near else "") + f"Allowed: {', '.join(place.keys)}"
     if not showable_key(key):
         return path[:-1], "holds an unknown key (not shown, for it may hold a secret)", remedy
     return path, f"unknown key {key!r}", remedy

@@ -81,19 +81,7 @@ def check(definition: SyncDefinition, client: DataverseClient) -> tuple[Prepared
     """The mapping held against Dataverse's metadata, and every problem found."""
     metadata = gather(definition, client)
     prepared, problems = prepare(definition, metadata, declared_columns(definition))
-    return prepared, metadata, [*problems, *_advice(definition), *_not_heeded(definition)]
-
-
-def _not_heeded(definition: SyncDefinition) -> list[Problem]:
-    """Parts that say nothing about a job started by hand, and that nothing heeds yet."""
-    permissions = definition.permissions
-    found = []
-    if definition.schedule is not None:
-        found.append(("schedule", "no timer starts jobs yet", "start the sync by hand"))
-    if any((permissions.admin, permissions.write, permissions.execute, permissions.read)):
-        remedy = "who may use this folder and its secrets may run the sync"
-        found.append(("permissions", "the command on one's own machine knows no groups", remedy))
-    return [Problem(*problem, Severity.WARNING) for problem in found]
+    return prepared, metadata, [*problems, *_advice(definition)]
 
 
 def _advice(definition: SyncDefinition) -> list[Problem]:

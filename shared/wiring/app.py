@@ -82,7 +82,11 @@ class LocalApp:
             definition = self._catalogue.get(sync)
         except DefinitionError as error:
             return list(error.problems)
-        return [*self._source_problems(definition), *self._destination_problems(definition)]
+        return [
+            *self._catalogue.advice(sync),
+            *self._source_problems(definition),
+            *self._destination_problems(definition),
+        ]
 
     def _source_problems(self, definition: SyncDefinition) -> list[Problem]:
         """The source's columns against the schema, where the source can be opened without a start's variables."""

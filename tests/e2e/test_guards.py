@@ -15,6 +15,7 @@ from shared.engine.readback import ReadBack
 from shared.errors import NotAllowedError, NotBuiltError, RefuseError
 from shared.state import LocalState
 from shared.values.jobs import JobState
+from shared.values.problems import Severity
 from shared.wiring.connections import Connector
 from tests.e2e.conftest import World, closes
 from tests.e2e.stories import Sync, column, rejects
@@ -273,13 +274,15 @@ def test_a_row_whose_key_changes_between_two_pages_is_what_it_was_last(
     assert (job.destination.read, job.destination.matched, job.destination.closes) == (3, 3, True)
 
 
-def test_what_nothing_heeds_yet_is_said(world: World) -> None:
-    """A schedule and permissions stop nobody on one's own machine; check and the job's notes say so."""
+def test_what_nothing_heeds_yet_is_refused(world: World) -> None:
+    """A schedule and permissions are not built: the job is refused before anything is read, and check says the same."""
     sync = ACCOUNT.but(rest={"schedule": {"cron": "0 * * * *"}, "permissions": {"execute": ["nobody"]}})
 
-    job = sync.run(world, *THREE)
+    with pytest.raises(NotBuiltError) as refused:
+        sync.run(world, *THREE)
 
-    said = " ".join(job.notes)
-    assert "no timer starts jobs yet" in said
-    assert "knows no groups" in said
-    assert {"schedule", "permissions"} <= {problem.path for problem in world.app.check("story")}
+    problems = [problem for problem in world.app.check("story") if problem.severity is Severity.ERROR]
+    assert [problem.path for problem in problems] == ["schedule", "permissions"]
+    assert all(str(problem) in str(refused.value) for problem in problems)
+    assert "remove it and the sync runs" in str(refused.value)
+    assert world.dataverse.rows("account") == []

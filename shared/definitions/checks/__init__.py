@@ -26,6 +26,7 @@ def check_definition(
 ) -> list[Problem]:
     """All problems of a definition that can be told without its source and without Dataverse's metadata.
 
+    Of a broken one (`shared.definitions.salvage`): those that can be told from what is whole of it.
     `local`: the app runs on a developer's machine, where loopback addresses are within reach.
     `base` is the folder where relative paths begin; without it, the present one.
     """

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from shared.definitions.checks.columns import condition_columns, source_kinds
+from shared.definitions.checks.columns import condition_columns, nameless, source_kinds
+from shared.definitions.checks.heard import AnyName, heard
 from shared.definitions.ordering import circle
 from shared.definitions.schema_column import SchemaColumn
 from shared.definitions.source import FileSource, RestSource
@@ -28,59 +29,83 @@ class _Text:
 
 def check(definition: SyncDefinition) -> list[Problem]:
     """Problems with formulas, cases, filters and conditions."""
+    others = (_source_filter, _condition, _listener_filter)
+    return [
+        *heard(_columns(definition)),
+        *(problem for rule in others for problem in heard(_told(definition, rule(definition)))),
+    ]
+
+
+def _columns(definition: SyncDefinition) -> Iterator[Problem]:
     needs: dict[str, frozenset[str]] = {}
-    problems: list[Problem] = []
     for number, column in enumerate(definition.source.columns):
-        used, found = _column(definition, number, column)
-        needs[column.label] = used
-        problems += [*found, *_marks(number, column)]
+        expressions: list[Expression] = []
+        for texts in (_formula(definition, number, column), _cases(definition, number, column)):
+            yield from heard(_told(definition, texts, expressions))
+        yield from heard(_patterns(number, column))
+        yield from heard(_mask(number, column))
+        if not nameless(column):
+            needs[column.label] = frozenset().union(*(expression.columns for expression in expressions))
     if ring := circle(needs):
-        path = f"source.schema.{definition.source.labels.index(ring[0])}"
-        problems.append(Problem(path, f"calculated columns need each other: {' → '.join(ring)}", "break the circle"))
-    for text in _others(definition):
-        problems += _parsed(text, definition)[1]
-    return problems
+        number = next(
+            place for place, one in enumerate(definition.source.columns) if not nameless(one) and one.label == ring[0]
+        )
+        path = f"source.schema.{number}"
+        yield Problem(path, f"calculated columns need each other: {' → '.join(ring)}", "break the circle")
 
 
-def _column(definition: SyncDefinition, number: int, column: SchemaColumn) -> tuple[frozenset[str], list[Problem]]:
-    used: frozenset[str] = frozenset()
-    problems: list[Problem] = []
-    for text in _column_texts(definition, number, column):
-        expression, found = _parsed(text, definition)
-        problems += found
-        used |= expression.columns if expression is not None else frozenset()
-    return used, problems
-
-
-def _column_texts(definition: SyncDefinition, number: int, column: SchemaColumn) -> Iterator[_Text]:
-    path, columns = f"source.schema.{number}", source_kinds(definition)
+def _formula(definition: SyncDefinition, number: int, column: SchemaColumn) -> Iterator[_Text]:
     if column.formula is not None:
-        in_file = isinstance(definition.source, FileSource)
-        yield _Text(f"{path}.formula", column.formula, columns, row_number=in_file)
+        in_file = isinstance(definition.source, FileSource) or not definition.source.stands("type")
+        path = f"source.schema.{number}.formula"
+        yield _Text(path, column.formula, source_kinds(definition), row_number=in_file)
+
+
+def _cases(definition: SyncDefinition, number: int, column: SchemaColumn) -> Iterator[_Text]:
+    path, columns = f"source.schema.{number}", source_kinds(definition)
     for place, case in enumerate(column.cases):
-        yield _Text(f"{path}.cases.{place}.when", case.when, columns, condition=True)
-        yield _Text(f"{path}.cases.{place}.then", case.then, columns)
+        if case.stands("when"):
+            yield _Text(f"{path}.cases.{place}.when", case.when, columns, condition=True)
+        if case.stands("then"):
+            yield _Text(f"{path}.cases.{place}.then", case.then, columns)
     if column.otherwise is not None:
         yield _Text(f"{path}.otherwise", column.otherwise, columns)
 
 
-def _others(definition: SyncDefinition) -> Iterator[_Text]:
-    """The expressions outside of columns. A database's and Dataverse's own filter is not one."""
-    source, changed, listener = definition.source, definition.behaviour.changed, definition.listener
-    columns = source_kinds(definition)
-    if source.filter is not None and isinstance(source, FileSource | RestSource):
-        yield _Text("source.filter", source.filter, columns, condition=True)
+def _source_filter(definition: SyncDefinition) -> Iterator[_Text]:
+    """A database's and Dataverse's own filter is no expression of ours."""
+    source = definition.source
+    if isinstance(source, FileSource | RestSource) and source.filter is not None:
+        yield _Text("source.filter", source.filter, source_kinds(definition), condition=True)
+
+
+def _condition(definition: SyncDefinition) -> Iterator[_Text]:
+    changed = definition.behaviour.changed
     if not isinstance(changed, str):
         yield _Text("behaviour.changed.when", changed.when, condition_columns(definition), condition=True)
+
+
+def _listener_filter(definition: SyncDefinition) -> Iterator[_Text]:
+    listener = definition.listener
     if listener is not None and listener.filter is not None:
-        yield _Text("listener.filter", listener.filter, columns, condition=True)
+        yield _Text("listener.filter", listener.filter, source_kinds(definition), condition=True)
+
+
+def _told(
+    definition: SyncDefinition, texts: Iterable[_Text], expressions: list[Expression] | None = None
+) -> Iterator[Problem]:
+    """What is wrong with the texts; those that can be read are added to `expressions`."""
+    for text in texts:
+        expression, problems = _parsed(text, definition)
+        yield from problems
+        if expression is not None and expressions is not None:
+            expressions.append(expression)
 
 
 def _parsed(text: _Text, definition: SyncDefinition) -> tuple[Expression | None, list[Problem]]:
+    variables = definition.variables if definition.stands("variables") else AnyName()
     try:
-        expression = parse(
-            text.text, columns=text.columns, variables=tuple(definition.variables), row_number=text.row_number
-        )
+        expression = parse(text.text, columns=text.columns, variables=variables, row_number=text.row_number)
     except ExpressionError as error:
         found, _, remedy = str(error).partition("; ")
         return None, [Problem(text.path, found, remedy)]
@@ -90,12 +115,14 @@ def _parsed(text: _Text, definition: SyncDefinition) -> tuple[Expression | None,
     return expression, []
 
 
-def _marks(number: int, column: SchemaColumn) -> Iterator[Problem]:
-    """Problems with patterns and date masks."""
+def _patterns(number: int, column: SchemaColumn) -> Iterator[Problem]:
     for place, step in enumerate(column.replace):
-        if pattern_complaint(step.pattern) is not None:
+        if step.stands("pattern") and pattern_complaint(step.pattern) is not None:
             path = f"source.schema.{number}.replace.{place}.pattern"
             yield Problem(path, "the regular expression cannot be read", "write it in RE2's language (no look-around)")
+
+
+def _mask(number: int, column: SchemaColumn) -> Iterator[Problem]:
     mask, path = column.input_format, f"source.schema.{number}.input_format"
     if mask is not None and "%" not in mask.replace("%%", ""):
         yield Problem(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from shared.definitions.checks.heard import heard
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.part import Part, SecretRef
 from shared.definitions.post_sync import HttpCall
@@ -19,24 +20,29 @@ _FILE = "the operator's reach file (syncs/reach.yaml)"
 
 def check(definition: SyncDefinition, reach: Reach, *, local: bool, base: Path) -> list[Problem]:
     """Problems with what lies outside the operator's reach."""
-    return [
-        *_secrets(definition, reach),
-        *_dataverse(definition, reach, local=local),
-        *_calls(definition, reach, local=local),
-        *_paths(definition, reach, local=local, base=base),
-        *_defaults(definition, reach, base),
-    ]
+    rules = (
+        _secrets(definition, reach),
+        _services(definition, reach, local=local),
+        _authorities(definition, reach, local=local),
+        _source_call(definition, reach, local=local),
+        _step_calls(definition, reach, local=local),
+        _paths(definition, reach, local=local, base=base),
+        _defaults(definition, reach, base),
+    )
+    return [problem for rule in rules for problem in heard(rule)]
 
 
 def secrets_of(part: object, path: str = "") -> Iterator[tuple[str, str]]:
     """Every secret that a part of a definition names: the path, and the secret's name."""
     if isinstance(part, SecretRef):
-        yield path, part.secret
+        if part.stands("secret"):
+            yield path, part.secret
     elif isinstance(part, Part):
-        if isinstance(part, HttpCall) and part.secret is not None:
+        if isinstance(part, HttpCall) and part.stands("secret") and part.secret is not None:
             yield f"{path}.secret", part.secret
         for name, setting in type(part).model_fields.items():
-            yield from secrets_of(getattr(part, name), f"{path}.{setting.alias or name}".lstrip("."))
+            if part.stands(name):
+                yield from secrets_of(getattr(part, name), f"{path}.{setting.alias or name}".lstrip("."))
     elif isinstance(part, tuple):
         for number, item in enumerate(part):
             yield from secrets_of(item, f"{path}.{number}")
@@ -55,15 +61,25 @@ def _secrets(definition: SyncDefinition, reach: Reach) -> Iterator[Problem]:
             )
 
 
-def _dataverse(definition: SyncDefinition, reach: Reach, *, local: bool) -> Iterator[Problem]:
-    parts: list[tuple[str, DataverseConnection]] = [("destination", definition.destination)]
-    if isinstance(definition.source, DataverseSource):
-        parts.append(("source", definition.source))
-    for path, part in parts:
-        if not reach.allows_destination(part.service_url, local=local):
+def _environments(definition: SyncDefinition) -> Iterator[tuple[str, DataverseConnection]]:
+    """Destination, and source where it is a Dataverse table; those that can be read."""
+    if definition.stands("destination"):
+        yield "destination", definition.destination
+    if definition.stands("source") and isinstance(definition.source, DataverseSource):
+        yield "source", definition.source
+
+
+def _services(definition: SyncDefinition, reach: Reach, *, local: bool) -> Iterator[Problem]:
+    for path, part in _environments(definition):
+        if part.stands("service_url") and not reach.allows_destination(part.service_url, local=local):
             yield _host(f"{path}.service_url", part.service_url, "destinations")
-        if part.authority is not None and not reach.allows_authority(part.authority, local=local):
-            yield _host(f"{path}.authority", part.authority, "authorities")
+
+
+def _authorities(definition: SyncDefinition, reach: Reach, *, local: bool) -> Iterator[Problem]:
+    for path, part in _environments(definition):
+        authority = part.authority if part.stands("authority") else None
+        if authority is not None and not reach.allows_authority(authority, local=local):
+            yield _host(f"{path}.authority", authority, "authorities")
 
 
 def _host(path: str, url: str, kind: str) -> Problem:
@@ -90,18 +106,22 @@ def _plain_url(template: str) -> str:
     return f"{scheme}://{host}{slash}{render(template_pieces(tail), lambda _name: '0')}"
 
 
-def _calls(definition: SyncDefinition, reach: Reach, *, local: bool) -> Iterator[Problem]:
-    urls = [
-        (f"post_sync.{number}.http.url", step.http.url)
-        for number, step in enumerate(definition.post_sync)
-        if step.http is not None
-    ]
+def _step_calls(definition: SyncDefinition, reach: Reach, *, local: bool) -> Iterator[Problem]:
+    for number, step in enumerate(definition.post_sync):
+        http = step.http if step.stands("http") else None
+        if http is not None and http.stands("url"):
+            yield from _call(f"post_sync.{number}.http.url", http.url, reach, local=local)
+
+
+def _source_call(definition: SyncDefinition, reach: Reach, *, local: bool) -> Iterator[Problem]:
     if isinstance(definition.source, RestSource):
-        urls.append(("source.url", definition.source.url))
-    for path, url in urls:
-        plain = _plain_url(url)
-        if not reach.allows_outbound(plain, local=local):
-            yield _host(path, plain, "outbound")
+        yield from _call("source.url", definition.source.url, reach, local=local)
+
+
+def _call(path: str, url: str, reach: Reach, *, local: bool) -> Iterator[Problem]:
+    plain = _plain_url(url)
+    if not reach.allows_outbound(plain, local=local):
+        yield _host(path, plain, "outbound")
 
 
 def _inside(path: str, reach: Reach, base: Path) -> bool:
@@ -111,7 +131,8 @@ def _inside(path: str, reach: Reach, base: Path) -> bool:
 def _defaults(definition: SyncDefinition, reach: Reach, base: Path) -> Iterator[Problem]:
     """The file that a file variable falls back to is the definition's choice, so it must lie within reach."""
     for name, variable in definition.variables.items():
-        if variable.file and variable.default is not None and not _inside(variable.default, reach, base):
+        known = variable.stands("file") and variable.stands("default")
+        if known and variable.file and variable.default is not None and not _inside(variable.default, reach, base):
             yield Problem(
                 f"variables.{name}.default",
                 f"the file {variable.default[:200]!r} is not in a folder that may be read",

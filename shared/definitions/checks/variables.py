@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 
+from shared.definitions.checks.heard import heard
 from shared.definitions.formulas import Formula, parse_formula
+from shared.definitions.mapping import ColumnMapping
 from shared.definitions.ordering import circle
+from shared.definitions.post_sync import PostSyncStep
 from shared.definitions.source import DataverseSource, FileSource, RestSource, SqlSource
 from shared.definitions.sync import SyncDefinition
 from shared.expressions.probe import pattern_complaint
@@ -17,18 +20,19 @@ from shared.variables import Piece, code_pieces, names, template_pieces
 JOB_VARIABLES = frozenset({"job_id"})
 """Variables that every step after a job may name."""
 
-_Pieces = Callable[[str], list[Piece]]
+_Named = tuple[str, str, Callable[[str], list[Piece]]]
+"""A text that may name variables: its path, itself, and how it is read."""
 
 
 def check(definition: SyncDefinition) -> list[Problem]:
     """Problems with variables and the texts that name them (expressions are checked where they are parsed)."""
-    return [*_formulas(definition), *_reserved(definition), *_unknown(definition)]
+    return [problem for rule in (_formulas, _reserved, _unknown) for problem in heard(rule(definition))]
 
 
 def _formulas(definition: SyncDefinition) -> Iterator[Problem]:
     needs: dict[str, list[str]] = {}
     for name, variable in definition.variables.items():
-        if variable.formula is None:
+        if not variable.stands("formula") or variable.formula is None:
             continue
         path = f"variables.{name}.formula"
         try:
@@ -65,7 +69,12 @@ def _reserved(definition: SyncDefinition) -> Iterator[Problem]:
 
 
 def _unknown(definition: SyncDefinition) -> Iterator[Problem]:
-    for path, text, pieces in _texts(definition):
+    for texts in _texts(definition):
+        yield from heard(_unknown_in(definition, texts))
+
+
+def _unknown_in(definition: SyncDefinition, texts: Iterator[_Named]) -> Iterator[Problem]:
+    for path, text, pieces in texts:
         yield from _missing(definition, names(pieces(text)), path)
 
 
@@ -77,40 +86,65 @@ def _missing(definition: SyncDefinition, used: set[str], path: str) -> Iterator[
         yield Problem(path, f"there is no variable @{name}", remedy)
 
 
-def _texts(definition: SyncDefinition) -> Iterator[tuple[str, str, _Pieces]]:
-    """Every text that may hold variables and is no expression of ours: its path, itself, and how it is read."""
-    yield from _source_texts(definition)
-    if definition.destination.filter is not None:
-        yield "destination.filter", definition.destination.filter, code_pieces
-    for number, mapping in enumerate(definition.mappings):
-        if mapping.link is not None and mapping.link.where is not None:
-            yield f"mappings.{number}.link.where", mapping.link.where, code_pieces
-    yield from _step_texts(definition)
+def _texts(definition: SyncDefinition) -> Iterator[Iterator[_Named]]:
+    """Every text that may hold variables and is no expression of ours; each group is broken or whole by itself."""
+    yield _destination_filter(definition)
+    yield _path(definition)
+    yield _request(definition)
+    yield _own_query(definition)
+    yield _own_filter(definition)
+    if definition.stands("mappings"):
+        yield from (_where(mapping, f"mappings.{number}") for number, mapping in enumerate(definition.mappings))
+    if definition.stands("post_sync"):
+        for number, step in enumerate(definition.post_sync):
+            path = f"post_sync.{number}"
+            yield from (_parameters(step, path), _call(step, path), _statement(step, path))
 
 
-def _source_texts(definition: SyncDefinition) -> Iterator[tuple[str, str, _Pieces]]:
+def _destination_filter(definition: SyncDefinition) -> Iterator[_Named]:
+    yield "destination.filter", definition.destination.filter or "", code_pieces
+
+
+def _where(mapping: ColumnMapping, path: str) -> Iterator[_Named]:
+    if mapping.link is not None and mapping.link.where is not None:
+        yield f"{path}.link.where", mapping.link.where, code_pieces
+
+
+def _path(definition: SyncDefinition) -> Iterator[_Named]:
+    if isinstance(definition.source, FileSource | SqlSource):
+        yield "source.path", definition.source.path or "", template_pieces
+
+
+def _request(definition: SyncDefinition) -> Iterator[_Named]:
     source = definition.source
-    if isinstance(source, FileSource):
-        yield "source.path", source.path, template_pieces
-    elif isinstance(source, RestSource):
+    if isinstance(source, RestSource):
         yield "source.url", source.url, template_pieces
         yield "source.body", source.body or "", template_pieces
         for name, value in source.headers.items():
             yield f"source.headers.{name}", value if isinstance(value, str) else "", template_pieces
-    elif isinstance(source, SqlSource):
-        yield "source.path", source.path or "", template_pieces
-        yield "source.query", source.query or "", code_pieces
-    if isinstance(source, SqlSource | DataverseSource):
-        yield "source.filter", source.filter or "", code_pieces
 
 
-def _step_texts(definition: SyncDefinition) -> Iterator[tuple[str, str, _Pieces]]:
-    for number, step in enumerate(definition.post_sync):
-        path = f"post_sync.{number}"
-        for name, value in step.parameters.items():
-            yield f"{path}.parameters.{name}", value if isinstance(value, str) else "", template_pieces
-        if step.http is not None:
-            yield f"{path}.http.url", step.http.url, template_pieces
-            yield f"{path}.http.body", step.http.body or "", template_pieces
-        if step.sql is not None:
-            yield f"{path}.sql.statement", step.sql.statement, code_pieces
+def _own_query(definition: SyncDefinition) -> Iterator[_Named]:
+    if isinstance(definition.source, SqlSource):
+        yield "source.query", definition.source.query or "", code_pieces
+
+
+def _own_filter(definition: SyncDefinition) -> Iterator[_Named]:
+    if isinstance(definition.source, SqlSource | DataverseSource):
+        yield "source.filter", definition.source.filter or "", code_pieces
+
+
+def _parameters(step: PostSyncStep, path: str) -> Iterator[_Named]:
+    for name, value in step.parameters.items():
+        yield f"{path}.parameters.{name}", value if isinstance(value, str) else "", template_pieces
+
+
+def _call(step: PostSyncStep, path: str) -> Iterator[_Named]:
+    if step.http is not None:
+        yield f"{path}.http.url", step.http.url, template_pieces
+        yield f"{path}.http.body", step.http.body or "", template_pieces
+
+
+def _statement(step: PostSyncStep, path: str) -> Iterator[_Named]:
+    if step.sql is not None:
+        yield f"{path}.sql.statement", step.sql.statement, code_pieces

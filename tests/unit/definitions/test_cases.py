@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.definitions.checks import check_definition
+from shared.definitions.catalogue import examine
 from shared.definitions.document import read_document
-from shared.definitions.loading import parse_sync
 from shared.definitions.reach import Reach
 from shared.errors import DefinitionError
 from shared.values.problems import Problem
@@ -38,10 +37,9 @@ def text_of(case: dict[str, Any]) -> str:
 def problems_of(text: str, reach: Reach) -> tuple[list[Problem], str]:
     """The problems, and everything that a log or a page might show of them."""
     try:
-        definition = parse_sync(text, name="base")
+        _, problems = examine(text, name="base", reach=reach)
     except DefinitionError as error:
         return list(error.problems), "".join(traceback.format_exception(error)) + repr(error.__context__)
-    problems = check_definition(definition, reach)
     return problems, "\n".join(map(str, problems))
 
 

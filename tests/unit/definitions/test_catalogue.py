@@ -55,7 +55,8 @@ def test_contradictions_have_their_line(folder: Path) -> None:
     content = text("odd").replace("{ secret: odd--client-secret }", "{ secret: hunter2 }")
     (folder / "odd.yaml").write_text(content, encoding="utf-8")
     line = content[: content.index("hunter2")].count("\n") + 1
-    (problem,) = Catalogue(folder, Reach()).broken()["odd"].problems
+    problem, *unbuilt = Catalogue(folder, Reach()).broken()["odd"].problems
+    assert [one.path for one in unbuilt] == ["schedule", "post_sync.0", "permissions"]
     assert problem.path == "destination.client_secret"
     assert "may not name that secret" in problem.found
     assert problem.found.endswith(f"(line {line})")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.definitions.behaviour import ConditionalUpdate
+from shared.definitions.catalogue import examine
 from shared.definitions.checks import check_definition
 from shared.definitions.document import plain_scalar, read_document
 from shared.definitions.loading import load_sync, parse_sync
@@ -39,13 +40,15 @@ def test_the_full_example_is_sound() -> None:
 
 
 def test_what_does_not_run_yet_is_named() -> None:
-    """`run` refuses the parts of the example that are not built, each by its path; a schedule is none of them."""
+    """`run` refuses the parts of the example that are not built, each by its path."""
     assert [problem.path for problem in unbuilt_parts(load_sync(EXAMPLE))] == [
         "source.watermark",
+        "schedule",
         "listener.enabled",
         "post_sync.0",
         "post_sync.1",
         "post_sync.2",
+        "permissions",
     ]
 
 
@@ -59,12 +62,15 @@ def test_what_does_not_run_yet_is_named() -> None:
         ("client_id: { secret: base--client-id }\n  client_secret: { secret: base--client-secret }",
          "auth: managed_identity", "destination.auth"),
         ("client_secret: { secret", "certificate: { secret", "destination.auth"),
+        ("#schedule", "schedule", "schedule"),
+        ("#permissions", "permissions", "permissions"),
     ],
 )  # fmt: skip
 def test_a_part_that_does_not_run_yet_is_never_ignored(old: str, new: str, path: str) -> None:
     """Each validates today and is named, so that a job that uses it is refused."""
-    text = BASE.replace(old, new).replace("post_sync:\n", "#").replace('  delimiter: ","\n  encoding: utf-8\n', "")
-    assert old in BASE
+    text = BASE.replace("schedule:", "#schedule:").replace("permissions:", "#permissions:").replace("post_sync:\n", "#")
+    assert old in text
+    text = text.replace(old, new).replace('  delimiter: ","\n  encoding: utf-8\n', "")
     assert [problem.path for problem in unbuilt_parts(parse_sync(text, name="base"))] == [path]
 
 
@@ -186,11 +192,18 @@ def put(document: object, path: tuple[str | int, ...], value: object, *, remove:
 def outcome(text: str) -> str:
     """Everything that could be shown of parsing and checking a text; any other exception fails the test."""
     try:
-        definition = parse_sync(text, name="base")
+        definition, problems = examine(text, name="base", reach=Reach())
     except DefinitionError as error:
         assert error.problems
         return "".join(traceback.format_exception(error)) + repr(error.__context__) + repr(error.__cause__)
-    return "\n".join(map(str, [*check_definition(definition, Reach()), *unbuilt_parts(definition)]))
+    shown = "\n".join(map(str, [*problems, *unbuilt_parts(definition)]))
+    try:
+        whole = parse_sync(text, name="base")
+    except DefinitionError as error:
+        assert [*error.problems] == problems[: len(error.problems)]
+        return shown + "".join(traceback.format_exception(error)) + repr(error.__context__) + repr(error.__cause__)
+    assert whole == definition
+    return shown
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -162,3 +162,19 @@ def test_any_text_is_an_address_or_none(text: str) -> None:
     assert found is None or (found.host.isascii() and "@" not in found.host and "\\" not in found.host)
     assert Reach().allows_path(text) is False
     assert Reach(containers=("incoming",)).allows_blob(text) is False
+
+
+def test_all_problems_of_a_reach_file_come_in_one_answer(tmp_path: Path) -> None:
+    """An unknown key, broken items of lists and a repeated key, each once and with its line; nothing follows from it."""
+    lines = ["destination: [a.example.com]", "outbound: [7, 'no host']", "folders: {}", "secrets:", "  Base: [a]"]
+    (tmp_path / "reach.yaml").write_text("\n".join([*lines, "  erp: [1]", "folders: [in]"]), encoding="utf-8")
+    with pytest.raises(DefinitionError) as refused:
+        load_reach(tmp_path / "reach.yaml")
+    assert [(problem.path, problem.found.rpartition("line ")[2].rstrip(")")) for problem in refused.value.problems] == [
+        ("", "3"),
+        ("outbound.0", "2"),
+        ("outbound.1", "2"),
+        ("secrets", "4"),
+        ("secrets.erp.0", "6"),
+        ("destination", "1"),
+    ]
