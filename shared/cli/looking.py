@@ -37,6 +37,8 @@ def look_into(path: Path) -> SourceLook:
             case "delimited":
                 plain: dict[str, object] = {"type": "delimited", "delimiter": file.delimiter, "encoding": file.encoding}
                 return plain if file.header else {**plain, "header": False}
+            case "excel":
+                return {"type": "excel", "sheet": file.table}
             case "json":
                 return {"type": "json", "records": file.records} if file.records else {"type": "json"}
             case "parquet":

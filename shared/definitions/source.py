@@ -127,7 +127,12 @@ class FixedWidthSource(FileSource):
     type: Literal["fixed_width"] = Field(description="A fixed-width text file.")
     encoding: Encoding = Field(default="utf-8", description="The file's encoding.")
     skip_rows: Rows = Field(default=0, description="Lines to skip at the top.")
-    skip_footer_rows: Rows = Field(default=0, description="Lines to skip at the end.")
+    skip_footer_rows: Rows = Field(default=0, description="Lines to skip at the end; empty lines do not count.")
+    short_lines: Literal["reject", "blank"] = Field(
+        default="reject",
+        description="A line that ends before the last column: reject sets it aside; blank takes what is missing for "
+        "blanks (for files whose trailing blanks were cut).",
+    )
 
     @model_validator(mode="after")
     def _every_width(self) -> Self:
@@ -146,7 +151,7 @@ class ExcelSource(FileSource):
     )
     header: Flag = Field(default=True, description="The first row after the skipped ones names the columns.")
     skip_rows: Rows = Field(default=0, description="Rows to skip at the top, before the header.")
-    skip_footer_rows: Rows = Field(default=0, description="Rows to skip at the end.")
+    skip_footer_rows: Rows = Field(default=0, description="Rows to skip at the end; empty rows do not count.")
 
 
 DottedPath = Annotated[Text, Field(max_length=500)]

@@ -9,7 +9,7 @@ from shared.definitions.source import FileSource, SqlSource, path_kind
 from shared.definitions.sync import SyncDefinition
 from shared.values.problems import Problem
 
-SOURCES_THAT_RUN = frozenset({"delimited", "json", "parquet", "sql"})
+SOURCES_THAT_RUN = frozenset({"delimited", "excel", "fixed_width", "json", "parquet", "sql"})
 """The kinds of source that are read today (of sql: sqlite only)."""
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from shared.definitions.source import (
     DelimitedSource,
+    ExcelSource,
+    FixedWidthSource,
     JsonSource,
     ParquetSource,
     SourceBase,
@@ -19,6 +21,8 @@ from shared.ports import Secrets, Source
 from shared.sources.csv_dialect import Dialect
 from shared.sources.dbapi import select_table
 from shared.sources.delimited import DelimitedFile
+from shared.sources.excel import ExcelFile, Sheet
+from shared.sources.fixed_width import Field, FixedWidthFile, Layout
 from shared.sources.json_file import JsonFile
 from shared.sources.parquet import ParquetFile
 from shared.sources.places import locate
@@ -63,6 +67,12 @@ def open_source(
     match definition:
         case DelimitedSource():
             return _delimited(definition, wanted, around)
+        case FixedWidthSource():
+            return FixedWidthFile(
+                around.locate(definition.path), _layout(definition), definition.encoding, around.spool
+            )
+        case ExcelSource():
+            return ExcelFile(around.locate(definition.path), wanted, _sheet(definition))
         case JsonSource():
             path = around.locate(definition.path)
             return JsonFile(path, wanted, definition.format, definition.records, around.spool)
@@ -73,7 +83,9 @@ def open_source(
         case SqlSource():
             raise NotBuiltError(f"a sql source of dialect {definition.dialect} does not run yet; sqlite does")
     kind = getattr(definition, "type", type(definition).__name__)
-    raise NotBuiltError(f"a source of type {kind} does not run yet; delimited, json, parquet and sql (sqlite) do")
+    raise NotBuiltError(
+        f"a source of type {kind} does not run yet; delimited, excel, fixed_width, json, parquet and sql do"
+    )
 
 
 def _delimited(definition: DelimitedSource, wanted: tuple[str, ...], around: _Surroundings) -> Source:
@@ -85,6 +97,15 @@ def _delimited(definition: DelimitedSource, wanted: tuple[str, ...], around: _Su
         skip_rows=definition.skip_rows,
     )
     return DelimitedFile(around.locate(definition.path), wanted, dialect, definition.encoding, around.spool)
+
+
+def _layout(definition: FixedWidthSource) -> Layout:
+    fields = [Field(column.name, column.width or 0) for column in definition.columns if not column.calculated]
+    return Layout(tuple(fields), definition.skip_rows, definition.skip_footer_rows, definition.short_lines)
+
+
+def _sheet(definition: ExcelSource) -> Sheet:
+    return Sheet(definition.sheet, definition.header, definition.skip_rows, definition.skip_footer_rows)
 
 
 def _sqlite(definition: SqlSource, wanted: tuple[str, ...], around: _Surroundings) -> Source:

@@ -22,6 +22,8 @@ from shared.sources import column_guess, sqlite
 from shared.sources.column_guess import SniffedColumn
 from shared.sources.csv_dialect import Dialect, read_top
 from shared.sources.dbapi import as_text, select_table
+from shared.sources.excel import ExcelFile, Sheet
+from shared.sources.excel import as_text as excel_text
 from shared.sources.json_file import JsonFile
 from shared.sources.json_text import DECODER, Number, Twice, TwiceError, text_of
 from shared.sources.parquet import ParquetFile
@@ -29,11 +31,12 @@ from shared.sources.text_file import TextFile
 from shared.sql import identifier, literal
 
 SAMPLE_RECORDS = 20_000
-Kind = Literal["delimited", "json", "parquet", "sqlite"]
+Kind = Literal["delimited", "excel", "json", "parquet", "sqlite"]
 _ENCODINGS = ("utf-8", "utf-16", "windows-1252", "latin-1")
 _DELIMITERS = (",", ";", "\t", "|")
 _MAX_COLUMNS = 2_000
 _MAX_DOCUMENT = 64 << 20
+_ARCHIVES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class SniffedFile:
     """What a file seems to be. `columns` describe its first 20,000 records.
 
     `delimiter` and `header` are for delimited files; `encoding` for these and JSON; `records` is the dotted way to the
-    list in a JSON document; `tables` names all tables of a SQLite file, `table` the one that was looked at.
+    list in a JSON document; `tables` names all tables of a SQLite file or sheets of a workbook, `table` the one
+    that was looked at.
     """
 
     kind: Kind
@@ -61,13 +65,15 @@ def sniff(path: Path, *, table: str | None = None, spool: Path | None = None) ->
         SourceError: the file is missing, empty, or of no known kind.
     """
     if not path.is_file():
-        raise SourceError(f"{path} is no file; give the path of a delimited, JSON, Parquet or SQLite file")
+        raise SourceError(f"{path} is no file; give the path of a delimited, Excel, JSON, Parquet or SQLite file")
     with path.open("rb") as file:
         start = file.read(16)
     if start.startswith(b"PAR1"):
         return _sniff_parquet(path)
     if start.startswith(b"SQLite format 3\0"):
         return _sniff_sqlite(path, table)
+    if start.startswith(_ARCHIVES):
+        return _sniff_excel(path, table)
     encoding = _encoding(path, spool or path.parent)
     text = TextFile(path, encoding, spool or path.parent)
     with text.readable() as readable:
@@ -211,6 +217,15 @@ def _sniff_sqlite(path: Path, table: str | None) -> SniffedFile:
     texts = frozenset(name for at, name in enumerate(names) if any(isinstance(row[at], str | bytes) for row in rows))
     columns = _guess_rows(path, names, [tuple(as_text(value) for value in row) for row in rows], texts)
     return SniffedFile("sqlite", columns, tables=tables, table=chosen)
+
+
+def _sniff_excel(path: Path, sheet: str | None) -> SniffedFile:
+    sheets = ExcelFile(path, (), Sheet()).sheets()
+    chosen = sheet or next(iter(sheets), None)
+    header, rows = ExcelFile(path, (), Sheet(chosen)).sample(SAMPLE_RECORDS)
+    texts = frozenset(name for at, name in enumerate(header) if any(isinstance(row[at], str) for row in rows))
+    columns = _guess_rows(path, header, [tuple(excel_text(cell) for cell in row) for row in rows], texts)
+    return SniffedFile("excel", columns, tables=sheets, table=chosen)
 
 
 def _guess_rows(

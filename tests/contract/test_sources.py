@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import openpyxl
 import pytest
 from pydantic import TypeAdapter
 
@@ -62,6 +63,15 @@ def write_parquet(path: Path) -> dict[str, object]:
     return {"type": "parquet"}
 
 
+def write_excel(path: Path) -> dict[str, object]:
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    for row in [("no", "spare", "legal name", "credit"), *((no, 1, name, credit) for no, name, credit in ROWS)]:
+        sheet.append(row)
+    book.save(path)
+    return {"type": "excel"}
+
+
 def write_sqlite(path: Path) -> dict[str, object]:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute('CREATE TABLE t (no TEXT, spare INTEGER, "legal name" TEXT, credit TEXT)')
@@ -74,6 +84,7 @@ KINDS: Mapping[str, Callable[[Path], dict[str, object]]] = {
     "delimited": write_delimited,
     "array": write_array,
     "lines": write_lines,
+    "excel": write_excel,
     "parquet": write_parquet,
     "sqlite": write_sqlite,
 }
@@ -210,7 +221,6 @@ def test_a_database_may_be_named_by_a_secret(tmp_path: Path, sink: FileSink) -> 
     "settings",
     [
         {"type": "sql", "dialect": "postgresql", "table": "t", "connection": {"secret": "erp"}},
-        {"type": "excel", "path": "x"},
         {"type": "rest", "url": "https://example.org"},
     ],
 )

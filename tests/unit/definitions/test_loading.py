@@ -82,7 +82,8 @@ def test_a_part_that_does_not_run_yet_is_never_ignored(old: str, new: str, path:
          ["source.dialect"]),
         ("{ type: parquet, path: a.parquet, schema: [{ name: a }] }", []),
         ("{ type: json, path: a.json, records: result.items, schema: [{ name: a }] }", []),
-        ("{ type: fixed_width, path: a.txt, schema: [{ name: a, width: 3 }] }", ["source.type"]),
+        ("{ type: fixed_width, path: a.txt, schema: [{ name: a, width: 3 }] }", []),
+        ("{ type: excel, path: a.xlsx, sheet: Sheet1, schema: [{ name: a }] }", []),
         ("{ type: rest, url: 'https://a.example.com/', headers: { X-Key: { secret: base--key }, Accept: text/json },"
          " pagination: { offset: skip, limit: top }, schema: [{ name: a }] }", ["source.type"]),
         ("{ type: rest, url: 'https://a.example.com/', pagination: { next: links.next }, schema: [{ name: a }] }",
