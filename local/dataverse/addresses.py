@@ -19,12 +19,16 @@ _UNNAMED = frozenset(("systemuser", "team"))
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One row of a table: by `row_id`, or by the values of an alternate key (by column, as JSON would hold them)."""
+    """One row of a table: by `row_id`, or by the values of an alternate key (by column, as JSON would hold them).
+
+    `partition` is where an elastic table's row lies; without it, in the partition that bears the row's own id.
+    """
 
     table: Table
     text: str
     row_id: str | None = None
     key: dict[str, object] = field(default_factory=dict)
+    partition: str | None = None
 
 
 def parse(tables: Tables, text: str) -> Address:
@@ -49,7 +53,7 @@ def find(store: Store, address: Address) -> str | None:
     """The id of the addressed row, None when there is none."""
     table = address.table
     if address.row_id is not None:
-        return address.row_id if exists(store, table, address.row_id) else None
+        return address.row_id if exists(store, table, address.row_id, address.partition) else None
     tests, values = [], []
     for name, value in address.key.items():
         column = table.columns[name]
@@ -60,9 +64,11 @@ def find(store: Store, address: Address) -> str | None:
     return None if found is None else str(found)
 
 
-def exists(store: Store, table: Table, row_id: str) -> bool:
-    """Whether a row has this id."""
+def exists(store: Store, table: Table, row_id: str, partition: str | None = None) -> bool:
+    """Whether a row has this id (and, in an elastic table, lies in this partition)."""
     statement = f"SELECT 1 FROM {identifier(table.name)} WHERE {identifier(table.id_column)} = ?"
+    if table.elastic:
+        return store.value(f"{statement} AND partitionid = ?", (row_id, partition or row_id)) is not None
     return store.value(statement, (row_id,)) is not None
 
 
@@ -105,7 +111,7 @@ def _value(table: Table, column: Column, raw: str) -> object:
     if raw.startswith("'"):
         if column.kind in TEXTS:
             return raw[1:-1].replace("''", "'")
-    elif column.is_lookup and GUID.fullmatch(raw):
+    elif (column.is_lookup or column.kind is Kind.UNIQUEIDENTIFIER) and GUID.fullmatch(raw):
         return raw.lower()
     elif column.kind is Kind.DATETIME:
         return raw

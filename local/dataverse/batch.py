@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from local.dataverse.messages import Reply, Request, error_reply
-from local.dataverse.odata import options as query_options
 from local.dataverse.refusals import Refusal
 from local.dataverse.writes.links import relative
 
@@ -20,21 +20,9 @@ MAX_OPERATIONS = 1000
 _BOUNDARY = re.compile(
     r'multipart/mixed\s*;(?:.*;)?\s*boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE
 )
-_REASONS = {
-    200: "OK",
-    201: "Created",
-    204: "No Content",
-    304: "Not Modified",
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    412: "Precondition Failed",
-    414: "URI Too Long",
-    501: "Not Implemented",
-}
-_REFERENCE = re.compile(rb'"(\$[\w-]+)((?:/[^"\\]*)?)"')
+_REFERENCE = re.compile(rb'(@odata\.(?:bind|id)"\s*:\s*)"(\$[\w-]+)((?:/[^"\\]*)?)"')
+"""A reference in a body: the value of a bind or an `@odata.id`, never another text that begins with a dollar."""
+_GO_ON = re.compile(r"odata\.continue-on-error(?!\s*=\s*false)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +57,7 @@ def answer(service: Service, request: Request) -> Reply:
     boundary = f"batchresponse_{_mark()}"
     pieces: list[bytes] = []
     status, rows = 200, 0
-    go_on = query_options.preferences(request.headers.get("prefer", "")).continue_on_error
+    go_on = _GO_ON.search(request.headers.get("prefer", "")) is not None
     for part in parts:
         if isinstance(part, ChangeSet):
             piece, failed, count = _change_set(service, part)
@@ -125,19 +113,18 @@ def _with_references(request: Request, made: dict[str, str]) -> Request | Reply:
             missing.append(name)
         return made.get(name, "")
 
-    path = request.path
+    path, query, body = request.path, request.query, request.body
     if path.startswith("$"):
         first, slash, rest = path.partition("/")
         path = relative(known(first)) + slash + rest
-    body = (
-        _REFERENCE.sub(lambda m: b'"' + known(m[1].decode()).encode() + m[2] + b'"', request.body)
-        if (b"odata.bind" in request.body or b"@odata.id" in request.body)
-        else request.body
-    )
+    if query.startswith("$id=$"):
+        query = "$id=" + known(query.removeprefix("$id="))
+    if b"@odata." in body:
+        body = _REFERENCE.sub(lambda m: m[1] + b'"' + known(m[2].decode()).encode() + m[3] + b'"', body)
     if missing:
         text = f"Content-ID Reference: '{missing[0]}' does not exist in the batch context."
         return error_reply(Refusal(400, "0x80060888", text))
-    return Request(request.method, path, request.query, request.headers, body, request.root)
+    return replace(request, path=path, query=query, body=body)
 
 
 def _address_of(reply: Reply, request: Request) -> str:
@@ -149,13 +136,6 @@ def _parts(request: Request) -> Iterator[Operation | ChangeSet]:
     body, boundary = request.body, _boundary(request.headers.get("content-type", ""))
     if boundary is None:
         raise Refusal(400, "0x80048d19", "The message has no multipart/mixed content type with a boundary.")
-    if body.count(b"\n") != body.count(b"\r\n"):
-        raise Refusal(
-            400,
-            "0x80048d19",
-            "Error identified in Payload provided by the user for Entity :'', "
-            "InnerException : System.ArgumentException: Stream was not readable.",
-        )
     count = 0
     for headers, content in _split(body, boundary):
         inner = _boundary(headers.get("content-type", ""))
@@ -188,12 +168,24 @@ def _changes(boundary: str, content: bytes, outer: Request) -> Iterator[Operatio
 def _split(body: bytes, boundary: str) -> Iterator[tuple[dict[str, str], bytes]]:
     """The parts of a multipart body: headers and content."""
     mark = b"--" + boundary.encode()
+    if re.search(rb"(?<!\r)\n" + re.escape(mark), body) or body.startswith(mark + b"\n"):
+        raise _not_readable()
     pieces = (b"\r\n" + body).split(b"\r\n" + mark)
     if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
         raise Refusal(400, "0x80048d19", "The multipart body is not closed by its boundary.")
     for piece in pieces[1:-1]:
         head, _, content = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
         yield _headers(head), content
+
+
+def _not_readable() -> Refusal:
+    """Lines end with LF alone."""
+    return Refusal(
+        400,
+        "0x80048d19",
+        "Error identified in Payload provided by the user for Entity :'', "
+        "InnerException : System.ArgumentException: Stream was not readable.",
+    )
 
 
 def _operation(headers: dict[str, str], content: bytes, outer: Request) -> Operation:
@@ -214,6 +206,8 @@ def _operation(headers: dict[str, str], content: bytes, outer: Request) -> Opera
 
 
 def _headers(head: bytes) -> dict[str, str]:
+    if head.count(b"\n") != head.count(b"\r\n"):
+        raise _not_readable()
     found = {}
     for line in head.decode("latin-1").split("\r\n"):
         name, colon, value = line.partition(":")
@@ -229,7 +223,7 @@ def _boundary(content_type: str) -> str | None:
 
 def _operation_text(reply: Reply, content_id: str) -> bytes:
     named = f"Content-ID: {content_id}\r\n" if content_id else ""
-    lines = [f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Error')}", "OData-Version: 4.0"]
+    lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}", "OData-Version: 4.0"]
     if reply.body:
         lines.append(f"Content-Type: {reply.content_type}")
     lines += [f"{name}: {value}" for name, value in reply.headers]

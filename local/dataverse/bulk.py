@@ -1,4 +1,8 @@
-"""CreateMultiple, UpdateMultiple, UpsertMultiple: one transaction each, refused as a whole by the first bad row."""
+"""CreateMultiple, UpdateMultiple, UpsertMultiple, DeleteMultiple.
+
+On a standard table each is one transaction, refused as a whole by the first bad row; on an elastic one every row stands
+for itself.
+"""
 
 from __future__ import annotations
 
@@ -11,27 +15,43 @@ from local.dataverse.refusals import Refusal
 from local.dataverse.tables import Table, Tables
 from local.dataverse.values import GUID
 from local.dataverse.world import World
+from local.dataverse.writes import elastic
+from local.dataverse.writes.deletes import delete_row
 from local.dataverse.writes.links import relative
+from local.dataverse.writes.nested import Nested
 from local.dataverse.writes.rows import Writer
 from shared.sql import identifier
 
-BULK = frozenset(("CreateMultiple", "UpdateMultiple", "UpsertMultiple"))
+BULK = frozenset(("CreateMultiple", "UpdateMultiple", "UpsertMultiple", "DeleteMultiple"))
 Target = dict[str, object]
 
 
 class Bulk:
-    """The bulk messages of one table."""
+    """The bulk messages of one table; the caller holds the transaction."""
 
-    def __init__(self, world: World, table: Table, writer: Writer) -> None:
+    def __init__(self, world: World, table: Table, writer: Writer, nested: Nested) -> None:
         self._world = world
         self._table = table
         self._writer = writer
+        self._nested = nested
+
+    def run(self, message: str, targets: Sequence[Target]) -> list[str]:
+        """Does what a message says to its targets; the ids of CreateMultiple in target order.
+
+        Raises:
+            Refusal: the targets as a whole cannot be used.
+            RowRefusal: the first row that is refused; of an elastic table, the others are written all the same.
+        """
+        if self._table.elastic:
+            return elastic.each(self._table, targets, lambda target: self._one(message, target))
+        verbs = {"CreateMultiple": self.create, "UpdateMultiple": self.update, "UpsertMultiple": self.upsert}
+        return verbs[message](targets)
 
     def create(self, targets: Sequence[Target]) -> list[str]:
         """CreateMultiple; the ids in target order."""
-        return self._writer.create(targets)
+        return self._nested.create(self._table, targets)
 
-    def update(self, targets: Sequence[Target]) -> None:
+    def update(self, targets: Sequence[Target]) -> list[str]:
         """UpdateMultiple; of a row that comes twice only the first target counts."""
         ids = self._identified(targets)
         first: dict[str, Target] = {}
@@ -42,8 +62,9 @@ class Bulk:
             self._writer.update(ids, targets)
         else:
             self._writer.update(list(first), list(first.values()))
+        return []
 
-    def upsert(self, targets: Sequence[Target]) -> None:
+    def upsert(self, targets: Sequence[Target]) -> list[str]:
         """UpsertMultiple; a row that comes twice sinks the call."""
         updates: tuple[list[str], list[Target]] = ([], [])
         creates: list[Target] = []
@@ -59,9 +80,34 @@ class Bulk:
                 creates.append(self._born(address, target))
             else:
                 updates[0].append(row_id)
-                updates[1].append({k: v for k, v in target.items() if k not in address.key})
+                updates[1].append(self._found(address, target))
         self._writer.update(*updates)
-        self._writer.create(creates)
+        self._nested.create(self._table, creates)
+        return []
+
+    def _one(self, message: str, target: Target) -> tuple[str, int]:
+        """One row of an elastic table: its id, and what the partition's database says."""
+        with self._world.store.step():
+            if message == "CreateMultiple":
+                return self.create([target])[0], elastic.CREATED
+            address = self._address(target)
+            row_id = addresses.find(self._world.store, address)
+            if row_id is None:
+                if message != "UpsertMultiple":
+                    raise addresses.missing(address)
+                return self._nested.create(self._table, [self._born(address, target)])[0], elastic.CREATED
+            if message == "DeleteMultiple":
+                delete_row(self._world, self._table, row_id)
+                return row_id, elastic.DONE
+            body = self._found(address, target)
+            self._writer.update(
+                [row_id], [elastic.replacing(self._table, body) if message == "UpsertMultiple" else body]
+            )
+            return row_id, elastic.REPLACED
+
+    def _found(self, address: addresses.Address, target: Target) -> Target:
+        """A target that updates: what is part of its address cannot be changed through it."""
+        return {k: v for k, v in target.items() if k not in address.key}
 
     def _key_mark(self, address: addresses.Address) -> object:
         return tuple(
@@ -72,7 +118,10 @@ class Bulk:
     def _address(self, target: Target) -> addresses.Address:
         given = target.get(self._table.id_column)
         if isinstance(given, str) and GUID.fullmatch(given):
-            return addresses.Address(self._table, given, row_id=given.lower())
+            partition = target.get("partitionid") if self._table.elastic else None
+            return addresses.Address(
+                self._table, given, given.lower(), partition=None if partition is None else str(partition)
+            )
         named = target.get("@odata.id")
         if not isinstance(named, str):
             raise Refusal(400, "0x80040203", f"A target of '{self._table.name}' names neither its id nor '@odata.id'.")

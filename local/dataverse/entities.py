@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import unquote
 
 from local.dataverse import addresses, refusals
@@ -12,12 +13,14 @@ from local.dataverse.messages import Reply, Request, body_object, json_reply
 from local.dataverse.odata import options as query_options
 from local.dataverse.odata.options import Options, Preferences
 from local.dataverse.odata.queries import JsonRow, Reader
+from local.dataverse.properties import Properties, check_version, found, single
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.tables import Table
 from local.dataverse.world import World
+from local.dataverse.writes import elastic
 from local.dataverse.writes.deletes import delete_row
+from local.dataverse.writes.nested import Nested
 from local.dataverse.writes.rows import Writer
-from shared.sql import identifier
 
 _DANGEROUS = frozenset("<>*%&:\\?+/")
 _URL_LIMIT = 32 * 1024
@@ -31,13 +34,15 @@ class Entities:
         self.world = world
         self._reader = Reader(world, fold)
         self._writers: dict[str, tuple[Table, Writer]] = {}
+        self._nested = Nested(world, self.writer)
+        self._properties = Properties(world, self._reader, self.writer, self._nested)
 
     def writer(self, table: Table) -> Writer:
-        """What writes the rows of a table; another one after its definition has changed."""
-        found = self._writers.get(table.name)
-        if found is None or found[0] is not table:
-            found = self._writers[table.name] = (table, Writer(self.world, table))
-        return found[1]
+        """What writes the rows of a table as it is defined now."""
+        known = self._writers.get(table.name)
+        if known is None or known[0] is not table:
+            known = self._writers[table.name] = (table, Writer(self.world, table))
+        return known[1]
 
     def answer(self, table: Table, segments: list[str], request: Request) -> Reply:
         """Answers a request on a set (`segments` behind it).
@@ -55,8 +60,6 @@ class Entities:
         name = segments[0].removeprefix("Microsoft.Dynamics.CRM.")
         if len(segments) == 1 and name in BULK and name != segments[0]:
             return self._bulk(table, name, request)
-        if segments[0] == "Microsoft.Dynamics.CRM.DeleteMultiple":
-            raise Refusal(501, "0x80048d1b", "DeleteMultiple has not yet been implemented.")
         raise refusals.no_segment(segments[0])
 
     def answer_row(self, address: addresses.Address, segments: list[str], request: Request) -> Reply:
@@ -66,8 +69,10 @@ class Entities:
             Refusal: it cannot be done.
         """
         _check_key(address)
+        if address.table.elastic and request.method in ("GET", "DELETE"):
+            address = replace(address, partition=query_options.pairs(request.query).get("partitionId"))
         if segments:
-            return self._property(address, segments, request)
+            return self._properties.answer(address, segments, request)
         verbs: dict[str, Callable[[addresses.Address, Request], Reply]] = {
             "GET": self._retrieve,
             "PATCH": self._patch,
@@ -87,10 +92,10 @@ class Entities:
             row_id = self._create(table, body_object(request))
             if wishes.representation:
                 return self._represented(table, row_id, options, wishes, request, status=201)
-        return _no_content(f"{request.root}{table.entity_set}({row_id})", "Create")
+        return self._no_content(table, f"{request.root}{table.entity_set}({row_id})", "Create")
 
     def _create(self, table: Table, body: JsonRow) -> str:
-        return _single(lambda: self.writer(table).create([body])[0])
+        return single(lambda: self._nested.create(table, [body])[0])
 
     def _query(self, table: Table, request: Request) -> Reply:
         options, wishes = query_options.read(request.query), _wishes(request)
@@ -111,7 +116,7 @@ class Entities:
 
     def _retrieve(self, address: addresses.Address, request: Request) -> Reply:
         options, wishes = query_options.read(request.query), _wishes(request)
-        row_id = self._found(address)
+        row_id = found(self.world, address)
         row, shown = self._reader.row(address.table, row_id, options, wishes)
         known = request.headers.get("if-none-match", "")
         if (
@@ -139,71 +144,52 @@ class Entities:
             else:
                 if request.headers.get("if-none-match", "").strip() == "*":
                     raise Refusal(412, "0x80040237", "A record with matching key values already exists.")
-                self._check_version(table, row_id, match)
-                self._update(table, row_id, {k: v for k, v in body.items() if k not in address.key})
+                check_version(self.world, table, row_id, match)
+                body = {k: v for k, v in body.items() if k not in address.key}
+                self._update(table, row_id, elastic.replacing(table, body) if table.elastic and not match else body)
             if wishes.representation:
                 return self._represented(table, row_id, options, wishes, request, status=201 if created else 200)
-        return _no_content(f"{request.root}{address.text}", "Upsert" if not match else "Update")
+        return self._no_content(table, f"{request.root}{address.text}", "Upsert" if not match else "Update")
 
     def _update(self, table: Table, row_id: str, body: JsonRow) -> None:
-        _single(lambda: self.writer(table).update([row_id], [body]))
+        single(lambda: self.writer(table).update([row_id], [body]))
 
     def _delete(self, address: addresses.Address, request: Request) -> Reply:
         with self.world.store.transaction():
-            row_id = self._found(address)
-            self._check_version(address.table, row_id, request.headers.get("if-match", ""))
+            row_id = found(self.world, address)
+            check_version(self.world, address.table, row_id, request.headers.get("if-match", ""))
             delete_row(self.world, address.table, row_id)
         return Reply(204, message="Delete", rows=1)
-
-    def _property(self, address: addresses.Address, segments: list[str], request: Request) -> Reply:
-        """One column (`/name`), or one lookup (`/primarycontactid/$ref`)."""
-        table, name = address.table, segments[0]
-        if segments[1:] == ["$ref"] and name in table.navigations:
-            return self._reference(address, name, request)
-        column = table.readable.get(name)
-        if column is None or len(segments) > 1:
-            raise refusals.no_segment(segments[-1])
-        if request.method == "GET":
-            return self._value(address, name, request)
-        if request.method not in ("PUT", "DELETE") or column.is_lookup:
-            raise refusals.wrong_verb()
-        value = body_object(request).get("value") if request.method == "PUT" else None
-        return self._set_member(address, {name: value})
-
-    def _value(self, address: addresses.Address, name: str, request: Request) -> Reply:
-        row_id = self._found(address)
-        row, _ = self._reader.row(address.table, row_id, Options(select=(name,)), Preferences())
-        if row[name] is None:
-            return Reply(204, message="Retrieve")
-        context = f"{request.root}$metadata#{address.table.entity_set}({row_id})/{name}"
-        return json_reply({"@odata.context": context, "value": row[name]}, message="Retrieve", rows=1)
-
-    def _reference(self, address: addresses.Address, name: str, request: Request) -> Reply:
-        if request.method == "DELETE":
-            return self._set_member(address, {f"{name}@odata.bind": None})
-        if request.method != "PUT":
-            raise refusals.wrong_verb()
-        return self._set_member(address, {f"{name}@odata.bind": body_object(request).get("@odata.id")})
-
-    def _set_member(self, address: addresses.Address, body: JsonRow) -> Reply:
-        with self.world.store.transaction():
-            self._update(address.table, self._found(address), body)
-        return Reply(204, message="Update", rows=1)
 
     def _bulk(self, table: Table, name: str, request: Request) -> Reply:
         if request.method != "POST":
             raise Refusal(404, "0x8006088a", "No HTTP resource was found that matches the request URI.")
+        if name == "DeleteMultiple" and not table.elastic:
+            raise refusals.not_built("DeleteMultiple")
         if not table.bulk:
             raise refusals.no_segment(f"Microsoft.Dynamics.CRM.{name}")
         targets = targets_of(table, body_object(request))
-        bulk = Bulk(self.world, table, self.writer(table))
+        ids = self._run(Bulk(self.world, table, self.writer(table), self._nested), name, targets)
+        reply = Reply(204, message=name, rows=len(targets))
+        if name == "CreateMultiple":
+            context = f"{request.root}$metadata#Microsoft.Dynamics.CRM.CreateMultipleResponse"
+            reply = json_reply({"@odata.context": context, "Ids": ids}, message=name, rows=len(targets))
+        return reply if name == "DeleteMultiple" else self._with_session(table, reply)
+
+    def _run(self, bulk: Bulk, name: str, targets: list[JsonRow]) -> list[str]:
+        """Runs a bulk message; on an elastic table a refusal leaves what was written."""
+        refused: RowRefusal | None = None
+        ids: list[str] = []
         with self.world.store.transaction():
-            if name == "CreateMultiple":
-                ids = _single(lambda: bulk.create(targets))
-                context = f"{request.root}$metadata#Microsoft.Dynamics.CRM.CreateMultipleResponse"
-                return json_reply({"@odata.context": context, "Ids": ids}, message=name, rows=len(targets))
-            _single(lambda: (bulk.update if name == "UpdateMultiple" else bulk.upsert)(targets))
-        return Reply(204, message=name, rows=len(targets))
+            try:
+                ids = bulk.run(name, targets)
+            except RowRefusal as first:
+                if elastic.DETAILS not in first.refusal.details:
+                    raise
+                refused = first
+        if refused is not None:
+            raise refused
+        return ids
 
     def _represented(
         self, table: Table, row_id: str, options: Options, wishes: Preferences, request: Request, *, status: int
@@ -214,36 +200,14 @@ class Entities:
         reply.headers.append(("ETag", str(row["@odata.etag"])))
         return _applied(reply, wishes)
 
-    def _found(self, address: addresses.Address) -> str:
-        row_id = addresses.find(self.world.store, address)
-        if row_id is None:
-            raise addresses.missing(address)
-        return row_id
+    def _no_content(self, table: Table, url: str, message: str) -> Reply:
+        headers = [("OData-EntityId", url), ("Location", url)]
+        return self._with_session(table, Reply(204, headers=headers, message=message, rows=1))
 
-    def _check_version(self, table: Table, row_id: str, match: str) -> None:
-        if match in ("", "*", "null"):
-            return
-        if not table.optimistic:
-            raise Refusal(
-                400,
-                "0x8006088d",
-                f"Optimistic concurrency isn't enabled for entity type {table.name}. "
-                "The IfVersionMatches value of ConcurrencyBehavior can only be used if optimistic "
-                "concurrency is enabled.",
-            )
-        statement = f"SELECT versionnumber FROM {identifier(table.name)} WHERE {identifier(table.id_column)} = ?"
-        if match != f'W/"{self.world.store.value(statement, (row_id,))}"':
-            raise Refusal(
-                412, "0x80060882", "The version of the existing record doesn't match the RowVersion property provided."
-            )
-
-
-def _single[T](write: Callable[[], T]) -> T:
-    """Writes; the refusal of the row is the refusal of the request."""
-    try:
-        return write()
-    except RowRefusal as found:
-        raise found.refusal from None
+    def _with_session(self, table: Table, reply: Reply) -> Reply:
+        if table.elastic:
+            reply.headers.append(("x-ms-session-token", elastic.session_token(self.world.store.version)))
+        return reply
 
 
 def _check_key(address: addresses.Address) -> None:
@@ -263,10 +227,6 @@ def _applied(reply: Reply, wishes: Preferences) -> Reply:
     if wishes.applied:
         reply.headers.append(("Preference-Applied", wishes.applied))
     return reply
-
-
-def _no_content(url: str, message: str) -> Reply:
-    return Reply(204, headers=[("OData-EntityId", url), ("Location", url)], message=message, rows=1)
 
 
 def _shown(names: tuple[str, ...]) -> str:

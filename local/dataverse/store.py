@@ -87,6 +87,23 @@ class Store:
         finally:
             self._depth = 0
 
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """A part of a transaction that is undone by itself when it fails."""
+        self._db.execute("SAVEPOINT step")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK TO step")
+            raise
+        finally:
+            self._db.execute("RELEASE step")
+
+    @property
+    def version(self) -> int:
+        """The newest row version."""
+        return self._version
+
     def versions(self, count: int) -> range:
         """The next row versions, each used once; they only grow."""
         first = self._version + 1

@@ -60,7 +60,10 @@ def _resolved(world: World, table: Table, link: Link, values: Sequence[object]) 
 
 def _bind(table: Table, link: Link, value: object) -> str:
     if not link.bind:
-        raise refusals.not_built("Creating or replacing a related row inside its parent's body")
+        raise refusals.payload(
+            table.name,
+            f"A related row under '{link.column.name}' can be created with its row, not updated; use a bind.",
+        )
     if not isinstance(value, str):
         raise refusals.bad_literal(table.name, value, "Edm.String")
     return value
