@@ -9,7 +9,8 @@ import orjson
 
 from local.dataverse import seeding
 from local.dataverse.documents import DocumentError
-from local.dataverse.faults import Fault, FaultError
+from local.dataverse.faults import Fault
+from local.dataverse.faults.queue import Waiting
 from local.dataverse.limits import Gate, Limits
 from local.dataverse.messages import Reply, Request, error_reply, json_reply
 from local.dataverse.refusals import Refusal
@@ -22,13 +23,13 @@ _THERE_ARE = "there are requests, faults, limits, rows/<table> and seed/<table>"
 
 
 def answer(application: Application, request: Request) -> Reply:
-    """`requests` (GET, DELETE), `faults` (POST, DELETE), `limits` (GET, PUT, DELETE), `rows/<table>` (GET),
+    """`requests` (GET, DELETE), `faults` (GET, POST, DELETE, also `faults/<number>`), `limits` (GET, PUT, DELETE), `rows/<table>` (GET),
     `seed/<table>` (POST)."""
     _, _, tail = request.path.partition("/_local/")
     name, _, table = tail.partition("/")
     try:
         return _routed(application, request, name, table)
-    except (SeedError, FaultError, DocumentError) as problem:
+    except (SeedError, DocumentError) as problem:
         return error_reply(Refusal(400, "local", str(problem)))
     except orjson.JSONDecodeError:
         return error_reply(Refusal(400, "local", "the body is no JSON"))
@@ -41,9 +42,12 @@ def _routed(application: Application, request: Request, name: str, table: str) -
         case ("DELETE", "requests"):
             application.log.clear()
         case ("POST", "faults"):
-            _fault(application, orjson.loads(request.body))
+            number = application.faults.add(Fault.of(orjson.loads(request.body)))
+            return json_reply({"number": number}, 201)
+        case ("GET", "faults"):
+            return json_reply({"value": [_shown(waiting) for waiting in application.faults.waiting]})
         case ("DELETE", "faults"):
-            application.faults.clear()
+            _switch_off(application, table)
         case ("GET", "limits"):
             return json_reply(_limits(application))
         case ("PUT", "limits"):
@@ -70,10 +74,21 @@ def _limits(application: Application) -> dict[str, object]:
     }
 
 
-def _fault(application: Application, document: object) -> None:
-    if not isinstance(document, dict):
-        raise FaultError("a fault is a JSON object")
-    application.faults.add(Fault.of(document))
+def _shown(waiting: Waiting) -> dict[str, object]:
+    return {
+        "number": waiting.number,
+        "left": waiting.left,
+        "matched": waiting.matched,
+        "hits": waiting.hits,
+        "fault": asdict(waiting.fault),
+    }
+
+
+def _switch_off(application: Application, number: str) -> None:
+    if not number:
+        application.faults.clear()
+    elif not (number.isascii() and number.isdigit() and application.faults.remove(int(number[:9]))):
+        raise DocumentError(f"no fault {number!r} is on")
 
 
 def _seed(application: Application, table: str, document: object) -> list[str]:

@@ -11,8 +11,10 @@ from threading import RLock
 from uuid import uuid4
 
 from local.dataverse import admin, edge, page
-from local.dataverse.edge import Receive, Scope, Send
-from local.dataverse.faults import Fault, FaultKind, Faults
+from local.dataverse.edge import Call, Delivery, Receive, Scope, Send
+from local.dataverse.faults import Asked, Fault, FaultKind, Faults
+from local.dataverse.faults.refused import refusal
+from local.dataverse.faults.spoiled import html, spoil
 from local.dataverse.identity import TOKEN_PATH, Identity
 from local.dataverse.limits import Entitlement, Gate, Limits, Visit
 from local.dataverse.messages import Reply, Request, error_reply
@@ -22,11 +24,12 @@ from local.dataverse.service import Service, message_of
 _ROOT = re.compile(r"/api/data/v9\.\d{1,2}(?:/|$)")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 _LOGGED = 20_000
+_CUT = frozenset((FaultKind.DROP_BEFORE, FaultKind.DROP_DURING, FaultKind.DROP_AFTER, FaultKind.LATE))
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One request: `path` with query, the service's name for it, rows read or written, time in milliseconds."""
+    """One request: `path` with query, the service's name for it, rows read or written, time in milliseconds, client id."""
 
     method: str
     path: str
@@ -34,6 +37,7 @@ class LoggedRequest:
     rows: int
     milliseconds: float
     message: str
+    user: str = ""
 
 
 class Application:
@@ -46,55 +50,96 @@ class Application:
         self.gate = Gate(limits)
         self.entitlement = Entitlement(service.world.clock)
         self.log: deque[LoggedRequest] = deque(maxlen=_LOGGED)
+        self.late: set[asyncio.Task[None]] = set()
         self.lock = RLock()
+        service.inner_refusal = self._inner_refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         if scope["type"] != "http":
             return
         started = time.perf_counter()
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        body = await edge.read_body(receive)
-        reply = await self._faulted(scope, headers, body, started)
-        if reply is not None:
-            await edge.send_reply(send, scope["method"], headers, reply)
-        else:
+        call = await edge.received(scope, receive)
+        asked = self._asked(call)
+        fault = None if asked.path.startswith("/_local/") else self.faults.take(asked)
+        reply = await self._under(fault, call, asked)
+        delivery = _delivery(fault)
+        cut = reply is None or (fault is not None and fault.kind in _CUT) or (delivery.half and not reply.body)
+        self._note(call, asked, None if cut or delivery.half else reply, started)
+        if cut or reply is None:
             await edge.cut(scope, receive)
+        else:
+            await edge.send_reply(scope, send, call, reply, delivery)
 
-    async def _faulted(self, scope: Scope, headers: dict[str, str], body: bytes | None, started: float) -> Reply | None:
-        """The reply; None when the connection is to be cut instead."""
-        method, path, query = str(scope["method"]), edge.raw_path(scope), scope["query_string"].decode("latin-1")
-        shown, message = f"{path}?{query}" if query else path, _message(method, path)
-        fault = self.faults.take(method, shown, message) if not path.startswith("/_local/") else None
-        if fault is not None:
-            if fault.kind is FaultKind.DELAY:
-                await asyncio.sleep(fault.delay_s)
-            if fault.kind is FaultKind.EXPIRE_TOKENS:
-                self.identity.expire_all()
-        reply = self._faulty_reply(fault) or await self._reply(method, path, query, headers, body)
-        cut = fault is not None and fault.kind in (FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER)
-        if _ROOT.match(path) or TOKEN_PATH.fullmatch(path):
-            took = (time.perf_counter() - started) * 1000
-            status = 0 if cut else reply.status
-            self.log.append(LoggedRequest(method, shown, status, reply.rows, took, reply.message or message))
-        return None if cut else reply
+    def _asked(self, call: Call) -> Asked:
+        root = _ROOT.match(call.path)
+        inner = call.path[root.end() :] if root else ""
+        message = "Token" if TOKEN_PATH.fullmatch(call.path) else message_of(call.method, inner) if root else ""
+        user = self.identity.user_of(call.headers.get("authorization", ""))
+        table = self.service.table_of(inner)
+        return Asked(call.method, call.shown, message, table, user, call.body or b"", call.headers)
 
-    def _faulty_reply(self, fault: Fault | None) -> Reply | None:
-        """The reply that a fault gives before any work is done."""
-        if fault is None or fault.kind not in (FaultKind.STATUS, FaultKind.DROP_BEFORE):
+    def _inner_refusal(self, request: Request) -> Refusal | None:
+        """What a fault refuses of one operation of a batch."""
+        if not self.faults.waiting:
             return None
-        return error_reply(Refusal(fault.status, fault.code, fault.text, headers=tuple(fault.headers.items())))
+        message, table = message_of(request.method, request.path), self.service.table_of(request.path)
+        shown, user = f"{request.path}?{request.query}", self.service.world.application
+        asked = Asked(request.method, shown, message, table, user, request.body, request.headers, inner=True)
+        fault = self.faults.take(asked)
+        return refusal(fault, asked, self.service.world.caller_id) if fault else None
 
-    async def _reply(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes | None) -> Reply:
-        host = headers.get("host", "")
+    async def _under(self, fault: Fault | None, call: Call, asked: Asked) -> Reply | None:
+        """The reply under a fault; None when nothing is to be done, or later."""
+        if fault is None:
+            return await self._reply(call)
+        if fault.kind is FaultKind.DROP_BEFORE:
+            return None
+        if fault.kind is FaultKind.LATE:
+            self._later(call, fault.delay_s)
+            return None
+        if fault.kind is FaultKind.HTML:
+            return html(fault)
+        refused = refusal(fault, asked, self.service.world.caller_id)
+        if refused is not None:
+            return error_reply(refused)
+        if fault.kind is FaultKind.EXPIRE_TOKENS:
+            self.identity.expire_all()
+        if fault.kind is FaultKind.DELAY:
+            await asyncio.sleep(fault.delay_s)
+        reply = await self._reply(call, stop_after=asked.size // 2 if fault.kind is FaultKind.DROP_DURING else None)
+        spoil(fault, reply, asked, f"http://{call.headers.get('host', '')}{call.shown}")
+        return reply
+
+    def _later(self, call: Call, delay_s: float) -> None:
+        """Does the work of a request whose connection is gone."""
+
+        async def work() -> None:
+            await asyncio.sleep(delay_s)
+            await self._reply(call)
+
+        task = asyncio.get_running_loop().create_task(work())
+        self.late.add(task)
+        task.add_done_callback(self.late.discard)
+
+    def _note(self, call: Call, asked: Asked, reply: Reply | None, started: float) -> None:
+        """Writes a request into the log; one without an answer has status 0."""
+        if asked.message == "" and _ROOT.match(call.path) is None:
+            return
+        took = (time.perf_counter() - started) * 1000
+        status, rows, message = (reply.status, reply.rows, reply.message) if reply else (0, 0, "")
+        self.log.append(LoggedRequest(call.method, call.shown, status, rows, took, message or asked.message, asked.user))
+
+    async def _reply(self, call: Call, *, stop_after: int | None = None) -> Reply:
+        host = call.headers.get("host", "")
         if _HOST.fullmatch(host) is None:
             return error_reply(Refusal(400, "", "The request has no usable Host header."))
-        if body is None:
+        if call.body is None:
             return error_reply(Refusal(413, "", "The request body is too large."))
-        request = Request(method, path, query, headers, body, f"http://{host}")
-        root = _ROOT.match(path)
+        request = Request(call.method, call.path, call.query, call.headers, call.body, f"http://{host}")
+        root = _ROOT.match(call.path)
         if root is not None:
-            return await self._api(request, root[0].rstrip("/"))
+            return await self._api(request, root[0].rstrip("/"), stop_after)
         with self.lock:
             try:
                 return self._beside(request)
@@ -114,7 +159,7 @@ class Application:
             return page.answer(self, request)
         return error_reply(Refusal(404, "0x8006088a", "No HTTP resource was found that matches the request URI."))
 
-    async def _api(self, request: Request, root: str) -> Reply:
+    async def _api(self, request: Request, root: str, stop_after: int | None) -> Reply:
         """The Web API: first the token, then the limits, then the work; then the answer waits for its time."""
         try:
             user = self.identity.check(request.headers.get("authorization", ""), f"{request.root}/")
@@ -124,11 +169,11 @@ class Application:
         path = request.path[len(root) + 1 :]
         inner = Request(request.method, path, request.query, request.headers, request.body, f"{request.root}{root}/")
         visit = self.gate.enter(user, request.headers.get("cookie", ""))
-        reply = await self._visited(visit, user, inner)
+        reply = await self._visited(visit, user, inner, stop_after)
         reply.headers += visit.headers()
         return _marked(reply)
 
-    async def _visited(self, visit: Visit, user: str, request: Request) -> Reply:
+    async def _visited(self, visit: Visit, user: str, request: Request, stop_after: int | None) -> Reply:
         """The work within the limits of a user."""
         try:
             visit.admit()
@@ -136,7 +181,7 @@ class Application:
             return error_reply(refusal)
         try:
             with self.lock:
-                reply = self._worked(user, request)
+                reply = self._worked(user, request, stop_after)
                 operations = self.service.take_operations()
             self.entitlement.count(user, operations)
             single = operations if reply.message == "Batch" else 1
@@ -147,13 +192,25 @@ class Application:
         finally:
             visit.leave()
 
-    def _worked(self, user: str, request: Request) -> Reply:
+    def _worked(self, user: str, request: Request, stop_after: int | None) -> Reply:
         try:
             self.service.world.act_as(user)
             self.service.check_caller()
+            if stop_after is not None:
+                return self.service.stopped(request, stop_after)
             return self.service.answer(request)
         except Refusal as refusal:
             return error_reply(refusal)
+
+
+def _delivery(fault: Fault | None) -> Delivery:
+    if fault is None:
+        return edge.WHOLE
+    return Delivery(
+        fault.delay_s if fault.kind is FaultKind.SLOW_HEADERS else 0.0,
+        fault.delay_s if fault.kind is FaultKind.SLOW_BODY else 0.0,
+        fault.kind is FaultKind.DROP_ANSWER,
+    )
 
 
 def _marked(reply: Reply) -> Reply:
@@ -167,9 +224,3 @@ def _check_encoding(request: Request) -> None:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal(415, "", "A compressed request body is not supported.")
 
-
-def _message(method: str, path: str) -> str:
-    if TOKEN_PATH.fullmatch(path):
-        return "Token"
-    root = _ROOT.match(path)
-    return message_of(method, path[root.end() :]) if root else ""

@@ -56,6 +56,11 @@ class Identity:
         headers = [("Cache-Control", "no-store, no-cache"), ("Pragma", "no-cache")]
         return Reply(200, orjson.dumps(document), headers, "application/json; charset=utf-8", "Token")
 
+    def user_of(self, authorization: str) -> str:
+        """The client id behind a token, also an expired one; '' when the token is unknown."""
+        entry = self._tokens.get(authorization.partition(" ")[2].strip())
+        return "" if entry is None else entry[1]
+
     def check(self, authorization: str, authority: str) -> str:
         """Lets a request with a living token pass; gives the client id of its application.
 

@@ -1,0 +1,10 @@
+"""Faults that are put in a request's way: refusals, cut connections, slow and spoiled answers, rights that are missing."""
+
+from __future__ import annotations
+
+from local.dataverse.faults.asked import Asked
+from local.dataverse.faults.kinds import Fault, FaultKind
+from local.dataverse.faults.queue import Faults
+from local.dataverse.faults.weather import ROUGH
+
+__all__ = ["ROUGH", "Asked", "Fault", "FaultKind", "Faults"]

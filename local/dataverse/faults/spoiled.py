@@ -1,0 +1,44 @@
+"""Answers that are wrong in a way that a client has to notice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from local.dataverse.faults.asked import Asked
+from local.dataverse.faults.kinds import Fault, FaultKind
+from local.dataverse.messages import Reply
+
+_HTML = b"<!doctype html><html><head><title>Service unavailable</title></head><body><h1>Please wait</h1></body></html>"
+
+
+def html(fault: Fault) -> Reply:
+    """A page of HTML where JSON is expected, as a proxy or a sign-in page gives it."""
+    return Reply(fault.status or 200, _HTML, list(fault.headers.items()), "text/html; charset=utf-8")
+
+
+def spoil(fault: Fault, reply: Reply, asked: Asked, url: str) -> None:
+    """Spoils an answer; `url` is the request's own."""
+    if fault.kind is FaultKind.TRUNCATED:
+        reply.body = reply.body[: len(reply.body) // 2]
+    elif fault.kind is FaultKind.CONTENT_TYPE:
+        reply.content_type = "text/html; charset=utf-8"
+    elif fault.kind is FaultKind.REPEATED_LINK and reply.status == 200:  # noqa: PLR2004
+        document = orjson.loads(reply.body)
+        document["@odata.nextLink"] = url
+        reply.body = orjson.dumps(document)
+    elif fault.kind is FaultKind.COLUMN_SECURITY and asked.method == "GET" and reply.status == 200:  # noqa: PLR2004
+        reply.body = orjson.dumps(_hidden(orjson.loads(reply.body), fault.column))
+
+
+def _hidden(document: Any, column: str) -> Any:
+    """A document whose rows hold null in a column and nothing that tells of its value."""
+    rows = document.get("value") if isinstance(document, dict) else None
+    for row in rows if isinstance(rows, list) else [document]:
+        for name in [n for n in row if n.partition("@")[0] in (column, f"_{column}_value")]:
+            if "@" in name:
+                del row[name]
+            else:
+                row[name] = None
+    return document
