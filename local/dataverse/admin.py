@@ -1,9 +1,10 @@
-"""`/_local/`: the log, faults and rows for those who test from another process. Not part of the real service."""
+"""`/_local/`: log, faults, limits and rows for those who test from another process. Not part of the real service."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -19,79 +20,96 @@ from local.dataverse.seeding import SeedError
 if TYPE_CHECKING:
     from local.dataverse.application import Application
 
-_THERE_ARE = "there are requests, faults, limits, rows/<table> and seed/<table>"
+Door = Callable[["Application", str, bytes], Reply]
+"""What answers one door: with the environment, the rest of the path, and the body."""
 
 
 def answer(application: Application, request: Request) -> Reply:
-    """`requests` (GET, DELETE), `faults` (GET, POST, DELETE, also `faults/<number>`), `limits` (GET, PUT, DELETE), `rows/<table>` (GET),
-    `seed/<table>` (POST)."""
-    _, _, tail = request.path.partition("/_local/")
-    name, _, table = tail.partition("/")
+    """One of DOORS: `GET /_local/requests`, `POST /_local/faults`, `GET /_local/rows/account` …"""
+    name, _, rest = request.path.partition("/_local/")[2].partition("/")
+    door = DOORS.get((request.method, name))
+    if door is None:
+        there = ", ".join(f"{method} {known}" for method, known in DOORS)
+        return error_reply(Refusal(404, "local", f"there is no {request.method} {name[:50]}; there are {there}"))
     try:
-        return _routed(application, request, name, table)
+        return door(application, rest, request.body)
     except (SeedError, DocumentError) as problem:
         return error_reply(Refusal(400, "local", str(problem)))
     except orjson.JSONDecodeError:
         return error_reply(Refusal(400, "local", "the body is no JSON"))
 
 
-def _routed(application: Application, request: Request, name: str, table: str) -> Reply:
-    match (request.method, name):
-        case ("GET", "requests"):
-            return json_reply({"value": [asdict(entry) for entry in application.log]})
-        case ("DELETE", "requests"):
-            application.log.clear()
-        case ("POST", "faults"):
-            number = application.faults.add(Fault.of(orjson.loads(request.body)))
-            return json_reply({"number": number}, 201)
-        case ("GET", "faults"):
-            return json_reply({"value": [_shown(waiting) for waiting in application.faults.waiting]})
-        case ("DELETE", "faults"):
-            _switch_off(application, table)
-        case ("GET", "limits"):
-            return json_reply(_limits(application))
-        case ("PUT", "limits"):
-            application.gate = Gate(Limits.of(orjson.loads(request.body)))
-        case ("DELETE", "limits"):
-            application.gate = Gate()
-        case ("GET", "rows"):
-            return json_reply({"value": seeding.rows(application.service, table)})
-        case ("POST", "seed"):
-            return json_reply({"ids": _seed(application, table, orjson.loads(request.body))})
-        case _:
-            return error_reply(
-                Refusal(404, "local", "there are requests, faults, limits, rows/<table> and seed/<table>")
-            )
+def _requests(application: Application, _: str, __: bytes) -> Reply:
+    return json_reply({"value": [asdict(entry) for entry in application.log]})
+
+
+def _clear_requests(application: Application, _: str, __: bytes) -> Reply:
+    application.log.clear()
     return Reply(204)
 
 
-def _limits(application: Application) -> dict[str, object]:
+def _faults(application: Application, _: str, __: bytes) -> Reply:
+    return json_reply({"value": [_shown(waiting) for waiting in application.faults.waiting]})
+
+
+def _shown(waiting: Waiting) -> dict[str, object]:
+    counts = {"number": waiting.number, "left": waiting.left, "matched": waiting.matched, "hits": waiting.hits}
+    return {**counts, "fault": asdict(waiting.fault)}
+
+
+def _add_fault(application: Application, _: str, body: bytes) -> Reply:
+    return json_reply({"number": application.faults.add(Fault.of(orjson.loads(body)))}, 201)
+
+
+def _switch_faults_off(application: Application, number: str, _: bytes) -> Reply:
+    if not number:
+        application.faults.clear()
+    elif not (number.isascii() and number.isdigit() and application.faults.remove(int(number[:9]))):
+        raise DocumentError(f"no fault {number[:20]!r} is on")
+    return Reply(204)
+
+
+def _limits(application: Application, _: str, __: bytes) -> Reply:
     gate = application.gate
-    return {
+    document = {
         "limits": asdict(gate.limits) if gate.on else None,
         "gauges": [asdict(gauge) for gauge in gate.gauges()],
         "entitlement": application.entitlement.used,
     }
+    return json_reply(document)
 
 
-def _shown(waiting: Waiting) -> dict[str, object]:
-    return {
-        "number": waiting.number,
-        "left": waiting.left,
-        "matched": waiting.matched,
-        "hits": waiting.hits,
-        "fault": asdict(waiting.fault),
-    }
+def _set_limits(application: Application, _: str, body: bytes) -> Reply:
+    application.gate = Gate(Limits.of(orjson.loads(body)))
+    return Reply(204)
 
 
-def _switch_off(application: Application, number: str) -> None:
-    if not number:
-        application.faults.clear()
-    elif not (number.isascii() and number.isdigit() and application.faults.remove(int(number[:9]))):
-        raise DocumentError(f"no fault {number!r} is on")
+def _lift_limits(application: Application, _: str, __: bytes) -> Reply:
+    application.gate = Gate()
+    return Reply(204)
 
 
-def _seed(application: Application, table: str, document: object) -> list[str]:
-    if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
+def _rows(application: Application, table: str, _: bytes) -> Reply:
+    return json_reply({"value": seeding.rows(application.service, table)})
+
+
+def _seed(application: Application, table: str, body: bytes) -> Reply:
+    rows: Any = orjson.loads(body)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise SeedError("the body is a JSON array of rows")
-    return seeding.insert(application.service, table, document)
+    return json_reply({"ids": seeding.insert(application.service, table, rows)})
+
+
+DOORS: Mapping[tuple[str, str], Door] = {
+    ("GET", "requests"): _requests,
+    ("DELETE", "requests"): _clear_requests,
+    ("GET", "faults"): _faults,
+    ("POST", "faults"): _add_fault,
+    ("DELETE", "faults"): _switch_faults_off,
+    ("GET", "limits"): _limits,
+    ("PUT", "limits"): _set_limits,
+    ("DELETE", "limits"): _lift_limits,
+    ("GET", "rows"): _rows,
+    ("POST", "seed"): _seed,
+}
+"""By method and name; behind a name stand a table or a number."""

@@ -11,6 +11,7 @@ from threading import RLock
 from uuid import uuid4
 
 from local.dataverse import admin, edge, page
+from local.dataverse.background import Background
 from local.dataverse.edge import Call, Delivery, Receive, Scope, Send
 from local.dataverse.faults import Asked, Fault, FaultKind, Faults
 from local.dataverse.faults.refused import refusal
@@ -29,7 +30,7 @@ _CUT = frozenset((FaultKind.DROP_BEFORE, FaultKind.DROP_DURING, FaultKind.DROP_A
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One request: `path` with query, the service's name for it, rows read or written, time in milliseconds, client id."""
+    """One request: path with query, the service's name for it, rows read or written, milliseconds, the client's id."""
 
     method: str
     path: str
@@ -50,7 +51,7 @@ class Application:
         self.gate = Gate(limits)
         self.entitlement = Entitlement(service.world.clock)
         self.log: deque[LoggedRequest] = deque(maxlen=_LOGGED)
-        self.late: set[asyncio.Task[None]] = set()
+        self.background = Background()
         self.lock = RLock()
         service.inner_refusal = self._inner_refusal
 
@@ -118,9 +119,7 @@ class Application:
             await asyncio.sleep(delay_s)
             await self._reply(call)
 
-        task = asyncio.get_running_loop().create_task(work())
-        self.late.add(task)
-        task.add_done_callback(self.late.discard)
+        self.background.start(work())
 
     def _note(self, call: Call, asked: Asked, reply: Reply | None, started: float) -> None:
         """Writes a request into the log; one without an answer has status 0."""
@@ -128,7 +127,9 @@ class Application:
             return
         took = (time.perf_counter() - started) * 1000
         status, rows, message = (reply.status, reply.rows, reply.message) if reply else (0, 0, "")
-        self.log.append(LoggedRequest(call.method, call.shown, status, rows, took, message or asked.message, asked.user))
+        self.log.append(
+            LoggedRequest(call.method, call.shown, status, rows, took, message or asked.message, asked.user)
+        )
 
     async def _reply(self, call: Call, *, stop_after: int | None = None) -> Reply:
         host = call.headers.get("host", "")
@@ -223,4 +224,3 @@ def _marked(reply: Reply) -> Reply:
 def _check_encoding(request: Request) -> None:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal(415, "", "A compressed request body is not supported.")
-

@@ -81,9 +81,19 @@ class LocalDataverse:
         """Empties the log of requests."""
         self.application.log.clear()
 
-    def inject(self, fault: Fault | Mapping[str, object]) -> None:
-        """Queues a fault."""
-        self.application.faults.add(fault if isinstance(fault, Fault) else Fault.of(fault))
+    def inject(self, *faults: Fault | Mapping[str, object]) -> None:
+        """Queues faults."""
+        for fault in faults:
+            self.application.faults.add(fault if isinstance(fault, Fault) else Fault.of(fault))
+
+    def settle(self, timeout_s: float = 10.0) -> None:
+        """Waits until what goes on by itself has ended: late writes, asynchronous steps, webhooks.
+
+        Raises:
+            TimeoutError: it has not ended in time.
+        """
+        if not self.application.background.wait_until_idle(timeout_s):
+            raise TimeoutError(f"after {timeout_s:g} s there is still work behind the requests")
 
     def limit(self, limits: Limits | None) -> None:
         """Sets other limits, with nothing used yet; None switches them off."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NoReturn
 from urllib.parse import unquote
 
 from local.dataverse import addresses, batch, callers, refusals
@@ -24,13 +25,23 @@ _BULK = re.compile(r"Microsoft\.Dynamics\.CRM\.(\w+)$")
 _NAMES = re.compile(r"'([^']+)'")
 
 
+class _Stopped(Exception):  # noqa: N818 - ends a request in its midst, nothing more
+    pass
+
+
+def _stop() -> NoReturn:
+    raise _Stopped
+
+
 class Service:
     """One environment's Web API, without the network."""
 
     def __init__(self, world: World, fold: Fold) -> None:
         self.world = world
         self.entities = Entities(world, fold)
+        self.inner_refusal: Callable[[Request], Refusal | None] = lambda _: None
         self._operations = 0
+        self._stop_after: int | None = None
         self._definitions = Definitions(world.tables)
         self._fixed: dict[str, Callable[[Request], Reply]] = {
             "": self._definitions.service_document,
@@ -43,6 +54,8 @@ class Service:
     def answer(self, request: Request, *, in_batch: bool = False) -> Reply:
         """The reply to a request; a refused one has changed nothing."""
         try:
+            if in_batch:
+                self._begin_operation(request)
             with self.world.acting_as(callers.impersonated(self.world, request.headers)):
                 return self._counted(self._route(request, in_batch=in_batch))
         except RowRefusal as found:
@@ -56,6 +69,38 @@ class Service:
         reply = error_reply(refusal, wishes.wants)
         reply.message = message_of(request.method, request.path)
         return self._counted(reply)
+
+    def stopped(self, request: Request, after: int) -> Reply:
+        """Does a request up to the `after`-th operation of its batch, then nothing more; a request without operations,
+        and a change set in its midst, is rolled back. The reply is for nobody."""
+        self._stop_after = after
+        try:
+            if message_of(request.method, request.path) == "Batch":
+                return self.answer(request)
+            with self.world.store.transaction():
+                self.answer(request)
+                _stop()
+        except _Stopped:
+            self.world.forget()
+            return Reply(500)
+        finally:
+            self._stop_after = None
+
+    def _begin_operation(self, request: Request) -> None:
+        """Before an operation of a batch: a fault may stop or refuse it."""
+        if self._stop_after is not None:
+            if self._stop_after == 0:
+                raise _Stopped
+            self._stop_after -= 1
+        refused = self.inner_refusal(request)
+        if refused is not None:
+            raise refused
+
+    def table_of(self, path: str) -> str:
+        """The logical name of the table that a path behind the root names, '' when it names none."""
+        name = re.split(r"[(/?]|%28", path.removeprefix("/"), maxsplit=1)[0]
+        table = self.world.tables.by_set.get(name)
+        return "" if table is None else table.name
 
     def take_operations(self) -> int:
         """Creates, reads, updates and deletes since last asked: each in a batch, each target of a bulk message."""

@@ -78,6 +78,11 @@ class World:
             self._settled = None
 
     @property
+    def application(self) -> str:
+        """The client id of the calling application, '' for the first one."""
+        return self._application
+
+    @property
     def caller_id(self) -> str:
         """The user as whom rows are written: the impersonated one, otherwise the application's; empty without any."""
         return self._acting or self.settled.caller_id

@@ -1,4 +1,4 @@
-"""Faults that are put in a request's way: refusals, cut connections, slow and spoiled answers, rights that are missing."""
+"""Faults that are put in a request's way: refusals, cut connections, slow or spoiled answers, missing rights."""
 
 from __future__ import annotations
 

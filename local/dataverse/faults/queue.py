@@ -89,7 +89,7 @@ def _fits(fault: Fault, asked: Asked) -> bool:
 
 def _applies(fault: Fault, asked: Asked) -> bool:
     """Whether a fault of this kind can come to such a request at all."""
-    if asked.inner and (fault.kind not in REFUSING or (fault.status or 0) >= 500):  # noqa: PLR2004
+    if asked.inner and (fault.kind not in REFUSING or (fault.status or 0) >= 500):
         return False
     match fault.kind:
         case FaultKind.PRIVILEGE:

@@ -6,7 +6,6 @@ from local.dataverse.faults.asked import Asked
 from local.dataverse.faults.kinds import Fault, FaultKind
 from local.dataverse.refusals import Refusal
 
-_SQL = "Sql error: {what}. CRM ErrorCode: {number} Sql ErrorCode: -2146232060 Sql Number: {sql}"
 REFUSING = frozenset(
     (
         FaultKind.STATUS,
@@ -31,25 +30,24 @@ def refusal(fault: Fault, asked: Asked, caller: str) -> Refusal | None:
 
 
 def _usual(fault: Fault, asked: Asked, caller: str) -> tuple[int, str, str]:
-    match fault.kind:
-        case FaultKind.DEADLOCK:
-            return 500, "0x80044150", _SQL.format(what="Generic SQL error", number=-2147204784, sql=1205)
-        case FaultKind.SQL_TIMEOUT:
-            return 500, "0x80044151", _SQL.format(what="SQL timeout expired", number=-2147204783, sql=-2)
-        case FaultKind.USER_DISABLED:
-            return 403, "0x80040225", f"The user with id {caller} has been disabled."
-        case FaultKind.NOT_MEMBER:
-            return 403, "0x80072560", "The user is not a member of the organization."
-        case FaultKind.PRIVILEGE:
-            return 403, "0x80040220", _privilege(fault, asked, caller)
-        case FaultKind.COLUMN_SECURITY:
-            return 403, "0x8004f507", _column(fault, asked, caller)
-        case _:
-            return 503, "", "The service is unavailable."
+    usual: dict[FaultKind, tuple[int, str, str]] = {
+        FaultKind.STATUS: (503, "", "The service is unavailable."),
+        FaultKind.DEADLOCK: (500, "0x80044150", _sql("Generic SQL error", -2147204784, 1205)),
+        FaultKind.SQL_TIMEOUT: (500, "0x80044151", _sql("SQL timeout expired", -2147204783, -2)),
+        FaultKind.USER_DISABLED: (403, "0x80040225", f"The user with id {caller} has been disabled."),
+        FaultKind.NOT_MEMBER: (403, "0x80072560", "The user is not a member of the organization."),
+        FaultKind.PRIVILEGE: (403, "0x80040220", _privilege(fault, asked, caller)),
+        FaultKind.COLUMN_SECURITY: (403, "0x8004f507", _column(fault, asked, caller)),
+    }
+    return usual[fault.kind]
+
+
+def _sql(what: str, number: int, sql: int) -> str:
+    return f"Sql error: {what}. CRM ErrorCode: {number} Sql ErrorCode: -2146232060 Sql Number: {sql}"
 
 
 def _privilege(fault: Fault, asked: Asked, caller: str) -> str:
-    name = fault.privilege or asked.privileges[0]
+    name = fault.privilege or next(iter(asked.privileges), "")
     return (
         f"Principal user (Id={caller}, type=8) is missing prv{name}{asked.table.capitalize()} privilege "
         f"for entity '{asked.table}'."

@@ -24,11 +24,11 @@ def spoil(fault: Fault, reply: Reply, asked: Asked, url: str) -> None:
         reply.body = reply.body[: len(reply.body) // 2]
     elif fault.kind is FaultKind.CONTENT_TYPE:
         reply.content_type = "text/html; charset=utf-8"
-    elif fault.kind is FaultKind.REPEATED_LINK and reply.status == 200:  # noqa: PLR2004
+    elif fault.kind is FaultKind.REPEATED_LINK and reply.status == 200:
         document = orjson.loads(reply.body)
         document["@odata.nextLink"] = url
         reply.body = orjson.dumps(document)
-    elif fault.kind is FaultKind.COLUMN_SECURITY and asked.method == "GET" and reply.status == 200:  # noqa: PLR2004
+    elif fault.kind is FaultKind.COLUMN_SECURITY and asked.method == "GET" and reply.status == 200:
         reply.body = orjson.dumps(_hidden(orjson.loads(reply.body), fault.column))
 
 

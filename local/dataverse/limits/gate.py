@@ -33,7 +33,7 @@ class _Server:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """How much of its limits one user has used on one server: seconds are this machine's, `peak` is the most at once."""
+    """How much of its limits one user has used on one server; seconds are this machine's, `peak` the most at once."""
 
     user: str
     server: int

@@ -160,7 +160,7 @@ def test_the_local_door_serves_other_processes(local_dataverse: LocalDataverse) 
     root = f"{local_dataverse.authority}_local/"
     assert len(requests.post(f"{root}seed/account", json=[{"name": "A"}], timeout=10).json()["ids"]) == 1
     assert requests.get(f"{root}rows/account", timeout=10).json()["value"][0]["name"] == "A"
-    assert requests.post(f"{root}faults", json={"status": 503}, timeout=10).status_code == 204
+    assert requests.post(f"{root}faults", json={"status": 503}, timeout=10).status_code == 201
     assert requests.get(f"{local_dataverse.url}WhoAmI", timeout=10).status_code == 503
     assert requests.get(f"{root}requests", timeout=10).json()["value"][-1]["status"] == 503
     assert requests.post(f"{root}faults", json={"kind": "none"}, timeout=10).status_code == 400
