@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests import postgres
 
 settings.register_profile("house", deadline=None)  # speed is measured in bench/, never asserted by a test
 settings.load_profile("house")
@@ -24,6 +26,7 @@ def _can_link() -> bool:
 
 NEEDS: dict[str, tuple[str, Callable[[], bool]]] = {
     "symlinks": ("this user may not make symbolic links", _can_link),
+    "postgresql": ("no PostgreSQL server is installed (Debian: apt-get install postgresql)", postgres.can_run),
 }
 
 
@@ -52,3 +55,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 raise pytest.UsageError(f"{item.nodeid} needs {name!r}; known are {', '.join(NEEDS)}")
             if name in lacks:
                 item.add_marker(pytest.mark.skip(reason=f"needs {name}: {lacks[name]}"))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgres.Server]:
+    """A PostgreSQL server for this process; its tests are marked `needs("postgresql")`."""
+    with postgres.server() as running:
+        yield running

@@ -10,7 +10,9 @@ from shared.definitions.sync import SyncDefinition
 from shared.values.problems import Problem
 
 SOURCES_THAT_RUN = frozenset({"delimited", "excel", "fixed_width", "json", "parquet", "sql"})
-"""The kinds of source that are read today (of sql: sqlite only)."""
+"""The kinds of source that are read today."""
+DIALECTS_THAT_RUN = frozenset({"postgresql", "sqlite"})
+"""The databases that are read today."""
 
 
 def unbuilt_parts(definition: SyncDefinition) -> list[Problem]:
@@ -43,8 +45,8 @@ def _source(definition: SyncDefinition) -> Iterator[Problem]:
 
 def _dialect(definition: SyncDefinition) -> Iterator[Problem]:
     source = definition.source
-    if isinstance(source, SqlSource) and source.dialect != "sqlite":
-        yield _problem("source.dialect", f"a {source.dialect} source", "use sqlite, or export to a file")
+    if isinstance(source, SqlSource) and source.dialect not in DIALECTS_THAT_RUN:
+        yield _problem("source.dialect", f"a {source.dialect} source", "use postgresql or sqlite, or export to a file")
 
 
 def _watermark(definition: SyncDefinition) -> Iterator[Problem]:

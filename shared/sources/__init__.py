@@ -10,6 +10,7 @@ from pathlib import Path
 from shared.definitions.source import (
     DelimitedSource,
     ExcelSource,
+    FileSource,
     FixedWidthSource,
     JsonSource,
     ParquetSource,
@@ -26,6 +27,7 @@ from shared.sources.fixed_width import Field, FixedWidthFile, Layout
 from shared.sources.json_file import JsonFile
 from shared.sources.parquet import ParquetFile
 from shared.sources.places import locate
+from shared.sources.postgresql import PostgresSource
 from shared.sources.sqlite import sqlite_source
 
 __all__ = ["open_source"]
@@ -64,39 +66,38 @@ def open_source(
     """
     around = _Surroundings(variables, base, allows_path, secrets, spool or Path(tempfile.gettempdir()))
     wanted = tuple(dict.fromkeys(column.name for column in definition.columns if not column.calculated))
+    if isinstance(definition, FileSource):
+        return _file(definition, around.locate(definition.path), wanted, around.spool)
+    if isinstance(definition, SqlSource) and definition.dialect in _DATABASES:
+        return _DATABASES[definition.dialect](definition, wanted, around)
+    kind = getattr(definition, "type", type(definition).__name__)
+    kind += f" of dialect {definition.dialect}" if isinstance(definition, SqlSource) else ""
+    raise NotBuiltError(f"a source of type {kind} does not run yet; files, PostgreSQL and SQLite do")
+
+
+def _file(definition: FileSource, path: Path, wanted: tuple[str, ...], spool: Path) -> Source:
     match definition:
         case DelimitedSource():
-            return _delimited(definition, wanted, around)
+            return DelimitedFile(path, wanted, _dialect(definition), definition.encoding, spool)
         case FixedWidthSource():
-            return FixedWidthFile(
-                around.locate(definition.path), _layout(definition), definition.encoding, around.spool
-            )
+            return FixedWidthFile(path, _layout(definition), definition.encoding, spool)
         case ExcelSource():
-            return ExcelFile(around.locate(definition.path), wanted, _sheet(definition))
+            return ExcelFile(path, wanted, _sheet(definition))
         case JsonSource():
-            path = around.locate(definition.path)
-            return JsonFile(path, wanted, definition.format, definition.records, around.spool)
+            return JsonFile(path, wanted, definition.format, definition.records, spool)
         case ParquetSource():
-            return ParquetFile(around.locate(definition.path), wanted)
-        case SqlSource(dialect="sqlite"):
-            return _sqlite(definition, wanted, around)
-        case SqlSource():
-            raise NotBuiltError(f"a sql source of dialect {definition.dialect} does not run yet; sqlite does")
-    kind = getattr(definition, "type", type(definition).__name__)
-    raise NotBuiltError(
-        f"a source of type {kind} does not run yet; delimited, excel, fixed_width, json, parquet and sql do"
-    )
+            return ParquetFile(path, wanted)
+    raise NotBuiltError(f"a source of type {type(definition).__name__} does not run yet")
 
 
-def _delimited(definition: DelimitedSource, wanted: tuple[str, ...], around: _Surroundings) -> Source:
-    dialect = Dialect(
+def _dialect(definition: DelimitedSource) -> Dialect:
+    return Dialect(
         delimiter=definition.delimiter,
         quote=definition.quote,
         escape=definition.escape,
         header=definition.header,
         skip_rows=definition.skip_rows,
     )
-    return DelimitedFile(around.locate(definition.path), wanted, dialect, definition.encoding, around.spool)
 
 
 def _layout(definition: FixedWidthSource) -> Layout:
@@ -113,6 +114,18 @@ def _sqlite(definition: SqlSource, wanted: tuple[str, ...], around: _Surrounding
     return sqlite_source(_database(definition, around), sql, wanted=wanted, variables=around.variables)
 
 
+def _postgresql(definition: SqlSource, wanted: tuple[str, ...], around: _Surroundings) -> Source:
+    name = definition.connection.secret if definition.connection else ""
+    return PostgresSource(
+        conninfo=around.secrets.get(name),
+        sql=definition.query or select_table(definition.table or "", definition.filter),
+        variables=around.variables,
+        wanted=wanted,
+        shown=f"the PostgreSQL database of the secret {name!r}",
+        spool=around.spool,
+    )
+
+
 def _database(definition: SqlSource, around: _Surroundings) -> Path:
     if definition.connection is None:
         return around.locate(definition.path or "")
@@ -125,3 +138,9 @@ def _database(definition: SqlSource, around: _Surroundings) -> Path:
             f"the secret {name!r} does not hold the path of a SQLite file that exists within the operator's reach; "
             "correct the secret, or add the folder to syncs/reach.yaml"
         ) from None
+
+
+_DATABASES: Mapping[str, Callable[[SqlSource, tuple[str, ...], _Surroundings], Source]] = {
+    "sqlite": _sqlite,
+    "postgresql": _postgresql,
+}

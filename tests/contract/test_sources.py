@@ -220,7 +220,7 @@ def test_a_database_may_be_named_by_a_secret(tmp_path: Path, sink: FileSink) -> 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"type": "sql", "dialect": "postgresql", "table": "t", "connection": {"secret": "erp"}},
+        {"type": "sql", "dialect": "sqlserver", "table": "t", "connection": {"secret": "erp"}},
         {"type": "rest", "url": "https://example.org"},
     ],
 )
