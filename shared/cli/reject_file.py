@@ -10,7 +10,11 @@ from pathlib import Path
 from shared.errors import NotAllowedError
 from shared.values.records import Reject
 
-COLUMNS = ("row", "key", "type", "column", "found", "reason", "code", "request_id", "rejecting")
+COLUMNS = {
+    "record": "row", "key": "key", "type": "type", "column": "column", "found": "found", "reason": "reason",
+    "code": "code", "request_id": "request_id", "rejecting": "rejecting", "source": "source",
+}  # fmt: skip
+"""The file's columns, and where each comes from in a reject."""
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
 
@@ -31,7 +35,7 @@ def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:
             writer.writerow(COLUMNS)
             written = 0
             for reject in rejects:
-                writer.writerow([_cell(getattr(reject, column)) for column in COLUMNS])
+                writer.writerow([_cell(getattr(reject, name)) for name in COLUMNS.values()])
                 written += 1
         beside.replace(path)
     except OSError as error:

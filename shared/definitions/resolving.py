@@ -63,7 +63,7 @@ def _unwanted(definition: SyncDefinition, given: Mapping[str, str], files: Mappi
         elif variable.formula is not None:
             problems.append(f"variable {name!r} is made by a formula and cannot be given")
         elif variable.file != (name in files):
-            kind = "a file, hand it over as a file" if variable.file else "a text, not a file"
+            kind = f"a file: write --file {name}=PATH" if variable.file else f"a text: write -v {name}=VALUE"
             problems.append(f"variable {name!r} is {kind}")
     unfit = [name for name, value in given.items() if not _fits(value)]
     return problems + [
@@ -76,12 +76,14 @@ def _fits(value: str) -> bool:
 
 
 def _missing(definition: SyncDefinition, given: Mapping[str, str], files: Mapping[str, Path]) -> list[str]:
-    missing = [
-        f"{name} (a file)" if variable.file else name
+    missing = {
+        name: f"--file {name}=PATH" if variable.file else f"-v {name}=VALUE"
         for name, variable in definition.variables.items()
         if variable.required and name not in given and name not in files
-    ]
-    return [f"no value is given for {', '.join(missing)}"] if missing else []
+    }
+    if not missing:
+        return []
+    return [f"no value is given for {', '.join(missing)}; add {' '.join(missing.values())}"]
 
 
 def _with_formulas(

@@ -183,12 +183,14 @@ def _problem(finding: ErrorDetails, root: type[Part], document: Document) -> Pro
     if finding["type"] == "extra_forbidden":
         return _located(*_unknown_key(finding, path, place_of(root, finding["loc"][:-1])), document)
     if finding["loc"][-1] == "[key]":
-        return _located(path[:-1], "holds a name that is not allowed", _NAMES, document)
+        names = _SYNC_NAMES if path[:-1] == ("secrets",) else _NAMES
+        return _located(path[:-1], "holds a name that is not allowed", names, document)
     found, remedy = _found(finding, place)
     return _located(path, found, remedy, document)
 
 
 _NAMES = "names begin with a letter or underscore and hold letters, digits and underscores, at most 64"
+_SYNC_NAMES = "write a sync's name: lower-case letters, digits and single hyphens"
 _NOT_SHOWN = "is not what may stand here (what was found is not shown, for it may be a secret)"
 _REFERENCE = "write a reference such as { secret: <name of a Key Vault secret> }, never the value"
 _IN_SECRET_PLACE = {

@@ -24,7 +24,7 @@ from shared.engine.plan import Manifest, PlannedColumn, store_rows
 from shared.engine.planning import Planner, Rules, create_id
 from shared.engine.preparing import Filters, record_filter
 from shared.engine.reconciling import Comparison, Found
-from shared.engine.rejecting import Rejections
+from shared.engine.rejecting import Rejections, with_records
 from shared.engine.resolving import Resolver
 from shared.engine.workspace import Row, SourceTable, Workspace
 from shared.errors import DefinitionError
@@ -282,5 +282,6 @@ def store(workspace: Workspace, draft: Draft, folder: Path) -> dict[str, Path]:
     rows, manifest, rejects = folder / "plan.parquet", folder / "plan.json", folder / "rejects.parquet"
     store_rows(workspace, rows)
     manifest.write_bytes(draft.manifest.to_json())
-    workspace.run(f"COPY (FROM rejects ORDER BY row_no) TO {literal(str(rejects))} (FORMAT parquet, COMPRESSION zstd)")
+    told = f"{with_records(workspace)} ORDER BY r.row_no"
+    workspace.run(f"COPY ({told}) TO {literal(str(rejects))} (FORMAT parquet, COMPRESSION zstd)")
     return {path.name: path for path in (rows, manifest, rejects)}

@@ -135,3 +135,21 @@ class Rejections:
     def fate(self, rows: str, bucket: str) -> int:
         """Note the fate of the records that the query `rows` (row_no first) names."""
         return self._workspace.run(f"INSERT INTO fates SELECT row_no, {literal(bucket)} FROM ({rows})")
+
+
+SOURCE_LENGTH = 20_000
+"""Characters of a rejected record that are kept as its source told it."""
+
+
+def with_records(workspace: Workspace) -> str:
+    """The rejects, each with its record as the source told it: JSON, or the text where it could not be split."""
+    names = [identifier(name) for name in workspace.columns("source") if name != "row_no"]
+    cells = f"to_json(struct_pack({', '.join(f'{name} := {name}' for name in names)}))::VARCHAR"
+    torn = f"r.type = {literal(RejectType.MALFORMED_ROW.value)}"
+    return f"""
+        SELECT r.*, CASE WHEN {torn} THEN r.found ELSE t.source END AS source
+        FROM rejects r LEFT JOIN (
+            SELECT row_no, left({cells}, {SOURCE_LENGTH}) AS source
+            FROM source WHERE row_no IN (SELECT row_no FROM rejects)
+        ) t ON t.row_no = r.row_no
+    """

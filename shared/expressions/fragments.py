@@ -66,7 +66,17 @@ def as_text(value: Fragment) -> Fragment:
     cast = fragment("CAST(", value, " AS VARCHAR)", kind="text", copies=value.copies)
     if value.kind != "number":
         return cast
-    return fragment("regexp_replace(", cast, f", {_TRAILING_ZEROS}, {_SIGNIFICANT})", kind="text")
+    plain = value.literal is not None or (len(value.parts) == 1 and isinstance(value.parts[0], ColumnPlace))
+    return fragment(
+        "regexp_replace(", cast if plain else _finite(cast), f", {_TRAILING_ZEROS}, {_SIGNIFICANT})", kind="text"
+    )
+
+
+def _finite(number: Fragment) -> Fragment:
+    """The text of a number; infinity, or no number at all, is an error of its record (as in `bounded`)."""
+    failure = "CAST(CAST('not finite: ' || v AS INTEGER) AS VARCHAR)"
+    check = f"CASE WHEN v IN ('inf', '-inf', 'nan') THEN {failure} ELSE v END"
+    return fragment("list_transform([", number, f"], lambda v: {check})[1]", kind="text", copies=number.copies)
 
 
 def bounded(value: Fragment, characters: int) -> Fragment:

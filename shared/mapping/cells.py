@@ -77,8 +77,22 @@ def _text(form: Form, source: TypedColumn) -> Cell:
     length = form.column.max_length
     if length is None:
         return Cell(value)
-    reason = f"longer than the {length} characters that {form.name} holds"
-    return Cell(value, (Flaw(RejectType.MAX_LENGTH, f"length({text}) > {length}", reason),))
+    reason = f"longer than the {length} characters that {form.name} holds (an emoji counts as two)"
+    return Cell(value, (Flaw(RejectType.MAX_LENGTH, _longer(text, length), reason),))
+
+
+_BEYOND = literal("[^\\x{10000}-\\x{10ffff}]")
+
+
+def _longer(text: str, length: int) -> str:
+    """Whether the text has more than `length` UTF-16 code units, which is what Dataverse counts.
+
+    A text never has more units than bytes, so only the few that may be too long are looked at closely.
+    Source: AttributeMetadata MaxLength over SQL Server's nvarchar(n), in byte-pairs (Microsoft Learn, nchar and
+    nvarchar, 2025).
+    """
+    units = f"length({text}) + length(regexp_replace({text}, {_BEYOND}, '', 'g'))"
+    return f"CASE WHEN strlen({text}) > {length} THEN {units} > {length} ELSE FALSE END"
 
 
 def as_text(sql: str, source: TypedColumn) -> str:

@@ -98,10 +98,23 @@ class Rejects:
             found = [_rejected(row, file) for row in rows]
         for one in found:
             self._check(one)
+        places = zip(found, self._blank_lines(found), self._lines(found), strict=True)
         return tuple(
-            MalformedRow(one.line - self.top.skip - blank, self._reason(one), one.text[:_SHOWN])
-            for one, blank in zip(found, self._blank_lines(found), strict=True)
+            MalformedRow(one.line - self.top.skip - blank, f"line {line}: {self._reason(one)}", one.text[:_SHOWN])
+            for one, blank, line in places
         )
+
+    def _lines(self, found: Sequence[_Rejected]) -> list[int]:
+        """The line of the file at which each begins, from 1: cells may hold line ends, so records are no lines."""
+        lines: list[int] = []
+        feeds, returns, position = 0, 0, 0
+        with self.path.open("rb") as file:
+            for one in found:
+                while position < one.start and (block := file.read(min(1 << 20, one.start - position))):
+                    feeds, returns = feeds + block.count(b"\n"), returns + block.count(b"\r")
+                    position += len(block)
+                lines.append(max(feeds, returns) + 1)
+        return lines
 
     def _check(self, one: _Rejected) -> None:
         if "LINE SIZE OVER MAXIMUM" in one.kinds:

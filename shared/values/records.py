@@ -30,7 +30,10 @@ class RejectType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One reason why one record was set aside. `row` counts data records from 1; `found` is a field value."""
+    """One reason why one record was set aside. `row` counts the source's records from 1; `found` is a field value.
+
+    `source` is the record as the source told it (JSON; a line that could not be split: its text), where that is kept.
+    """
 
     row: int | None
     key: str | None
@@ -41,3 +44,4 @@ class Reject:
     code: str | None = None
     request_id: str | None = None
     rejecting: bool = True
+    source: str | None = None

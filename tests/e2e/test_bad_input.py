@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -117,6 +118,7 @@ def test_an_empty_extract_is_held_by_a_brake(world: World) -> None:
         ("A3,Three,1.5", "Invalid Format", "numberofemployees"),
         ("A3,Three,9999999999", "Out of Range", "numberofemployees"),
         ("A3," + "x" * 161 + ",3", "Max Length Violation", "name"),
+        ("A3," + "\U0001f600" * 80 + "x,3", "Max Length Violation", "name"),
         (",Three,3", "Missing Key", "accountnumber"),
         ("A1 ,Three,3", "Duplicate Key", "accountnumber"),
         ("a1,Three,3", "Duplicate Key", "accountnumber"),
@@ -141,6 +143,25 @@ def test_a_bad_line_is_set_aside_and_nothing_is_dropped_for_it(
     assert ("A2" in column(world, "name")) is withheld
     if type_ != "Duplicate Key":
         assert column(world, "name")["A1"] == "Uno"
+
+
+def test_a_reject_keeps_its_record_as_the_source_told_it(world: World) -> None:
+    """Whoever mends the source sees the whole record, and the line of one that could not be split."""
+    begin(world)
+    world.write("data.csv", 'no,name,staff\nA1,"two\nlines",many\nA2,Two\n')
+
+    found = attempt(world, ACCOUNT)
+
+    assert found.job is not None
+    split, torn = world.app.rejects(found.job.id)
+    assert (split.row, json.loads(split.source or "")) == (1, {"no": "A1", "name": "two\nlines", "staff": "many"})
+    assert (torn.row, torn.source, torn.reason) == (2, "A2,Two", "line 4: 2 cell(s) instead of 3")
+
+
+def test_a_text_of_emoji_that_just_fits_is_written(world: World) -> None:
+    """Dataverse counts UTF-16 code units, and an emoji has two: eighty of them fill 160 characters."""
+    ACCOUNT.runs_clean(world, ["A1", "\U0001f600" * 80, 1])
+    assert column(world, "name") == {"A1": "\U0001f600" * 80}
 
 
 def test_leading_zeros_are_kept_where_the_key_is_text(world: World) -> None:

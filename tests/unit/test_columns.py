@@ -116,6 +116,30 @@ def test_expression_error_rejects_its_record_only(database):
     assert records[3]["share"] == Decimal("0.25")
 
 
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "power(10, a)",
+        "concat('x', power(10, a))",
+        "CAST(power(10, a) AS TEXT)",
+        "upper(-power(10, a))",
+        "power(10, a) || ''",
+        "concat(a, CAST(b AS DOUBLE))",
+    ],
+)
+def test_no_infinity_becomes_a_text(database, formula):
+    """An expression that gives no finite number rejects its record, also where the number is a step towards a text."""
+    columns = [
+        {"name": "a", "type": "number"},
+        {"name": "b"},
+        {"name": "c", "formula": formula},
+    ]
+    records, problems = typed(database, columns, [("2", "1"), ("400", "inf"), ("3", "2")])
+    assert [record[REJECTED] for record in records.values()] == [False, True, False]
+    assert [row[:3] for row in problems] == [(2, "c", "Expression Error")]
+    assert "inf" not in f"{records[1]['c']} {records[3]['c']}"
+
+
 def test_cast_errors_reject_their_record_only(database):
     """An error inside an expression stays with its record; the result's own type is checked like a read cell."""
     columns = [

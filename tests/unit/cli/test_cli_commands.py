@@ -198,7 +198,7 @@ def test_rejects_are_written_as_csv(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert result.stdout.replace("\n", "").endswith("rejects.csv.")
     assert list(rows[0]) == list(COLUMNS)
-    assert [row["row"] for row in rows] == [str(one.row) for one in REJECTS]
+    assert [row["record"] for row in rows] == [str(one.row) for one in REJECTS]
     assert (rows[-1]["key"], rows[-1]["found"]) == ("'=C9", "-5")
     assert [file.name for file in tmp_path.iterdir()] == ["rejects.csv"]
 

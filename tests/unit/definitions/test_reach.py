@@ -165,7 +165,7 @@ def test_any_text_is_an_address_or_none(text: str) -> None:
 
 
 def test_all_problems_of_a_reach_file_come_in_one_answer(tmp_path: Path) -> None:
-    """An unknown key, broken items of lists and a repeated key, each once and with its line; nothing follows from it."""
+    """An unknown key, broken items of lists and a repeated key, each once and with its line; nothing more."""
     lines = ["destination: [a.example.com]", "outbound: [7, 'no host']", "folders: {}", "secrets:", "  Base: [a]"]
     (tmp_path / "reach.yaml").write_text("\n".join([*lines, "  erp: [1]", "folders: [in]"]), encoding="utf-8")
     with pytest.raises(DefinitionError) as refused:

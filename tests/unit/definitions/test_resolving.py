@@ -44,7 +44,7 @@ def test_defaults_texts_files_and_formulas_become_values() -> None:
 
 def test_every_missing_variable_is_named_at_once() -> None:
     """Nobody has to start a job three times to learn what it wants."""
-    with pytest.raises(RefuseError, match=r"no value is given for a, c, f \(a file\)"):
+    with pytest.raises(RefuseError, match="no value is given for a, c, f; add -v a=VALUE -v c=VALUE --file f=PATH"):
         resolved("  a: {}\n  b: { default: '' }\n  c: {}\n  f: { file: true }\n")
 
 
@@ -53,8 +53,8 @@ def test_every_missing_variable_is_named_at_once() -> None:
     [
         ({"given": {"regoin": "x"}}, r"no variable 'regoin' \(its variables: a, f, g\)"),
         ({"given": {"g": "x"}}, "made by a formula and cannot be given"),
-        ({"given": {"f": "/etc/passwd"}}, "hand it over as a file"),
-        ({"files": {"a": Path("x")}}, "a text, not a file"),
+        ({"given": {"f": "/etc/passwd"}}, "a file: write --file f=PATH"),
+        ({"files": {"a": Path("x")}}, "a text: write -v a=VALUE"),
         ({"given": {"a": "x\0"}}, "a sign that is none"),
         ({"given": {"a": "\ud800"}}, "a sign that is none"),
         ({"given": {"a": "x" * 20_001}}, "longer than 20000"),

@@ -40,7 +40,8 @@ def test_malformed_records_are_set_aside_and_counted(write: Write, sink: FileSin
     staged = source(write(end.join(lines) + end)).stage(sink)
     assert [row[:2] for row in sink.rows()] == [(1, "1"), (2, "2"), (6, "6")]
     assert [(one.row, one.text) for one in staged.malformed] == [(3, "3,x"), (4, '4,"x"y,z'), (5, "5,x,y,z")]
-    assert staged.malformed[0].reason == "2 cell(s) instead of 3"
+    assert staged.malformed[0].reason == "line 5: 2 cell(s) instead of 3"
+    assert [one.reason.partition(":")[0] for one in staged.malformed] == ["line 5", "line 6", "line 7"]
     assert "4 cells instead of 3" in staged.malformed[2].reason
     assert staged.records == 3
 
