@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import unquote
 
 from local.dataverse import addresses, refusals
 from local.dataverse.bulk import BULK, Bulk, born, targets_of
 from local.dataverse.collation import Fold
 from local.dataverse.messages import Reply, Request, body_object, json_reply
 from local.dataverse.odata import options as query_options
+from local.dataverse.odata.answering import Queries, applied, row_context
 from local.dataverse.odata.options import Options, Preferences
-from local.dataverse.odata.queries import JsonRow, Reader
+from local.dataverse.odata.queries import Asked
+from local.dataverse.odata.shapes import JsonRow
 from local.dataverse.properties import Properties, check_version, found, single
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.tables import Table
@@ -32,10 +33,10 @@ class Entities:
 
     def __init__(self, world: World, fold: Fold) -> None:
         self.world = world
-        self._reader = Reader(world, fold)
+        self._queries = Queries(world, fold)
         self._writers: dict[str, tuple[Table, Writer]] = {}
         self._nested = Nested(world, self.writer)
-        self._properties = Properties(world, self._reader, self.writer, self._nested)
+        self._properties = Properties(world, self.writer, self._nested)
 
     def writer(self, table: Table) -> Writer:
         """What writes the rows of a table as it is defined now."""
@@ -53,10 +54,7 @@ class Entities:
         if not segments:
             return self._set(table, request)
         if segments == ["$count"]:
-            count = self._reader.count(table, query_options.read(request.query))
-            return Reply(
-                200, b"\xef\xbb\xbf" + str(count).encode(), content_type="text/plain", message="RetrieveMultiple"
-            )
+            return self._queries.count(table, request)
         name = segments[0].removeprefix("Microsoft.Dynamics.CRM.")
         if len(segments) == 1 and name in BULK and name != segments[0]:
             return self._bulk(table, name, request)
@@ -71,6 +69,8 @@ class Entities:
         _check_key(address)
         if address.table.elastic and request.method in ("GET", "DELETE"):
             address = replace(address, partition=query_options.pairs(request.query).get("partitionId"))
+        if segments and request.method == "GET":
+            return self._queries.below(address, segments, request)
         if segments:
             return self._properties.answer(address, segments, request)
         verbs: dict[str, Callable[[addresses.Address, Request], Reply]] = {
@@ -84,7 +84,7 @@ class Entities:
 
     def _set(self, table: Table, request: Request) -> Reply:
         if request.method == "GET":
-            return self._query(table, request)
+            return self._queries.of_set(table, request)
         if request.method != "POST":
             raise refusals.wrong_verb()
         options, wishes = query_options.read(request.query), _wishes(request)
@@ -97,38 +97,8 @@ class Entities:
     def _create(self, table: Table, body: JsonRow) -> str:
         return single(lambda: self._nested.create(table, [body])[0])
 
-    def _query(self, table: Table, request: Request) -> Reply:
-        options, wishes = query_options.read(request.query), _wishes(request)
-        if wishes.track_changes:
-            raise refusals.not_built("Change tracking")
-        page = self._reader.page(table, options, wishes)
-        document: JsonRow = {"@odata.context": f"{request.root}$metadata#{table.entity_set}{_shown(page.shown)}"}
-        if page.count is not None:
-            document["@odata.count"] = page.count
-        if wishes.wants("Microsoft.Dynamics.CRM.totalrecordcount"):
-            document["@Microsoft.Dynamics.CRM.totalrecordcount"] = -1 if page.count is None else page.count
-            document["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"] = page.over_cap
-        document["value"] = page.rows
-        if page.next_token is not None:
-            document["@odata.nextLink"] = _next_link(table, request, page.next_token)
-        reply = json_reply(document, message="RetrieveMultiple", rows=len(page.rows))
-        return _applied(reply, wishes)
-
     def _retrieve(self, address: addresses.Address, request: Request) -> Reply:
-        options, wishes = query_options.read(request.query), _wishes(request)
-        row_id = found(self.world, address)
-        row, shown = self._reader.row(address.table, row_id, options, wishes)
-        known = request.headers.get("if-none-match", "")
-        if (
-            known not in ("", "null")
-            and known in ("*", row["@odata.etag"])
-            and not (options.expand or wishes.annotations)
-        ):
-            return Reply(304, headers=[("ETag", str(row["@odata.etag"]))], message="Retrieve")
-        document = {"@odata.context": _row_context(address.table, shown, request), **row}
-        reply = json_reply(document, message="Retrieve", rows=1)
-        reply.headers.append(("ETag", str(row["@odata.etag"])))
-        return _applied(reply, wishes)
+        return self._queries.row(address.table, found(self.world, address), request)
 
     def _patch(self, address: addresses.Address, request: Request) -> Reply:
         """Upsert; `If-Match` makes it an update, `If-None-Match: *` a create."""
@@ -194,11 +164,11 @@ class Entities:
     def _represented(
         self, table: Table, row_id: str, options: Options, wishes: Preferences, request: Request, *, status: int
     ) -> Reply:
-        row, shown = self._reader.row(table, row_id, options, wishes)
-        document = {"@odata.context": _row_context(table, shown, request), **row}
+        row, shown = self._queries.reader.row(table, row_id, Asked(options, wishes, request.root))
+        document = {"@odata.context": row_context(table, shown, request), **row}
         reply = json_reply(document, status, message="Create" if status == 201 else "Update", rows=1)
         reply.headers.append(("ETag", str(row["@odata.etag"])))
-        return _applied(reply, wishes)
+        return applied(reply, wishes)
 
     def _no_content(self, table: Table, url: str, message: str) -> Reply:
         headers = [("OData-EntityId", url), ("Location", url)]
@@ -221,22 +191,3 @@ def _check_key(address: addresses.Address) -> None:
 
 def _wishes(request: Request) -> Preferences:
     return query_options.preferences(request.headers.get("prefer", ""))
-
-
-def _applied(reply: Reply, wishes: Preferences) -> Reply:
-    if wishes.applied:
-        reply.headers.append(("Preference-Applied", wishes.applied))
-    return reply
-
-
-def _shown(names: tuple[str, ...]) -> str:
-    return f"({','.join(names)})" if names else ""
-
-
-def _row_context(table: Table, shown: tuple[str, ...], request: Request) -> str:
-    return f"{request.root}$metadata#{table.entity_set}{_shown(shown)}/$entity"
-
-
-def _next_link(table: Table, request: Request, token: str) -> str:
-    kept = [part for part in request.query.split("&") if part and unquote(part.partition("=")[0]) != "$skiptoken"]
-    return f"{request.root}{table.entity_set}?{'&'.join([*kept, '$skiptoken=' + token])}"

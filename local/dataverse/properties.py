@@ -7,10 +7,8 @@ from collections.abc import Callable
 
 from local.dataverse import addresses, refusals
 from local.dataverse.addresses import Address
-from local.dataverse.messages import Reply, Request, body_object, json_reply
+from local.dataverse.messages import Reply, Request, body_object
 from local.dataverse.odata import options as query_options
-from local.dataverse.odata.options import Options, Preferences
-from local.dataverse.odata.queries import Reader
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.relationships import Collection
 from local.dataverse.tables import Table
@@ -65,11 +63,10 @@ def single[T](write: Callable[[], T]) -> T:
 
 
 class Properties:
-    """Reads and writes the parts of a row."""
+    """Writes the parts of a row; they are read by `odata.answering`."""
 
-    def __init__(self, world: World, reader: Reader, writer_of: WriterOf, nested: Nested) -> None:
+    def __init__(self, world: World, writer_of: WriterOf, nested: Nested) -> None:
         self._world = world
-        self._reader = reader
         self._writer_of = writer_of
         self._nested = nested
         self._associations = Associations(world, writer_of)
@@ -95,19 +92,9 @@ class Properties:
         column = address.table.readable.get(segments[0])
         if column is None or len(segments) > 1:
             raise refusals.no_segment(segments[-1])
-        if request.method == "GET":
-            return self._value(address, segments[0], request)
         if request.method not in ("PUT", "DELETE") or column.is_lookup:
             raise refusals.wrong_verb()
         return self._change(address, {column.name: _new_value(address, request)}, request)
-
-    def _value(self, address: Address, name: str, request: Request) -> Reply:
-        row_id = found(self._world, address)
-        row, _ = self._reader.row(address.table, row_id, Options(select=(name,)), Preferences())
-        if row[name] is None:
-            return Reply(204, message="Retrieve")
-        context = f"{request.root}$metadata#{address.table.entity_set}({row_id})/{name}"
-        return json_reply({"@odata.context": context, "value": row[name]}, message="Retrieve", rows=1)
 
     def _lookup(self, address: Address, name: str, request: Request) -> Reply:
         if request.method == "DELETE":

@@ -11,8 +11,6 @@ from local.dataverse import addresses, batch, callers, refusals
 from local.dataverse.bulk import BULK
 from local.dataverse.collation import Fold
 from local.dataverse.entities import Entities
-from local.dataverse.jobs.bulkdelete import BulkDeletes
-from local.dataverse.jobs.expiry import remove_expired
 from local.dataverse.messages import Reply, Request, error_reply, json_reply
 from local.dataverse.metadata.definitions import Definitions
 from local.dataverse.odata import options as query_options
@@ -45,21 +43,16 @@ class Service:
         self._operations = 0
         self._stop_after: int | None = None
         self._definitions = Definitions(world.tables)
-        self._bulk_deletes = BulkDeletes(world, self.entities)
         self._fixed: dict[str, Callable[[Request], Reply]] = {
             "": self._definitions.service_document,
             "$metadata": self._definitions.model,
             "sdkmessagefilters": self._definitions.message_filters,
             "WhoAmI": self._who_am_i,
             "WhoAmI()": self._who_am_i,
-            "BulkDelete": self._bulk_deletes.order,
         }
 
     def answer(self, request: Request, *, in_batch: bool = False) -> Reply:
         """The reply to a request; a refused one has changed nothing."""
-        if not in_batch:
-            self._bulk_deletes.advance()
-            remove_expired(self.world)
         try:
             if in_batch:
                 self._begin_operation(request)
@@ -196,7 +189,7 @@ def message_of(method: str, path: str) -> str:
         return "Batch"
     if first in ("", "$metadata") or first.startswith("EntityDefinitions"):
         return "Metadata"
-    if first.startswith(("WhoAmI", "RetrieveTotalRecordCount", "BulkDelete")):
+    if first.startswith(("WhoAmI", "RetrieveTotalRecordCount")):
         return first.partition("(")[0]
     by_row = "(" in first or "%28" in first
     row = {"GET": "Retrieve", "PATCH": "Upsert", "DELETE": "Delete", "PUT": "Update"}

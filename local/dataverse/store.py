@@ -11,7 +11,7 @@ from pathlib import Path
 
 from local.dataverse.collation import Fold
 from local.dataverse.tables import TEXTS, Column, Key, Kind, ManyToMany, Table, Tables
-from shared.sql import identifier
+from shared.sql import identifier, literal
 
 _STORED_AS = {
     Kind.INTEGER: "INTEGER",
@@ -27,10 +27,6 @@ _STORED_AS = {
 _UNINDEXED = frozenset(
     ("createdby", "modifiedby", "createdonbehalfby", "modifiedonbehalfby", "ownerid", "transactioncurrencyid")
 )
-
-
-EXPIRY = "unixepoch(modifiedon) + ttlinseconds"
-"""When the time of an elastic table's row is over, in seconds; null when it lives on."""
 
 
 class CannotOpenError(Exception):
@@ -60,6 +56,7 @@ class Store:
     def _prepare(self, fold: Fold, file: Path | None) -> None:
         self._db.create_function("fold", 1, fold, deterministic=True)
         self._db.create_function("resembles", 2, _resembles, deterministic=True)
+        self._db.create_function("next_version", 0, lambda: self.versions(1)[0])
         self._settle(file is not None)
         for table in self.tables.by_name.values():
             self.define(table)
@@ -137,6 +134,10 @@ class Store:
         for setting in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-65536") if on_disk else ():
             self._db.execute(f"PRAGMA {setting}")
         self._db.execute('CREATE TABLE IF NOT EXISTS "~local" (version INTEGER NOT NULL)')
+        self._db.execute(
+            'CREATE TABLE IF NOT EXISTS "~deleted" ("table" TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, '
+            'PRIMARY KEY ("table", id)) WITHOUT ROWID'
+        )
         if self.value('SELECT count(*) FROM "~local"') == 0:
             self._db.execute('INSERT INTO "~local" VALUES (1000000)')
 
@@ -151,6 +152,7 @@ class Store:
             if present and name not in present:
                 self._db.execute(f"ALTER TABLE {identifier(table.name)} ADD COLUMN {identifier(name)} {kind}")
         self._index(table)
+        self._remember_deletes(table)
 
     def define_pairs(self, pair: ManyToMany) -> None:
         """Makes room for the pairs of a relationship of many to many."""
@@ -163,15 +165,22 @@ class Store:
         index = identifier(f"{pair.intersect}.second")
         self._db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {name} ({second})")
 
+    def _remember_deletes(self, table: Table) -> None:
+        """Keeps the id and a version of every row that is deleted, whoever deletes it: change tracking tells of it."""
+        name, trigger = literal(table.name), identifier(f"{table.name}.deleted")
+        key = identifier(table.id_column)
+        self._db.execute(
+            f"CREATE TRIGGER IF NOT EXISTS {trigger} AFTER DELETE ON {identifier(table.name)} BEGIN "
+            f'INSERT INTO "~deleted" VALUES ({name}, OLD.{key}, next_version()) '
+            f"ON CONFLICT DO UPDATE SET version = excluded.version; END"
+        )
+
     def _index(self, table: Table) -> None:
         name = identifier(table.name)
         self._unique(f"{table.name}.id", name, identifier(table.id_column))
         if "createdon" in table.columns:
             index = identifier(table.name + ".createdon")
             self._db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {name} (createdon)")
-        if table.elastic:
-            index = identifier(table.name + ".expiry")
-            self._db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {name} ({EXPIRY})")
         for key in table.keys:
             if key.active:
                 self._unique(f"{table.name}.key.{key.name}", name, key_terms(table, key))

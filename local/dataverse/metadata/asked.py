@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from local.dataverse import refusals
+from local.dataverse.conditions.literals import Value
 from local.dataverse.metadata.documents import Document
 from local.dataverse.odata import options as query_options
 from local.dataverse.odata.options import Options
-from local.dataverse.odata.syntax import Both, Call, Compare, Node, Not, Path, Value, parse
+from local.dataverse.odata.syntax import Both, Call, Compare, Node, Not, Path, parse
 
 _EXPANDABLE = frozenset(("OptionSet", "GlobalOptionSet", "Attributes", "Keys", "ManyToOneRelationships"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -12,7 +12,7 @@ import orjson
 
 from local.dataverse import refusals
 
-_COOKIE = re.compile(r'<cookie pagenumber="(\d{1,9})" pagingcookie="([^"]*)" istracking="False" ?/>')
+_COOKIE = re.compile(r'<cookie pagenumber="(\d{1,9})" pagingcookie="([^"]*)" istracking="(?:False|True)" ?/>')
 _LAST = re.compile(r'<cookie page="\d+"><position last="([\w=-]+)" /></cookie>')
 
 
@@ -24,11 +24,11 @@ class Position:
     last: tuple[object, ...]
 
 
-def token(position: Position) -> str:
+def token(position: Position, *, tracking: bool = False) -> str:
     """A position as `$skiptoken`, ready for a URL."""
     last = urlsafe_b64encode(orjson.dumps(position.last)).decode()
     inner = quote(f'<cookie page="{position.page - 1}"><position last="{last}" /></cookie>', safe="")
-    outer = f'<cookie pagenumber="{position.page}" pagingcookie="{quote(inner, safe="")}" istracking="False" />'
+    outer = f'<cookie pagenumber="{position.page}" pagingcookie="{quote(inner, safe="")}" istracking="{tracking}" />'
     return quote(outer, safe="=/")
 
 
@@ -55,27 +55,23 @@ def _storable(value: object) -> bool:
     return value is None or isinstance(value, str | float)
 
 
-def after(terms: Sequence[tuple[str, bool]], last: Sequence[object], values: list[object]) -> str:
-    """The condition for rows behind a position; nulls sort before everything. Binds into `values`."""
+def after(terms: Sequence[tuple[str, bool]], last: Sequence[object], bound: Callable[[object], str]) -> str:
+    """The condition for rows behind a position; nulls sort before everything."""
+    marks = [bound(value) for value in last]
     tests: list[str] = []
     first, descending = terms[0]
     if not descending and last[0] is not None:
-        values.append(last[0])
-        tests.append(f"{first} >= ?")
+        tests.append(f"{first} >= {marks[0]}")
     ways: list[str] = []
     for at, (term, down) in enumerate(terms):
-        way = []
-        for same, _ in terms[:at]:
-            way.append(f"{same} IS ?")
-        values.extend(last[:at])
-        way.append(_beyond(term, down, last[at], values))
+        way = [f"{same} IS {mark}" for (same, _), mark in zip(terms[:at], marks, strict=False)]
+        way.append(_beyond(term, down, last[at], marks[at]))
         ways.append(" AND ".join(way))
     tests.append("(" + " OR ".join(f"({way})" for way in ways) + ")")
     return " AND ".join(tests)
 
 
-def _beyond(term: str, down: bool, value: object, values: list[object]) -> str:
+def _beyond(term: str, down: bool, value: object, mark: str) -> str:
     if value is None:
         return "0" if down else f"{term} IS NOT NULL"
-    values.append(value)
-    return f"({term} < ? OR {term} IS NULL)" if down else f"{term} > ?"
+    return f"({term} < {mark} OR {term} IS NULL)" if down else f"{term} > {mark}"

@@ -8,18 +8,35 @@ from dataclasses import dataclass
 
 from local.dataverse import refusals
 from local.dataverse.collation import Fold
-from local.dataverse.odata import paging, reading
+from local.dataverse.conditions.compiling import Context
+from local.dataverse.odata import paging, related
 from local.dataverse.odata.filters import Compiler
 from local.dataverse.odata.options import MAX_PAGE, Options, Preferences
-from local.dataverse.odata.reading import Member
-from local.dataverse.odata.scope import ROOT, Scope
+from local.dataverse.odata.scope import ROOT, Many, Scope
+from local.dataverse.odata.shapes import JsonRow, Shape, assembled, shape
 from local.dataverse.odata.syntax import parse
-from local.dataverse.tables import Column, Kind, Table
+from local.dataverse.tables import Table
 from local.dataverse.world import World
 from shared.sql import identifier
 
 COUNT_CAP = 5000
-JsonRow = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for, and the root of the URLs in its reply."""
+
+    options: Options
+    preferences: Preferences
+    root: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The rows of one collection: those that point at a row."""
+
+    many: Many
+    row_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,142 +50,138 @@ class Page:
     shown: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """What is read: the row's own members, then those of each expanded row."""
+@dataclass(slots=True)
+class Plan:
+    """A query of one table on its way to SQL."""
 
-    own: list[Member]
-    expanded: list[tuple[str, list[Member]]]
+    compiler: Compiler
+    tests: list[str]
+    orders: list[tuple[str, bool]]
 
     @property
-    def terms(self) -> str:
-        members = [*self.own, *(m for _, inner in self.expanded for m in inner)]
-        return ", ".join(member.term for member in members)
+    def scope(self) -> Scope:
+        """The tables of the query."""
+        return self.compiler.scope
+
+    @property
+    def where(self) -> str:
+        """The WHERE clause."""
+        return f"WHERE {' AND '.join(self.tests)}" if self.tests else ""
+
+    @property
+    def order(self) -> str:
+        """The ORDER BY clause."""
+        terms = ", ".join(f"{term} DESC" if down else term for term, down in self.orders)
+        return f"ORDER BY {terms}" if terms else ""
 
 
 class Reader:
     """Answers queries from the store."""
 
     def __init__(self, world: World, fold: Fold) -> None:
-        self._world = world
+        self.world = world
         self._fold = fold
 
-    def page(self, table: Table, options: Options, preferences: Preferences) -> Page:
-        """One page of a table.
+    def page(self, table: Table, asked: Asked, within: Within | None = None) -> Page:
+        """One page of a table, or of a collection of one row.
 
         Raises:
             Refusal: the query cannot be understood.
         """
-        compiler = self._compiler(table)
-        shape, shown = self._shape(compiler.scope, options, preferences)
-        orders = self._orders(compiler.scope, options)
-        tests, counted = self._tests(compiler, options), None
-        if options.count:
-            counted = self._count(compiler, tests)
-        place = paging.position(options.skiptoken, len(orders)) if options.skiptoken is not None else None
-        if place is not None:
-            tests = [*tests, paging.after(orders, place.last, compiler.values)]
-        limit, paged = _limit(options, preferences)
-        listed = self._listed(compiler, shape, tests, orders, limit + 1)
+        options = asked.options
+        plan = self.plan(table, options.filter, options, within)
+        plan.orders = [*self.orders(plan.scope, options.orderby), (f"{ROOT}.rowid", False)]
+        wanted = shape(plan.scope, options, asked.preferences, asked.root)
+        counted = self._count(plan) if options.count else None
+        place = None
+        if options.skiptoken is not None:
+            place = paging.position(options.skiptoken, len(plan.orders))
+            plan.tests.append(paging.after(plan.orders, place.last, plan.compiler.context.bound))
+        limit, paged = _limit(options, asked.preferences)
+        listed = self._listed(plan, wanted, limit + 1)
         more = paged and len(listed) > limit
-        token = self._token(compiler.scope, orders, listed[limit - 1], place) if more else None
-        rows = _assembled(listed[:limit], shape)
-        return Page(
-            rows,
-            token,
-            None if counted is None else min(counted, COUNT_CAP),
-            counted is not None and counted > COUNT_CAP,
-            shown,
-        )
+        token = self.token(plan, listed[limit - 1][-1], place.page if place else 1) if more else None
+        rows = self.filled(wanted, listed[:limit], asked)
+        over = counted is not None and counted > COUNT_CAP
+        shown = (*options.select, *(expand.shown for expand in options.expand))
+        return Page(rows, token, None if counted is None else min(counted, COUNT_CAP), over, shown)
 
-    def row(
-        self, table: Table, row_id: str, options: Options, preferences: Preferences
-    ) -> tuple[JsonRow, tuple[str, ...]]:
+    def row(self, table: Table, row_id: str, asked: Asked) -> tuple[JsonRow, tuple[str, ...]]:
         """One row by id, and the names that were selected.
 
         Raises:
             Refusal: there is none, or the query cannot be understood.
         """
-        compiler = self._compiler(table)
-        shape, shown = self._shape(compiler.scope, options, preferences)
-        compiler.values.append(row_id)
-        listed = self._listed(compiler, shape, [f"{ROOT}.{identifier(table.id_column)} = ?"], [], 1)
+        options = asked.options
+        plan = self.plan(table, None, options)
+        wanted = shape(plan.scope, options, asked.preferences, asked.root)
+        plan.tests.append(f"{ROOT}.{identifier(table.id_column)} = {plan.compiler.context.bound(row_id)}")
+        listed = self._listed(plan, wanted, 1)
         if not listed:
             raise refusals.no_row(table.name, row_id)
-        return _assembled(listed, shape)[0], shown
+        shown = (*options.select, *(expand.shown for expand in options.expand))
+        return self.filled(wanted, listed, asked)[0], shown
 
-    def count(self, table: Table, options: Options) -> int:
+    def count(self, table: Table, options: Options, within: Within | None = None) -> int:
         """The number of rows, at most the service's cap."""
-        compiler = self._compiler(table)
-        return min(self._count(compiler, self._tests(compiler, options)), COUNT_CAP)
+        return min(self._count(self.plan(table, options.filter, options, within)), COUNT_CAP)
 
-    def _compiler(self, table: Table) -> Compiler:
-        return Compiler(Scope(self._world.tables, table), self._fold, self._world.clock)
+    def context(self) -> Context:
+        """What conditions are compiled with."""
+        return Context(self._fold, self.world.clock, self.world.settled.caller_id)
 
-    def _tests(self, compiler: Compiler, options: Options) -> list[str]:
-        return [] if options.filter is None else [compiler.test(parse(options.filter, options.aliases))]
+    def plan(self, table: Table, condition: str | None, options: Options, within: Within | None = None) -> Plan:
+        """A query with its conditions compiled.
 
-    def _orders(self, scope: Scope, options: Options) -> list[tuple[str, bool]]:
-        terms = [(scope.column(tuple(path.split("/"))).ordered, down) for path, down in options.orderby]
-        return [*terms, (f"{ROOT}.rowid", False)]
+        Raises:
+            Refusal: a condition cannot be understood.
+        """
+        compiler = Compiler(Scope(self.world.tables, table), self.context())
+        tests = []
+        if within is not None:
+            tests.append(within.many.holds(ROOT, compiler.context.bound(within.row_id)))
+        if condition is not None:
+            tests.append(compiler.test(parse(condition, options.aliases)))
+        return Plan(compiler, tests, [])
 
-    def _count(self, compiler: Compiler, tests: list[str]) -> int:
-        inner = f"SELECT 1 FROM {compiler.scope.source()} {_where(tests)} LIMIT {COUNT_CAP + 1}"
-        return int(str(self._world.store.value(f"SELECT count(*) FROM ({inner})", compiler.values)))
+    def orders(self, scope: Scope, listed: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
+        """The terms of an `$orderby`."""
+        return [(scope.column(tuple(path.split("/"))).ordered, down) for path, down in listed]
 
-    def _listed(
-        self, compiler: Compiler, shape: _Shape, tests: list[str], orders: Sequence[tuple[str, bool]], limit: int
-    ) -> list[tuple[object, ...]]:
-        order = ", ".join(f"{term} DESC" if down else term for term, down in orders)
-        statement = (
-            f"SELECT {shape.terms}, {ROOT}.rowid FROM {compiler.scope.source()} {_where(tests)} "
-            f"{'ORDER BY ' + order if order else ''} LIMIT {limit}"
-        )
+    def filled(self, wanted: Shape, listed: Sequence[Sequence[object]], asked: Asked, depth: int = 1) -> list[JsonRow]:
+        """What was read as JSON rows, with their collections."""
+        rows, fillings = assembled(listed, wanted)
+        for filling in fillings:
+            related.fill(self, filling, asked, depth)
+        return rows
+
+    def token(self, plan: Plan, rowid: object, page: int) -> str:
+        """The place of a row in the order of a query, as the token of the page behind it."""
+        terms = ", ".join(term for term, _ in plan.orders)
+        scope = plan.scope
+        statement = f"SELECT {terms} FROM {scope.source()} WHERE {ROOT}.rowid = ?"
+        return paging.token(paging.Position(page + 1, self.world.store.all(statement, (rowid,))[0]))
+
+    def run(self, statement: str, values: Sequence[object]) -> list[tuple[object, ...]]:
+        """The rows of a statement.
+
+        Raises:
+            Refusal: it is more than the database can work out.
+        """
         try:
-            return self._world.store.all(statement, compiler.values)
-        except sqlite3.OperationalError as cause:
+            return self.world.store.all(statement, values)
+        except (sqlite3.OperationalError, sqlite3.DataError, OverflowError) as cause:
             raise refusals.query(f"The query is too large: {cause}.") from None
 
-    def _token(
-        self, scope: Scope, orders: Sequence[tuple[str, bool]], last: Sequence[object], place: paging.Position | None
-    ) -> str:
-        terms = ", ".join(term for term, _ in orders)
-        statement = f"SELECT {terms} FROM {scope.source()} WHERE {ROOT}.rowid = ?"
-        values = self._world.store.all(statement, (last[-1],))[0]
-        return paging.token(paging.Position((place.page if place else 1) + 1, values))
+    def _count(self, plan: Plan) -> int:
+        inner = f"SELECT 1 FROM {plan.scope.source()} {plan.where} LIMIT {COUNT_CAP + 1}"
+        return int(str(self.run(f"SELECT count(*) FROM ({inner})", plan.compiler.context.values)[0][0]))
 
-    def _shape(self, scope: Scope, options: Options, preferences: Preferences) -> tuple[_Shape, tuple[str, ...]]:
-        table = scope.table
-        columns = _selected(table, options.select)
-        version = Member("@odata.etag", f"{ROOT}.versionnumber", reading.etags)
-        own = [version, *reading.members(self._world.tables, table, columns, preferences)]
-        expanded = [self._expanded(scope, e.navigation, e.select, preferences) for e in options.expand]
-        shown = (*options.select, *(f"{e.navigation}({','.join(e.select)})" for e in options.expand))
-        return _Shape(own, expanded), shown
-
-    def _expanded(
-        self, scope: Scope, navigation: str, select: tuple[str, ...], preferences: Preferences
-    ) -> tuple[str, list[Member]]:
-        alias, table = scope.join(navigation)
-        columns = _selected(table, select)
-        version = Member("@odata.etag", f"{alias}.versionnumber", reading.etags)
-        return navigation, [version, *reading.members(self._world.tables, table, columns, preferences, alias)]
-
-
-def _selected(table: Table, names: tuple[str, ...]) -> list[Column]:
-    """The columns of a `$select`: the id always comes, and with money its currency."""
-    if not names or "*" in names:
-        return list(table.columns.values())
-    found: dict[str, Column] = {}
-    for name in names:
-        column = table.readable.get(name)
-        if column is None:
-            raise refusals.no_property(table.name, name)
-        found[column.name] = column
-    if any(c.kind is Kind.MONEY for c in found.values()) and "transactioncurrencyid" in table.columns:
-        found.setdefault("transactioncurrencyid", table.columns["transactioncurrencyid"])
-    found.setdefault(table.id_column, table.columns[table.id_column])
-    return list(found.values())
+    def _listed(self, plan: Plan, wanted: Shape, limit: int) -> list[tuple[object, ...]]:
+        statement = (
+            f"SELECT {wanted.terms}, {ROOT}.rowid FROM {plan.scope.source()} {plan.where} {plan.order} LIMIT {limit}"
+        )
+        return self.run(statement, plan.compiler.context.values)
 
 
 def _limit(options: Options, preferences: Preferences) -> tuple[int, bool]:
@@ -178,18 +191,3 @@ def _limit(options: Options, preferences: Preferences) -> tuple[int, bool]:
     if options.top is not None:
         return min(options.top, MAX_PAGE), False
     return MAX_PAGE, True
-
-
-def _assembled(listed: Sequence[Sequence[object]], shape: _Shape) -> list[JsonRow]:
-    rows = reading.rows(listed, shape.own)
-    start = len(shape.own)
-    for navigation, inner in shape.expanded:
-        parts = reading.rows([values[start : start + len(inner)] for values in listed], inner)
-        start += len(inner)
-        for row, part in zip(rows, parts, strict=True):
-            row[navigation] = part if part["@odata.etag"] is not None else None
-    return rows
-
-
-def _where(tests: Sequence[str]) -> str:
-    return f"WHERE {' AND '.join(tests)}" if tests else ""

@@ -31,14 +31,24 @@ class Member:
 
 
 def members(
-    tables: Tables, table: Table, columns: Sequence[Column], preferences: Preferences, alias: str = ROOT
+    tables: Tables,
+    table: Table,
+    columns: Sequence[Column],
+    preferences: Preferences,
+    alias: str = ROOT,
+    *,
+    name: str | None = None,
+    optional: bool = False,
 ) -> list[Member]:
-    """The members of a row, each followed by its annotations."""
+    """The members of a row, each followed by its annotations; `name` is that of a single column.
+
+    With `optional` a member without a value is left out.
+    """
     found: list[Member] = []
     for column in columns:
-        term = f"{alias}.{identifier(column.name)}"
-        found.append(Member(column.read_name, term, _convert(column)))
-        found += _annotations(tables, table, column, preferences, alias)
+        term, own = f"{alias}.{identifier(column.name)}", name or column.read_name
+        found.append(Member(own, term, converter(column), optional))
+        found += _annotations(tables, table, _Named(column, alias, own), preferences)
     return found
 
 
@@ -78,7 +88,8 @@ def number_text(value: int, scale: int, digits: int) -> str:
     return f"{sign}{whole}.{str(part).zfill(scale).ljust(digits, '0')}" if digits else f"{sign}{whole}"
 
 
-def _convert(column: Column) -> Convert | None:
+def converter(column: Column) -> Convert | None:
+    """What makes JSON of a column's stored values, None when they are JSON already."""
     if column.kind is Kind.BOOLEAN:
         return lambda values: [None if v is None else bool(v) for v in values]
     if column.kind in (Kind.DECIMAL, Kind.MONEY):
@@ -90,8 +101,17 @@ def _convert(column: Column) -> Convert | None:
     return None
 
 
-def _annotations(tables: Tables, table: Table, column: Column, preferences: Preferences, alias: str) -> list[Member]:
-    name = column.read_name
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A column of an alias, and the name of its member."""
+
+    column: Column
+    alias: str
+    name: str
+
+
+def _annotations(tables: Tables, table: Table, named: _Named, preferences: Preferences) -> list[Member]:
+    column, alias, name = named.column, named.alias, named.name
     found = []
     if column.is_lookup:
         if preferences.wants(NAVIGATION):
@@ -99,14 +119,15 @@ def _annotations(tables: Tables, table: Table, column: Column, preferences: Pref
         if preferences.wants(LOOKUP_TABLE):
             found.append(Member(f"{name}@{LOOKUP_TABLE}", _target_term(column, alias), optional=True))
     if preferences.wants(FORMATTED):
-        formatted = _formatted(tables, table, column, alias)
+        formatted = _formatted(tables, table, named)
         if formatted is not None:
             found.append(formatted)
     return found
 
 
-def _formatted(tables: Tables, table: Table, column: Column, alias: str) -> Member | None:
-    name, term = f"{column.read_name}@{FORMATTED}", f"{alias}.{identifier(column.name)}"
+def _formatted(tables: Tables, table: Table, named: _Named) -> Member | None:
+    column, alias = named.column, named.alias
+    name, term = f"{named.name}@{FORMATTED}", f"{alias}.{identifier(column.name)}"
     if column.is_lookup:
         return Member(name, _name_term(tables, column, alias), optional=True)
     if column.kind is Kind.MONEY and "transactioncurrencyid" in table.columns:

@@ -1,52 +1,69 @@
-"""Which columns a query can see: the table's own, and through one lookup those of the row it points at."""
+"""Which columns a query can see: the table's own, along lookups those of other rows, and collections behind it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 from local.dataverse import refusals
-from local.dataverse.store import compared, type_name
-from local.dataverse.tables import Column, Kind, Table, Tables, Target
-from shared.sql import identifier
+from local.dataverse.conditions.seen import Seen
+from local.dataverse.relationships import Collection
+from local.dataverse.store import type_name
+from local.dataverse.tables import Column, Table, Tables, Target
+from shared.sql import identifier, literal
 
 ROOT = "t"
-GUID_PLACES = ((25, 12), (20, 4), (17, 2), (15, 2), (12, 2), (10, 2), (7, 2), (5, 2), (3, 2), (1, 2))
-"""Where the parts of an id stand, counted from 1, the weightiest first."""
+MAX_LINKS = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A column of one alias of the query."""
+class Many:
+    """A collection-valued navigation property: the rows of `table` that belong to a row of `owner`."""
 
-    alias: str
+    collection: Collection
+    owner: Table
     table: Table
-    column: Column
 
     @property
-    def raw(self) -> str:
-        """The stored value."""
-        return f"{self.alias}.{identifier(self.column.name)}"
+    def name(self) -> str:
+        """The navigation property."""
+        return self.collection.name
 
-    @property
-    def equal(self) -> str:
-        """The term that equality and text order compare."""
-        return compared(self.column, f"{self.alias}.")
+    def holds(self, child: str, parent: str) -> str:
+        """The SQL by which a row of the alias `child` belongs to the id `parent`."""
+        if self.collection.many_to_many:
+            pairs = identifier(self.collection.intersect)
+            own, other = identifier(self.collection.own), identifier(self.collection.other)
+            return f"{child}.{identifier(self.table.id_column)} IN (SELECT {other} FROM {pairs} WHERE {own} = {parent})"
+        return " AND ".join([f"{child}.{identifier(self.collection.column)} = {parent}", *self._typed(child)])
 
-    @property
-    def ordered(self) -> str:
-        """The term that greater, less and `$orderby` compare: ids in the order of SQL Server."""
-        return (
-            guid_order(self.raw) if self.column.kind is Kind.UNIQUEIDENTIFIER or self.column.is_lookup else self.equal
-        )
+    def among(self, child: str, ids: str) -> tuple[str, str, str]:
+        """What joins the alias `child` to its parents, the parent's id, and the test for it to be in a JSON list."""
+        join, parent, typed = "", f"{child}.{identifier(self.collection.column)}", self._typed(child)
+        if self.collection.many_to_many:
+            own, other = identifier(self.collection.own), identifier(self.collection.other)
+            pairs = identifier(self.collection.intersect)
+            join = f" JOIN {pairs} AS pair ON pair.{other} = {child}.{identifier(self.table.id_column)}"
+            parent = f"pair.{own}"
+        return join, parent, " AND ".join([f"{parent} IN (SELECT value FROM json_each({ids}))", *typed])
+
+    def _typed(self, child: str) -> list[str]:
+        column = self.table.columns.get(self.collection.column)
+        if column is None or not column.is_polymorphic:
+            return []
+        return [f"{child}.{identifier(type_name(column))} = {literal(self.owner.name)}"]
 
 
 @dataclass(slots=True)
 class Scope:
-    """The tables of one query; joins are added as they are named."""
+    """One alias of a query and the rows it points at; joins are added as they are named."""
 
     tables: Tables
     table: Table
-    joins: dict[str, tuple[str, Table, str]] = field(default_factory=dict)
+    alias: str = ROOT
+    numbers: Iterator[int] = field(default_factory=count)
+    joins: dict[tuple[str, str], tuple[str, Table, str]] = field(default_factory=dict)
 
     def column(self, steps: tuple[str, ...]) -> Seen:
         """The column at a path.
@@ -54,43 +71,63 @@ class Scope:
         Raises:
             Refusal: there is none.
         """
-        if len(steps) > 2:
-            raise refusals.query(f"The path '{'/'.join(steps)}' goes through more than one navigation property.")
-        alias, table = (ROOT, self.table) if len(steps) == 1 else self.join(steps[0])
+        alias, table = self.row(steps[:-1])
         column = table.readable.get(steps[-1])
         if column is None:
             raise refusals.no_property(table.name, steps[-1])
         return Seen(alias, table, column)
 
-    def join(self, navigation: str) -> tuple[str, Table]:
+    def row(self, steps: tuple[str, ...]) -> tuple[str, Table]:
+        """Alias and table of the row at the end of a path of lookups.
+
+        Raises:
+            Refusal: one of them is no lookup.
+        """
+        alias, table = self.alias, self.table
+        for step in steps:
+            alias, table = self.join(step, alias, table)
+        return alias, table
+
+    def join(self, navigation: str, alias: str | None = None, table: Table | None = None) -> tuple[str, Table]:
         """Alias and table of the row that a navigation property points at."""
-        if navigation not in self.joins:
-            found = self.table.navigations.get(navigation)
+        alias, table = alias or self.alias, table or self.table
+        if (alias, navigation) not in self.joins:
+            found = table.navigations.get(navigation)
             if found is None:
-                raise refusals.no_property(self.table.name, navigation)
+                raise refusals.no_property(table.name, navigation)
             column, targets = found
             if len(targets) > 1:
                 raise refusals.query(f"The navigation property '{navigation}' points at several tables.")
-            self.joins[navigation] = self._joined(column, targets[0])
-        alias, table, _ = self.joins[navigation]
-        return alias, table
+            if len(self.joins) >= MAX_LINKS:
+                raise too_many_links()
+            self.joins[alias, navigation] = self._joined(alias, column, targets[0])
+        inner, target, _ = self.joins[alias, navigation]
+        return inner, target
+
+    def inside(self, table: Table) -> Scope:
+        """A scope over the rows of a subquery."""
+        return Scope(self.tables, table, f"s{next(self.numbers)}", self.numbers)
 
     def source(self) -> str:
         """The FROM clause."""
-        return " ".join([f"{identifier(self.table.name)} AS {ROOT}", *(join for _, _, join in self.joins.values())])
+        own = f"{identifier(self.table.name)} AS {self.alias}"
+        return " ".join([own, *(join for _, _, join in self.joins.values())])
 
-    def _joined(self, column: Column, target: Target) -> tuple[str, Table, str]:
+    def _joined(self, outer: str, column: Column, target: Target) -> tuple[str, Table, str]:
         table = self.tables.by_name[target.table]
-        alias = f"j{len(self.joins)}"
-        test = f"{alias}.{identifier(table.id_column)} = {ROOT}.{identifier(column.name)}"
+        alias = f"j{next(self.numbers)}"
+        test = f"{alias}.{identifier(table.id_column)} = {outer}.{identifier(column.name)}"
         if column.is_polymorphic:
-            test += f" AND {ROOT}.{identifier(type_name(column))} = '{table.name}'"
+            test += f" AND {outer}.{identifier(type_name(column))} = {literal(table.name)}"
         return alias, table, f"LEFT JOIN {identifier(table.name)} AS {alias} ON {test}"
 
 
-def guid_order(term: str) -> str:
-    """An id as SQL Server sorts it: the last group first, then backwards, the first three groups byte by byte.
+def collection(tables: Tables, table: Table, name: str) -> Many | None:
+    """The collection of a name, None when the table has none of it."""
+    found = tables.collections.get(table.name, {}).get(name)
+    return None if found is None else Many(found, table, tables.by_name[found.table])
 
-    Source: Microsoft Learn, "Comparing GUID and uniqueidentifier values".
-    """
-    return "(" + " || ".join(f"substr({term}, {at}, {length})" for at, length in GUID_PLACES) + ")"
+
+def too_many_links() -> refusals.Refusal:
+    """More joins than a query may have."""
+    return refusals.query(f"Number of link entity: {MAX_LINKS + 1} exceeded limit {MAX_LINKS}")

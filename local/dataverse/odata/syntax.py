@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import NoReturn
 
 from local.dataverse import refusals
+from local.dataverse.conditions.literals import Value
 from local.dataverse.values import GUID
 
 MAX_DEPTH = 100
@@ -40,14 +41,6 @@ class Path:
 
     def __str__(self) -> str:
         return "/".join(self.steps)
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A literal: text, number, true/false, null, date text (`kind` date), guid text, enum member."""
-
-    kind: str
-    value: str | int | Decimal | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +85,17 @@ class Function:
     values: tuple[str, ...]
 
 
-Node = Path | Value | Compare | Both | Not | Call | Function
+@dataclass(frozen=True, slots=True)
+class Lambda:
+    """`contacts/any(c:c/age gt 5)`: whether any, or all, of the related rows pass; `any()` has no condition."""
+
+    steps: tuple[str, ...]
+    every: bool
+    variable: str = ""
+    condition: Node | None = None
+
+
+Node = Path | Value | Compare | Both | Not | Call | Function | Lambda
 
 
 def parse(text: str, aliases: Mapping[str, str] | None = None) -> Node:
@@ -168,11 +171,26 @@ class _Parser:
         self._at += 1
         if "." in text:
             return self._function(text)
+        if text.endswith(("/any", "/all")):
+            return self._lambda(tuple(text.split("/")), depth)
         arguments = [self.either(depth)]
         while self._take(","):
             arguments.append(self.either(depth))
         self._mark(")")
         return Call(text, tuple(arguments))
+
+    def _lambda(self, steps: tuple[str, ...], depth: int) -> Lambda:
+        every = steps[-1] == "all"
+        if not every and self._take(")"):
+            return Lambda(steps[:-1], every)
+        kind, variable = self._tokens[self._at]
+        if kind != "name" or "/" in variable:
+            self._fail()
+        self._at += 1
+        self._mark(":")
+        condition = self.either(depth)
+        self._mark(")")
+        return Lambda(steps[:-1], every, variable, condition)
 
     def _function(self, name: str) -> Function:
         given: dict[str, tuple[str, ...]] = {}

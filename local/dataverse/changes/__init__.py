@@ -1,0 +1,1 @@
+"""Change tracking: what became of a table's rows since a token was given."""

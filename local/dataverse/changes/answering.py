@@ -1,0 +1,151 @@
+"""Answers `Prefer: odata.track-changes` and the delta links that come of it.
+
+The first answer holds every row and a delta link; the link gives what was created or changed since, by version, and
+then what was deleted. A row that was created and deleted in between comes only as deleted.
+Source: Microsoft Learn, "Use change tracking to synchronize data with external systems".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import unquote_plus
+
+import orjson
+
+from local.dataverse import refusals
+from local.dataverse.changes import tokens
+from local.dataverse.changes.tokens import DeltaToken, Place
+from local.dataverse.messages import Reply, Request, json_reply
+from local.dataverse.odata.options import MAX_PAGE, Options
+from local.dataverse.odata.queries import Asked, Reader
+from local.dataverse.odata.scope import ROOT
+from local.dataverse.odata.shapes import JsonRow, shape
+from local.dataverse.refusals import Refusal
+from local.dataverse.tables import Table
+from shared.sql import identifier, literal
+
+_DAYS = 7
+
+
+class Changes:
+    """Tracked queries of every table."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def answer(self, table: Table, asked: Asked, request: Request) -> Reply:
+        """One page of a tracked query: of all rows, or of the changes since a token.
+
+        Raises:
+            Refusal: the table is not tracked, an option does not go with tracking, or the token has expired.
+        """
+        _check(table, asked.options)
+        since = self._since(asked.options.delta)
+        place = None if asked.options.skiptoken is None else tokens.place(asked.options.skiptoken)
+        start = (
+            DeltaToken(self._reader.world.store.version, self._reader.world.clock()) if place is None else place.start
+        )
+        limit = asked.preferences.page or MAX_PAGE
+        entries = self._entries(table, since, place, limit + 1)
+        page = entries[:limit]
+        rows = self._rows(table, asked, [row_id for _, row_id, gone in page if not gone])
+        rows += [_deleted(table, row_id, request) for _, row_id, gone in page if gone]
+        if len(entries) > limit:
+            number = place.page if place else 1
+            link = _link(table, request, "$skiptoken", Place(number + 1, page[-1][0], page[-1][2], start).quoted)
+        else:
+            link = _link(table, request, "$deltatoken", start.quoted)
+        suffix = "" if since is None else "/$delta"
+        return _reply(table, asked, rows, link, suffix)
+
+    def count(self, table: Table, delta: str) -> int:
+        """The number of changes since a token, at most the service's cap.
+
+        Raises:
+            Refusal: the table is not tracked, or the token has expired.
+        """
+        _check(table, Options())
+        since = self._since(delta)
+        return len(self._entries(table, since, None, MAX_PAGE))
+
+    def _since(self, delta: str | None) -> DeltaToken | None:
+        if delta is None:
+            return None
+        token = tokens.read(delta)
+        store = self._reader.world.store
+        days = store.value("SELECT expirechangetrackingindays FROM organization LIMIT 1")
+        tokens.check_age(token, self._reader.world.clock(), days if isinstance(days, int) else _DAYS)
+        return token
+
+    def _entries(
+        self, table: Table, since: DeltaToken | None, place: Place | None, limit: int
+    ) -> list[tuple[int, str, bool]]:
+        """Version, id and whether it is gone, of each change behind a place: those that are there, then the deleted."""
+        name, key = identifier(table.name), identifier(table.id_column)
+        low = since.version if since else 0
+        changed = place.after if place is not None and not place.gone else low
+        parts: list[str] = []
+        if place is None or not place.gone:
+            parts.append(
+                f"SELECT versionnumber AS v, {key} AS i, 0 AS gone FROM {name} WHERE versionnumber > {changed}"
+            )
+        if since is not None:
+            deleted = place.after if place is not None and place.gone else low
+            parts.append(
+                f'SELECT d.version, d.id, 1 FROM "~deleted" AS d WHERE d."table" = {literal(table.name)} '
+                f"AND d.version > {deleted} AND NOT EXISTS (SELECT 1 FROM {name} WHERE {key} = d.id)"
+            )
+        statement = f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY 3, 1 LIMIT {limit}"
+        found = self._reader.run(statement, ())
+        return [(int(str(version)), str(row_id), bool(gone)) for version, row_id, gone in found]
+
+    def _rows(self, table: Table, asked: Asked, ids: Sequence[str]) -> list[JsonRow]:
+        plan = self._reader.plan(table, None, asked.options)
+        wanted = shape(plan.scope, asked.options, asked.preferences, asked.root)
+        key = f"{ROOT}.{identifier(table.id_column)}"
+        plan.tests.append(
+            f"{key} IN (SELECT value FROM json_each({plan.compiler.context.bound(orjson.dumps(list(ids)).decode())}))"
+        )
+        order = f"ORDER BY {ROOT}.versionnumber"
+        statement = f"SELECT {wanted.terms} FROM {plan.scope.source()} {plan.where} {order}"
+        return self._reader.filled(wanted, self._reader.run(statement, plan.compiler.context.values), asked)
+
+
+def _check(table: Table, options: Options) -> None:
+    if not table.change_tracking:
+        raise Refusal(
+            400,
+            "0x80072491",
+            f"Entity: {table.name} isn't enabled for change tracking. Enable change tracking and try again.",
+        )
+    given = {
+        "$filter": options.filter is not None,
+        "$orderby": bool(options.orderby),
+        "$expand": bool(options.expand),
+        "$top": options.top is not None,
+        "$apply": options.apply is not None,
+    }
+    for name, found in given.items():
+        if found:
+            raise refusals.query(f'The "{name}" query parameter isn\'t supported when Change Tracking is enabled.')
+
+
+def _reply(table: Table, asked: Asked, rows: list[JsonRow], link: str, suffix: str) -> Reply:
+    names = f"({','.join(asked.options.select)})" if asked.options.select else ""
+    context = f"{asked.root}$metadata#{table.entity_set}{names}{suffix}"
+    document: JsonRow = {"@odata.context": context}
+    document["@odata.nextLink" if "$skiptoken=" in link else "@odata.deltaLink"] = link
+    document["value"] = rows
+    return json_reply(document, message="RetrieveMultiple", rows=len(rows))
+
+
+def _deleted(table: Table, row_id: str, request: Request) -> JsonRow:
+    context = f"{request.root}$metadata#{table.entity_set}/$deletedEntity"
+    return {"@odata.context": context, "id": row_id, "reason": "deleted"}
+
+
+def _link(table: Table, request: Request, option: str, token: str) -> str:
+    """The request's own URL with another token; a page between keeps the delta token it counts from."""
+    dropped = {"$skiptoken"} if option == "$skiptoken" else {"$skiptoken", "$deltatoken"}
+    kept = [part for part in request.query.split("&") if part and unquote_plus(part.partition("=")[0]) not in dropped]
+    return f"{request.root}{table.entity_set}?{'&'.join([*kept, f'{option}={token}'])}"
