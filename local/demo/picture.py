@@ -23,8 +23,8 @@ COLUMNS = 100
 
 EXCERPTS: dict[str, tuple[str, str]] = {
     "run.svg": (r"2\. ", r"4\. "),
-    "plan.svg": (r"\$ dynsync plan", r"delete +GN-"),
-    "rejects.svg": (r"\$ dynsync rejects", r"Every job "),
+    "plan.svg": (r"\$ \./dynsync plan", r"delete +GN-"),
+    "rejects.svg": (r"\$ \./dynsync rejects", r"Every job "),
 }
 """Each picture: the line where it begins, and the line before which it ends."""
 

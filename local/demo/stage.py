@@ -28,6 +28,8 @@ WRITTEN_FOR = "http://127.0.0.1:8765"
 PORT = 8765
 START_S = 30.0
 _MARK = ".dynsync-demo"
+COMMAND = "./dynsync"
+"""The command as one calls it in the demo's folder."""
 _REACH = "# The demo's own folder is all that these definitions may read.\nfolders: ['..']\n"
 
 
@@ -88,6 +90,9 @@ def furnish(folder: Path, origin: str) -> None:
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sign_in().items()]
     head = "# How one signs in to the local Dataverse: no secrets, the same everywhere.\n"
     (folder / "sign-in.sh").write_text(head + "".join(lines), "utf-8")
+    command = folder / "dynsync"
+    command.write_text(f'#!/bin/sh\nDYNSYNC_CALLED={COMMAND} exec {shlex.quote(str(ROOT / "dynsync"))} "$@"\n', "utf-8")
+    command.chmod(0o755)
 
 
 def sign_in() -> dict[str, str]:
@@ -101,7 +106,7 @@ def sign_in() -> dict[str, str]:
 
 def environ() -> Mapping[str, str]:
     """The environment of everything that the demo starts."""
-    return os.environ | sign_in() | {"PYTHONPATH": str(ROOT)}
+    return os.environ | sign_in() | {"PYTHONPATH": str(ROOT), "DYNSYNC_CALLED": COMMAND}
 
 
 def dynsync(folder: Path, *words: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from local.demo.files import BROKEN, YearLater, first_file, tear, write_records, year_later
 from local.demo.places import Record
-from local.demo.stage import ROOT, Dataverse, DemoError, dynsync
+from local.demo.stage import COMMAND, Dataverse, DemoError, dynsync
 from local.demo.telling import Paper
 from shared.state import LocalState
 from shared.values.jobs import Job
@@ -134,7 +133,7 @@ class Story:
 
     def _run(self, *words: str, ends: int) -> Job:
         """Run one command; the job that it left."""
-        line = f"dynsync {' '.join(words)}"
+        line = f"{COMMAND} {' '.join(words)}"
         self.paper.command(line)
         code = dynsync(self.folder, *words)
         meant = f"{code} ({_MEANINGS.get(code, 'unknown')})"
@@ -186,10 +185,9 @@ def ending(story: Story, *, keep: bool) -> None:
 
 
 def _lines_to_go_on(story: Story, *, keep: bool) -> list[str]:
-    command = os.path.relpath(ROOT / "dynsync", story.folder)
     port = story.dataverse.origin.rpartition(":")[2]
-    start = [] if keep else [f"{command} dataverse --file dataverse.db --port {port} &"]
-    return [f"cd {_shown(story.folder)}", ". ./sign-in.sh", *start, f"{command} plan cities", f"{command} jobs"]
+    start = [] if keep else [f"{COMMAND} dataverse --file dataverse.db --port {port} &"]
+    return [f"cd {_shown(story.folder)}", ". ./sign-in.sh", *start, f"{COMMAND} plan cities", f"{COMMAND} jobs"]
 
 
 def _shown(folder: Path) -> str:

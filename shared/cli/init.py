@@ -21,7 +21,7 @@ from shared.cli.proposals import Match, Proposal, guess, propose, propose_key, w
 from shared.cli.reaching import reachable_path
 from shared.cli.screens.paper import draw, say
 from shared.cli.session import Session
-from shared.cli.texts import counted, safe_lines
+from shared.cli.texts import called, counted, safe_lines
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.loading import parse_sync
 from shared.definitions.reach import LOOPBACK, address
@@ -262,4 +262,4 @@ def _say(session: Session, target: Path, draft: Draft) -> None:
     say(out, "Set these environment variables:")
     for variable in variables:
         say(out, f"  {variable}")
-    say(out, f"Then: dynsync check {draft.name}")
+    say(out, f"Then: {called()} check {draft.name}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from shared.cli.options import everywhere, session_of
+from shared.cli.options import everywhere, exported, session_of
 from shared.cli.output import say_json, say_json_list
 from shared.cli.reject_file import write_rejects
 from shared.cli.screens.changes import print_changes
@@ -44,13 +44,7 @@ def jobs(session: Session, sync: str | None, limit: int) -> None:
     "--action", "actions", multiple=True, type=click.Choice([one.value for one in Action]), help="Only these."
 )
 @click.option("--key", help="Only the change of this key.")
-@click.option(
-    "--out",
-    "--export",
-    "export",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the plan: .csv .jsonl .parquet",
-)
+@exported
 @everywhere
 @session_of
 def show(
@@ -71,9 +65,9 @@ def show(
     sample = None
     if changes or filtered:
         sample = session.app.plan_sample(job.id, limit=limit, actions=wanted or None, key=key)
-    exported = session.app.export_plan(job.id, export) if export else None
+    written = session.app.export_plan(job.id, export) if export else None
     if session.json:
-        extra = ({"changes": sample} if sample is not None else {}) | ({"exported": exported} if export else {})
+        extra = ({"changes": sample} if sample is not None else {}) | ({"exported": written} if export else {})
         say_json({"job": job, **extra})
         return
     out = session.out()
@@ -85,8 +79,8 @@ def show(
         print_changes(out, sample, total=None if filtered else sum(job.planned.values()))
     if key is None:
         print_next_steps(out, job)
-    if exported is not None:
-        say(out, f"\nWrote {counted(exported, 'change')} to {export}.")
+    if written is not None:
+        say(out, f"\nWrote {counted(written, 'change')} to {export}.")
 
 
 @click.command()

@@ -39,6 +39,17 @@ def everywhere(command: Command) -> Command:
     return command
 
 
+def exported(command: Command) -> Command:
+    """`--out FILE`: where the whole plan is written."""
+    return click.option(
+        "--out",
+        "--export",
+        "export",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write the plan: .csv .jsonl .parquet",
+    )(command)
+
+
 def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for value in values:

@@ -18,7 +18,7 @@ from shared.cli.output import CLEAN, FAILED, INTERRUPTED, TERMINATED, say_json
 from shared.cli.runs import apply, check, plan, run
 from shared.cli.screens.job import resumable
 from shared.cli.session import Session, Terminated
-from shared.cli.texts import refusal, safe_lines
+from shared.cli.texts import called, refusal, safe_lines
 from shared.errors import DefinitionError, DynsyncError
 
 HELP = """Keep Dynamics 365 / Dataverse tables in step with other systems.
@@ -88,8 +88,8 @@ def _way_on(session: Session) -> str:
     with contextlib.suppress(DynsyncError, OSError):
         job = next(iter(session.app.jobs(sync=session.working, limit=1)), None)
         if job is not None and resumable(job):
-            return f"`dynsync apply {job.id}` goes on where it stopped: nothing is lost or doubled."
-    return f"`dynsync run {session.working}` starts again: nothing is lost or doubled."
+            return f"`{called()} apply {job.id}` goes on where it stopped: nothing is lost or doubled."
+    return f"`{called()} run {session.working}` starts again: nothing is lost or doubled."
 
 
 def _usage(error: click.ClickException) -> str:

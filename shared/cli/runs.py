@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from shared.cli.options import everywhere, session_of, variables
+from shared.cli.options import everywhere, exported, session_of, variables
 from shared.cli.output import CLEAN, FAILED, exit_code, say_json
 from shared.cli.screens.changes import print_changes
 from shared.cli.screens.job import print_job, print_next_steps
 from shared.cli.screens.paper import say
 from shared.cli.screens.problems import print_problems
 from shared.cli.session import Session, who
-from shared.cli.texts import counted, refusal
+from shared.cli.texts import called, counted, refusal
 from shared.errors import DefinitionError, DynsyncError, NotFoundError
 from shared.values.jobs import Job, JobState
 from shared.values.problems import Problem, Severity
@@ -27,7 +27,7 @@ def check(session: Session, syncs_asked: tuple[str, ...]) -> int:
     """Check definitions against their source and the destination's metadata; all of them when none is named."""
     names = list(syncs_asked) or session.app.sync_names()
     if not names:
-        raise NotFoundError(f"there is no definition in {session.syncs}; `dynsync init` writes one")
+        raise NotFoundError(f"there is no definition in {session.syncs}; `{called()} init` writes one")
     found = {name: _problems(session, name) for name in names}
     if session.json:
         say_json(
@@ -61,13 +61,7 @@ def _errors(problems: list[Problem]) -> list[Problem]:
 @click.argument("sync")
 @variables
 @click.option("--sample", default=10, show_default=True, type=click.IntRange(0), help="How many changes to show.")
-@click.option(
-    "--out",
-    "--export",
-    "export",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the plan: .csv .jsonl .parquet",
-)
+@exported
 @everywhere
 @session_of
 def plan(
@@ -84,13 +78,11 @@ def plan(
     session.working = sync
     with session.progress() as progress:
         job = session.app.plan(sync, variables=values, files=files, started_by=who(), progress=progress)
-    exported = session.app.export_plan(job.id, export) if export and job.planned else None
+    written = session.app.export_plan(job.id, export) if export and job.planned else None
     _say(session, job, sample=sample)
     if export and not session.json:
-        written = (
-            "There is no plan to write." if exported is None else f"Wrote {counted(exported, 'change')} to {export}."
-        )
-        say(session.out(), f"\n{written}")
+        told = "There is no plan to write." if written is None else f"Wrote {counted(written, 'change')} to {export}."
+        say(session.out(), f"\n{told}")
     return exit_code(job)
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+
+
+def called() -> str:
+    """How one calls this command, to be copied: `dynsync`; from a clone, what was typed (the script tells it)."""
+    return safe(os.environ.get("DYNSYNC_CALLED") or "dynsync")
 
 
 def safe(text: str) -> str:

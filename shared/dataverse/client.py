@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,8 +10,7 @@ from email.utils import parsedate_to_datetime
 from shared.dataverse.collation import is_accent_sensitive
 from shared.dataverse.metadata import Catalogue, read_table
 from shared.dataverse.metadata.json import text, whole
-from shared.dataverse.queries import Key
-from shared.dataverse.reading import PAGE_SIZE, Reader, Row
+from shared.dataverse.reading import Reader
 from shared.dataverse.transport import Transport
 from shared.errors import DestinationError
 from shared.values.tables import Environment, Table
@@ -30,13 +28,16 @@ class Identity:
     organization_id: str
 
 
-class DataverseClient:
-    """One environment. Thread-safe; what it learns of tables and environment it keeps."""
+class DataverseClient(Reader):
+    """One environment: its rows, as every reader reads them, and what it is and holds.
+
+    Thread-safe; what it learns of tables and environment it keeps.
+    """
 
     def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
         self.transport = transport
-        self._reader = Reader(transport)
-        self._catalogue = Catalogue(self._reader)
+        self._catalogue = Catalogue(self)
         self._tables: dict[str, Table] = {}
         self._lock = threading.Lock()
 
@@ -64,7 +65,7 @@ class DataverseClient:
             DestinationError: the organisation's row cannot be read.
         """
         identity = self.who_am_i()
-        rows = self._reader.all_rows(_ORGANISATION)
+        rows = self.all_rows(_ORGANISATION)
         language = whole(rows[0], "languagecode") if rows else None
         if language is None:
             raise DestinationError(
@@ -90,71 +91,11 @@ class DataverseClient:
         with self._lock:
             if logical not in self._tables:
                 sets = self._catalogue.entity_sets()
-                self._tables[logical] = read_table(self.transport, self._reader, logical, sets)
+                self._tables[logical] = read_table(self.transport, self, logical, sets)
             return self._tables[logical]
 
-    def pages(
-        self,
-        table: Table,
-        columns: Sequence[str],
-        *,
-        filter: str | None = None,  # noqa: A002 - the option's name in OData
-        order_by: Sequence[str] = (),
-        page_size: int = PAGE_SIZE,
-        lookup_types: bool = False,
-        extra: Sequence[str] = (),
-    ) -> Iterator[bytes]:
-        """The JSON array of each page, exactly as the server sent it: `Reader.pages`."""
-        return self._reader.pages(
-            table,
-            columns,
-            filter=filter,
-            order_by=order_by,
-            page_size=page_size,
-            lookup_types=lookup_types,
-            extra=extra,
-        )
-
-    def rows(
-        self,
-        table: Table,
-        columns: Sequence[str],
-        *,
-        filter: str | None = None,  # noqa: A002 - the option's name in OData
-        order_by: Sequence[str] = (),
-        lookup_types: bool = False,
-        extra: Sequence[str] = (),
-    ) -> list[Row]:
-        """All rows parsed, for small reads: `Reader.rows`."""
-        return self._reader.rows(
-            table, columns, filter=filter, order_by=order_by, lookup_types=lookup_types, extra=extra
-        )
-
-    def rows_by_id(
-        self, table: Table, ids: Iterable[str], columns: Sequence[str], *, lookup_types: bool = False
-    ) -> dict[str, Row]:
-        """The rows that exist among the ids, by id; each with its `@odata.etag`."""
-        return self._reader.rows_by_id(table, ids, columns, lookup_types=lookup_types)
-
-    def rows_by_key(
-        self,
-        table: Table,
-        key_columns: Sequence[str],
-        keys: Iterable[Key],
-        columns: Sequence[str],
-        *,
-        filter: str | None = None,  # noqa: A002 - the option's name in OData
-        lookup_types: bool = False,
-    ) -> Iterator[list[Row]]:
-        """The rows whose key columns equal one of the keys, one list per request: `Reader.rows_by_key`."""
-        return self._reader.rows_by_key(table, key_columns, keys, columns, filter=filter, lookup_types=lookup_types)
-
-    def total(self, table: Table, filter: str | None = None) -> int | None:  # noqa: A002 - the option's name in OData
-        """About how many rows there are, for progress; None when it is not cheap to know."""
-        return self._reader.total(table, filter)
-
     def _currencies(self) -> dict[str, tuple[str, int]]:
-        rows = self._reader.all_rows(_CURRENCIES)
+        rows = self.all_rows(_CURRENCIES)
         return {
             text(row, "isocurrencycode").upper(): (
                 text(row, "transactioncurrencyid").lower(),

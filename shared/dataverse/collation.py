@@ -6,14 +6,6 @@ Source: Microsoft Learn, "Microsoft Dataverse language collations" (power-platfo
 
 from __future__ import annotations
 
-ACCENT_INSENSITIVE = frozenset(
-    {
-        1025, 1026, 1027, 1028, 1029, 1030, 1031, 1032, 1033, 1036, 1037, 1038, 1040, 1041, 1042, 1043, 1044, 1045,
-        1046, 1049, 1055, 2052, 2070, 3076, 3082, 3084, 3098, 4108,
-    }
-)  # fmt: skip
-"""Base languages (LCID) whose collation is `_CI_AI`."""
-
 ACCENT_SENSITIVE = frozenset(
     {
         1035, 1048, 1050, 1051, 1053, 1054, 1057, 1058, 1060, 1061, 1062, 1063, 1066, 1069, 1081, 1086, 1087, 1110,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from shared.values.changes import Write
-from shared.values.tables import LookupTarget, Table
+from shared.values.tables import Table
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ETAG = re.compile(r'(?:W/)?"[^"\r\n]*"')
@@ -14,11 +14,6 @@ _ETAG = re.compile(r'(?:W/)?"[^"\r\n]*"')
 def is_guid(text: str) -> bool:
     """Whether the text is a GUID in lower case without braces."""
     return _GUID.fullmatch(text) is not None
-
-
-def bind_path(target: LookupTarget, row_id: str) -> str:
-    """The value of an `@odata.bind` member: `/accounts(<guid>)`."""
-    return f"/{target.entity_set}({row_id})"
 
 
 def odata_type(table: Table) -> str:

@@ -10,7 +10,6 @@ import pytest
 from local.dataverse import LocalDataverse
 from shared.dataverse.auth import ClientSecretTokens
 from shared.dataverse.client import DataverseClient
-from shared.dataverse.payloads import bind_path
 from shared.dataverse.transport import Transport
 from shared.dataverse.writing import ID_TAKEN, Writer
 from shared.errors import AuthenticationError, DestinationError
@@ -279,12 +278,12 @@ def test_lookups_are_bound(client, transport):
     country, city = client.table("new_country"), client.table("new_city")
     Writer(transport, country).write(WriteKind.CREATE, [Write(0, row_id(900), '{"new_iso":"XX"}')])
     target = city.columns["new_countryid"].targets[0]
-    body = json.dumps({f"{target.navigation}@odata.bind": bind_path(target, row_id(900))})
+    body = json.dumps({f"{target.navigation}@odata.bind": f"/{target.entity_set}({row_id(900)})"})
     assert statuses(Writer(transport, city).write(WriteKind.CREATE, [Write(0, row_id(1), body)])) == [DONE]
     row = client.rows(city, ["new_countryid"], filter=f"_new_countryid_value eq {row_id(900)}", lookup_types=True)[0]
     assert row["_new_countryid_value"] == row_id(900)
     assert row["_new_countryid_value@Microsoft.Dynamics.CRM.lookuplogicalname"] == "new_country"
-    missing = json.dumps({f"{target.navigation}@odata.bind": bind_path(target, row_id(901))})
+    missing = json.dumps({f"{target.navigation}@odata.bind": f"/{target.entity_set}({row_id(901)})"})
     lost = Writer(transport, city).write(WriteKind.CREATE, [Write(0, row_id(2), missing)])
     assert (lost[0].status, lost[0].code) == (REJECTED, "0x80040217")
 

@@ -82,7 +82,7 @@ def test_a_failing_step_ends_it(tmp_path: Path) -> None:
     """A command that does not end as it must is named, with both exit codes; the demo ends with 1."""
     told = tell(tmp_path / "demo", "--records", str(RECORDS), DYNSYNC_THREADS="none")
     assert told.returncode == 1
-    assert "The demo stopped: `dynsync check countries` ended with 1 (failed)" in told.stderr
+    assert "The demo stopped: `./dynsync check countries` ended with 1 (failed)" in told.stderr
     assert no_one_answers(tmp_path / "demo")
 
 

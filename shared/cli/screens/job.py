@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from shared.cli.screens.paper import draw, say
-from shared.cli.texts import counted, duration, instant, safe, safe_lines
+from shared.cli.texts import called, counted, duration, instant, safe, safe_lines
 from shared.values.changes import Action
 from shared.values.jobs import SOURCE_BUCKETS, DestinationBalance, Job, JobState, SourceBalance
 
@@ -128,19 +128,19 @@ def resumable(job: Job) -> bool:
 
 def _next_steps(job: Job) -> list[tuple[str, str]]:
     aside = job.source.rejected or job.source.conflict
-    look = [(f"dynsync rejects {job.id}", "what was set aside, by cause")] if aside else []
+    look = [(f"{called()} rejects {job.id}", "what was set aside, by cause")] if aside else []
     match job.state:
         case JobState.AWAITING_APPROVAL:
             words = "if that is what you want: carry out this plan" if job.brakes else "carry out this plan"
-            plan = (f"dynsync show {job.id} --changes", "the plan, field by field")
-            return [plan, *look, (f"dynsync apply {job.id}", words)]
+            plan = (f"{called()} show {job.id} --changes", "the plan, field by field")
+            return [plan, *look, (f"{called()} apply {job.id}", words)]
         case JobState.FAILED | JobState.CANCELLED if resumable(job):
-            apply = (f"dynsync apply {job.id}", "go on where it stopped, once the cause is mended")
-            return [*look, apply, (f"dynsync plan {job.sync}", "or plan anew")]
+            apply = (f"{called()} apply {job.id}", "go on where it stopped, once the cause is mended")
+            return [*look, apply, (f"{called()} plan {job.sync}", "or plan anew")]
         case JobState.FAILED:
-            check = (f"dynsync check {job.sync}", "all problems in one go")
-            return [*look, check, (f"dynsync plan {job.sync}", "plan again, once the cause is mended")]
+            check = (f"{called()} check {job.sync}", "all problems in one go")
+            return [*look, check, (f"{called()} plan {job.sync}", "plan again, once the cause is mended")]
         case JobState.CANCELLED:
-            return [*look, (f"dynsync plan {job.sync}", "plan again")]
+            return [*look, (f"{called()} plan {job.sync}", "plan again")]
         case _:
             return look

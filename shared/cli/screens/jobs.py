@@ -8,14 +8,14 @@ from rich.console import Console
 
 from shared.cli.screens.job import STYLES
 from shared.cli.screens.paper import say
-from shared.cli.texts import duration, instant
+from shared.cli.texts import called, duration, instant
 from shared.values.jobs import Job
 
 
 def print_jobs(out: Console, jobs: Sequence[Job]) -> None:
     """Two lines per job: what it is, and what it did."""
     if not jobs:
-        say(out, "No job has run yet; `dynsync run SYNC` starts one.")
+        say(out, f"No job has run yet; `{called()} run SYNC` starts one.")
     widths = [max((len(text) for text in texts), default=0) for texts in zip(*map(_words, jobs), strict=True)]
     for job in jobs:
         name, sync, state, *rest = (text.ljust(width) for text, width in zip(_words(job), widths, strict=True))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from shared.cli.screens.paper import say
-from shared.cli.texts import counted, cut, safe
+from shared.cli.texts import called, counted, cut, safe
 from shared.values.jobs import Job
 from shared.values.records import Reject, RejectType
 
@@ -114,7 +114,7 @@ def print_rejects(out: Console, job: Job, rejects: Iterable[Reject]) -> None:
     for cause in causes:
         say(out, "")
         _print_cause(out, cause)
-    say(out, f"\n`dynsync rejects {job.id} --csv FILE` writes them all.")
+    say(out, f"\n`{called()} rejects {job.id} --csv FILE` writes them all.")
 
 
 def _print_cause(out: Console, cause: Cause) -> None:
