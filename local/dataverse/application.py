@@ -18,9 +18,12 @@ from local.dataverse.faults.refused import refusal
 from local.dataverse.faults.spoiled import html, spoil
 from local.dataverse.identity import TOKEN_PATH, Identity
 from local.dataverse.limits import Entitlement, Gate, Limits, Visit
+from local.dataverse.logic import Event, Step, StepRefusedError
+from local.dataverse.logic.calls import Job
 from local.dataverse.messages import Reply, Request, error_reply
-from local.dataverse.refusals import Refusal
+from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.service import Service, message_of
+from local.dataverse.webhooks import Webhooks
 
 _ROOT = re.compile(r"/api/data/v9\.\d{1,2}(?:/|$)")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
@@ -52,6 +55,8 @@ class Application:
         self.entitlement = Entitlement(service.world.clock)
         self.log: deque[LoggedRequest] = deque(maxlen=_LOGGED)
         self.background = Background()
+        self.failures: deque[str] = deque(maxlen=100)
+        self.webhooks = Webhooks(service.world)
         self.lock = RLock()
         service.inner_refusal = self._inner_refusal
 
@@ -184,14 +189,40 @@ class Application:
             with self.lock:
                 reply = self._worked(user, request, stop_after)
                 operations = self.service.take_operations()
+                slower_s = self.service.world.steps.take_delay()
+                self.follow_up()
             self.entitlement.count(user, operations)
             single = operations if reply.message == "Batch" else 1
-            wait_s = visit.execute(reply.rows, single)
+            wait_s = visit.execute(reply.rows, single, slower_s)
             if wait_s:
                 await asyncio.sleep(wait_s)
             return reply
         finally:
             visit.leave()
+
+    def follow_up(self) -> None:
+        """Starts what the latest writes have caused: asynchronous steps, system jobs."""
+        for step, event in self.service.world.steps.take_later():
+            self.background.start(self._step(step, event))
+        for job in self.service.calls.take_jobs():
+            self.background.start(self._job(job))
+
+    async def _step(self, step: Step, event: Event) -> None:
+        try:
+            if step.detached:
+                await asyncio.to_thread(self.service.world.steps.run_later, step, event)
+                return
+            with self.lock:
+                self.service.world.steps.run_later(step, event)
+                self.follow_up()
+        except (StepRefusedError, Refusal, RowRefusal) as problem:
+            self.failures.append(f"{step.name}: {problem}")
+
+    async def _job(self, job: Job) -> None:
+        await asyncio.sleep(job.workflow.delay_s)
+        with self.lock:
+            self.service.calls.run(job)
+            self.follow_up()
 
     def _worked(self, user: str, request: Request, stop_after: int | None) -> Reply:
         try:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from local.dataverse import addresses, refusals
 from local.dataverse.bulk import BULK, Bulk, born, targets_of
 from local.dataverse.collation import Fold
+from local.dataverse.logic.writer import SteppedWriter
 from local.dataverse.messages import Reply, Request, body_object, json_reply
 from local.dataverse.odata import options as query_options
 from local.dataverse.odata.answering import Queries, applied, row_context
@@ -42,7 +43,7 @@ class Entities:
         """What writes the rows of a table as it is defined now."""
         known = self._writers.get(table.name)
         if known is None or known[0] is not table:
-            known = self._writers[table.name] = (table, Writer(self.world, table))
+            known = self._writers[table.name] = (table, SteppedWriter(self.world, table))
         return known[1]
 
     def answer(self, table: Table, segments: list[str], request: Request) -> Reply:

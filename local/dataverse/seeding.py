@@ -34,7 +34,7 @@ def insert(service: Service, name: str, rows: Sequence[Mapping[str, object]]) ->
     table = table_named(service, name)
     writer = service.entities.writer(table)
     try:
-        with service.world.store.transaction():
+        with service.world.steps.silenced(), service.world.store.transaction():
             ids = writer.create(rows)
             inactive = [(i, _state(row)) for i, row in zip(ids, rows, strict=True) if row.get("statecode")]
             writer.update([row_id for row_id, _ in inactive], [state for _, state in inactive])

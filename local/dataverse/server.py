@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +20,10 @@ from local.dataverse.edge import TRANSPORT
 from local.dataverse.faults import Fault
 from local.dataverse.identity import CLIENT_ID, CLIENT_SECRET, TENANT_ID, Identity
 from local.dataverse.limits import Gate, Gauge, Limits
+from local.dataverse.logic import Event, Operation, Stage, Step, Workflow
 from local.dataverse.service import Service
 from local.dataverse.store import Store
+from local.dataverse.webhooks import Delivery, Webhook
 from local.dataverse.world import Clock, World
 
 _START_S = 10.0
@@ -85,6 +87,40 @@ class LocalDataverse:
         """Queues faults."""
         for fault in faults:
             self.application.faults.add(fault if isinstance(fault, Fault) else Fault.of(fault))
+
+    def on(
+        self,
+        act: Callable[[Event], None],
+        table: str = "",
+        message: str = "",
+        *,
+        stage: Stage = Stage.AFTER,
+        columns: Sequence[str] = (),
+    ) -> Step:
+        """Registers a plug-in step; `remove` takes it back. What `insert` writes raises no steps."""
+        step = Step(act, table, message, stage, frozenset(columns), getattr(act, "__name__", "step"))
+        self.application.service.world.steps.add(step)
+        return step
+
+    def remove(self, step: Step) -> None:
+        """Takes a plug-in step back."""
+        self.application.service.world.steps.remove(step)
+
+    def declare(self, *given: Operation | Workflow) -> None:
+        """Adds actions, functions and workflows."""
+        for one in given:
+            calls = self.application.service.calls
+            calls.declare(one) if isinstance(one, Operation) else calls.declare_workflow(one)
+
+    def register(self, webhook: Webhook) -> None:
+        """Registers a webhook."""
+        with self.application.lock:
+            self.application.webhooks.register(webhook)
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """What became of the webhooks' posts, oldest first (the last 1,000)."""
+        return list(self.application.webhooks.deliveries)
 
     def settle(self, timeout_s: float = 10.0) -> None:
         """Waits until what goes on by itself has ended: late writes, asynchronous steps, webhooks.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 from urllib.parse import unquote
+
+import orjson
 
 from local.dataverse import addresses, batch, callers, refusals
 from local.dataverse.bulk import BULK
 from local.dataverse.collation import Fold
 from local.dataverse.entities import Entities
+from local.dataverse.logic.calls import Calls
 from local.dataverse.messages import Reply, Request, error_reply, json_reply
 from local.dataverse.metadata.definitions import Definitions
 from local.dataverse.odata import options as query_options
@@ -22,6 +25,7 @@ MAX_URL = 32 * 1024
 MAX_URL_IN_BATCH = 64 * 1024
 BUSINESS_UNIT = "0d000000-0000-4000-8000-0000000000b0"
 _BULK = re.compile(r"Microsoft\.Dynamics\.CRM\.(\w+)$")
+_TYPED = {"prefer": 'odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname"'}
 _NAMES = re.compile(r"'([^']+)'")
 
 
@@ -42,6 +46,8 @@ class Service:
         self.inner_refusal: Callable[[Request], Refusal | None] = lambda _: None
         self._operations = 0
         self._stop_after: int | None = None
+        self.calls = Calls(world, self.entities)
+        world.steps.bind(self._image, self._written)
         self._definitions = Definitions(world.tables)
         self._fixed: dict[str, Callable[[Request], Reply]] = {
             "": self._definitions.service_document,
@@ -54,8 +60,7 @@ class Service:
     def answer(self, request: Request, *, in_batch: bool = False) -> Reply:
         """The reply to a request; a refused one has changed nothing."""
         try:
-            if in_batch:
-                self._begin_operation(request)
+            self._begin(request, in_batch=in_batch)
             with self.world.acting_as(callers.impersonated(self.world, request.headers)):
                 return self._counted(self._route(request, in_batch=in_batch))
         except RowRefusal as found:
@@ -86,8 +91,34 @@ class Service:
         finally:
             self._stop_after = None
 
-    def _begin_operation(self, request: Request) -> None:
-        """Before an operation of a batch: a fault may stop or refuse it."""
+    def _image(self, table: str, row_id: str) -> dict[str, object] | None:
+        """A row as a step sees it."""
+        request = Request("GET", "", "", _TYPED, b"", "")
+        address = addresses.Address(self.world.tables.by_name[table], "", row_id=row_id)
+        try:
+            reply = self.entities.answer_row(address, [], request)
+        except Refusal:
+            return None
+        found: dict[str, object] = orjson.loads(reply.body)
+        return {name: value for name, value in found.items() if not name.startswith("@")}
+
+    def _written(self, message: str, table: str, row_id: str, row: Mapping[str, object]) -> str:
+        """A row written by a step."""
+        writer = self.entities.writer(self.world.tables.by_name[table])
+        if message == "Create":
+            return writer.create([row])[0]
+        writer.update([row_id], [row])
+        return row_id
+
+    def _begin(self, request: Request, *, in_batch: bool) -> None:
+        """Before a request, or an operation of a batch, which a fault may stop or refuse."""
+        if not in_batch:
+            tag = query_options.pairs(request.query).get("tag") if "tag=" in request.query else None
+            self.world.steps.begin(self.world.settled.caller_id, tag, request.headers)
+            return
+        if "tag=" in request.query:
+            tag = query_options.pairs(request.query).get("tag")
+            self.world.steps.begin(self.world.settled.caller_id, tag, request.headers)
         if self._stop_after is not None:
             if self._stop_after == 0:
                 raise _Stopped
@@ -136,6 +167,9 @@ class Service:
         fixed = self._fixed.get(first) if len(segments) == 1 else None
         if fixed is not None:
             return fixed(request)
+        called = self.calls.answer(segments, request)
+        if called is not None:
+            return called
         if first.startswith("RetrieveTotalRecordCount("):
             return self._record_counts(first, request)
         return self._rows(first, segments[1:], request)

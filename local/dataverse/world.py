@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 
+from local.dataverse.logic.steps import Steps
 from local.dataverse.store import Store
 from local.dataverse.tables import Tables
 
@@ -46,6 +47,7 @@ class World:
         self._settled: Settled | None = None
         self._application = ""
         self._acting: str | None = None
+        self.steps = Steps(store)
         self._ids = count(secrets.randbits(31))
         tail = secrets.token_hex(8)
         self._tail = f"{tail[:4]}-f111-{'89ab'[secrets.randbits(2)]}{tail[4:7]}-{tail[7:16]}{secrets.token_hex(2)[:3]}"

@@ -27,7 +27,8 @@ def delete_row(world: World, table: Table, row_id: str) -> None:
     Raises:
         Refusal: a row that restricts deletes points at it, or at a row that would go with it.
     """
-    delete_rows(world, table, [row_id])
+    with world.steps.deleting(table, row_id):
+        delete_rows(world, table, [row_id])
 
 
 def delete_rows(world: World, table: Table, ids: Sequence[str]) -> int:

@@ -1,0 +1,51 @@
+"""The writer of a table, with the plug-in steps around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from local.dataverse.logic.events import Event, Row, StepRefusedError
+from local.dataverse.logic.steps import Step
+from local.dataverse.refusals import RowRefusal
+from local.dataverse.tables import Table
+from local.dataverse.world import World
+from local.dataverse.writes.rows import Writer
+
+
+class SteppedWriter(Writer):
+    """Writes as `Writer` does; where steps are registered they run before and after."""
+
+    def __init__(self, world: World, table: Table) -> None:
+        super().__init__(world, table)
+        self._of = table
+        self._steps = world.steps
+
+    def create(self, rows: Sequence[Row]) -> list[str]:
+        """Creates rows, between the steps of Create."""
+        steps = self._steps.wanted(self._of, "Create")
+        if not steps:
+            return super().create(rows)
+        events = self._steps.events("Create", self._of, rows)
+        self._stepped(steps, events, before=True)
+        ids = super().create([event.row for event in events])
+        for event, row_id in zip(events, ids, strict=True):
+            event.row_id = row_id
+        self._stepped(steps, events, before=False)
+        return ids
+
+    def update(self, ids: Sequence[str], rows: Sequence[Row]) -> None:
+        """Updates rows, between the steps of Update."""
+        steps = self._steps.wanted(self._of, "Update")
+        if not steps:
+            super().update(ids, rows)
+            return
+        events = self._steps.events("Update", self._of, rows, ids)
+        self._stepped(steps, events, before=True)
+        super().update(ids, [event.row for event in events])
+        self._stepped(steps, events, before=False)
+
+    def _stepped(self, steps: Sequence[Step], events: Sequence[Event], *, before: bool) -> None:
+        try:
+            (self._steps.before if before else self._steps.after)(steps, events)
+        except StepRefusedError as found:
+            raise RowRefusal(0, found.refusal) from None

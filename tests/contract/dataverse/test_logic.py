@@ -1,0 +1,260 @@
+"""Custom logic: plug-in steps within and behind a write, declared actions and functions, classic workflows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import requests
+
+from local.dataverse import LocalDataverse
+from local.dataverse.documents import DocumentError
+from local.dataverse.limits import Limits
+from local.dataverse.logic import Event, Operation, Stage, Workflow
+
+NAMESPACE = "Microsoft.Dynamics.CRM."
+FLOW = "0d000000-0000-4000-8000-00000000f10a"
+
+
+def names(server: LocalDataverse) -> list[object]:
+    return [row["name"] for row in server.rows("account")]
+
+
+def bulk(caller: requests.Session, server: LocalDataverse, message: str, *rows: dict[str, Any]) -> requests.Response:
+    targets = [{"@odata.type": f"{NAMESPACE}account", **row} for row in rows]
+    return caller.post(f"{server.url}accounts/{NAMESPACE}{message}", json={"Targets": targets})
+
+
+def test_a_step_before_the_write_may_change_the_row(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """Single creates, bulk creates and updates pass through it; other tables do not."""
+
+    def shout(event: Event) -> None:
+        event.row["name"] = str(event.row["name"]).upper()
+
+    step = local_dataverse.on(shout, "account", stage=Stage.BEFORE, columns=["name"])
+    caller.post(f"{local_dataverse.url}accounts", json={"name": "one"})
+    bulk(caller, local_dataverse, "CreateMultiple", {"name": "two"}, {"name": "three"})
+    caller.post(f"{local_dataverse.url}contacts", json={"lastname": "small"})
+    assert names(local_dataverse) == ["ONE", "TWO", "THREE"]
+    row_id = local_dataverse.rows("account")[0]["accountid"]
+    caller.patch(f"{local_dataverse.url}accounts({row_id})", json={"name": "again"})
+    caller.patch(f"{local_dataverse.url}accounts({row_id})", json={"telephone1": "1"})
+    local_dataverse.remove(step)
+    caller.post(f"{local_dataverse.url}accounts", json={"name": "free"})
+    assert names(local_dataverse) == ["AGAIN", "TWO", "THREE", "free"]
+
+
+@pytest.mark.parametrize("stage", [Stage.BEFORE, Stage.AFTER])
+def test_a_step_that_refuses_rolls_the_whole_call_back(
+    stage: Stage, local_dataverse: LocalDataverse, caller: requests.Session
+) -> None:
+    """One row of three is refused: nothing is written, and the caller reads why."""
+
+    def judge(event: Event) -> None:
+        if event.row.get("name") == "bad":
+            event.refuse("No bad names.")
+
+    local_dataverse.on(judge, "account", "Create", stage=stage)
+    refused = bulk(caller, local_dataverse, "CreateMultiple", {"name": "a"}, {"name": "bad"}, {"name": "b"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "0x80040265")
+    assert refused.json()["error"]["message"] == "No bad names."
+    assert names(local_dataverse) == []
+
+
+def test_a_step_sees_the_row_before_and_after(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """Create, update, delete: what was sent, what was there, what is there."""
+    seen: list[tuple[object, ...]] = []
+
+    def note(event: Event) -> None:
+        before, after = (None if row is None else row["name"] for row in (event.before, event.after))
+        seen.append((event.message, event.row.get("name"), before, after, bool(event.row_id)))
+
+    local_dataverse.on(note, "account")
+    reply = caller.post(f"{local_dataverse.url}accounts", json={"name": "a"})
+    url = reply.headers["OData-EntityId"]
+    caller.patch(url, json={"name": "b"})
+    caller.delete(url)
+    assert seen == [
+        ("Create", "a", None, "a", True),
+        ("Update", "b", "a", "b", True),
+        ("Delete", None, "b", None, True),
+    ]
+
+
+def test_a_step_writes_other_rows_in_the_same_transaction(
+    local_dataverse: LocalDataverse, caller: requests.Session
+) -> None:
+    """What it made goes when a later step refuses; a step that calls itself for ever is stopped."""
+
+    def shadow(event: Event) -> None:
+        event.create("contact", {"lastname": str(event.row["name"])})
+
+    def veto(event: Event) -> None:
+        if event.row["name"] == "bad":
+            event.refuse("no")
+
+    local_dataverse.on(shadow, "account", "Create")
+    local_dataverse.on(veto, "account", "Create")
+    for name in ("good", "bad"):
+        caller.post(f"{local_dataverse.url}accounts", json={"name": name})
+    assert [row["lastname"] for row in local_dataverse.rows("contact")] == ["good"]
+
+    local_dataverse.on(lambda event: event.update("contact", event.row_id, {"lastname": "x"}), "contact", "Update")
+    row_id = local_dataverse.rows("contact")[0]["contactid"]
+    looped = caller.patch(f"{local_dataverse.url}contacts({row_id})", json={"lastname": "y"})
+    assert (looped.status_code, "infinite loop" in looped.text) == (400, True)
+    assert local_dataverse.rows("contact")[0]["lastname"] == "good"
+
+
+def test_asynchronous_steps_touch_the_row_later(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """After the commit, in their own transaction; a change set that was rolled back causes none."""
+    seen: list[str] = []
+
+    def enrich(event: Event) -> None:
+        seen.append(str(event.row["name"]))
+        event.update("account", event.row_id, {"telephone1": "later"})
+
+    local_dataverse.on(enrich, "account", "Create", stage=Stage.LATER)
+    caller.post(f"{local_dataverse.url}accounts", json={"name": "a"})
+    head = "--c\r\nContent-Type: application/http\r\nContent-ID: {0}\r\n\r\n"
+    part = head + "POST /api/data/v9.2/accounts HTTP/1.1\r\n\r\n{1}\r\n"
+    inner = part.format(1, '{"name":"b"}') + part.format(2, '{"nme":"c"}') + "--c--\r\n"
+    body = f"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n{inner}\r\n--b--\r\n"
+    headers = {"Content-Type": "multipart/mixed; boundary=b"}
+    assert caller.post(f"{local_dataverse.url}$batch", data=body, headers=headers).status_code == 400
+    local_dataverse.settle()
+    assert seen == ["a"]
+    assert [row["telephone1"] for row in local_dataverse.rows("account")] == ["later"]
+
+
+def test_callers_may_bypass_custom_logic(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """By the header, synchronous and asynchronous steps each for itself; seeds raise none."""
+    seen: list[str] = []
+    local_dataverse.on(lambda _: seen.append("sync"), "account")
+    local_dataverse.on(lambda _: seen.append("async"), "account", stage=Stage.LATER)
+    for value in ("CustomSync", "CustomAsync", "CustomSync,CustomAsync"):
+        headers = {"MSCRM.BypassBusinessLogicExecution": value}
+        caller.post(f"{local_dataverse.url}accounts", json={"name": value}, headers=headers)
+    local_dataverse.insert("account", [{"name": "seed"}])
+    local_dataverse.settle()
+    assert sorted(seen) == ["async", "sync"]
+
+
+def test_a_slow_step_makes_the_request_slower(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """Its time counts as execution of the request."""
+    local_dataverse.limit(Limits())
+    local_dataverse.on(lambda event: event.delay(0.05), "account", "Create")
+    bulk(caller, local_dataverse, "CreateMultiple", {"name": "a"}, {"name": "b"})
+    assert local_dataverse.gauges[0].execution_s == pytest.approx(0.1)
+
+
+def test_unbound_actions(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """Parameters are checked, columns set, members answered; the log has the action's name."""
+    local_dataverse.insert("account", [{"name": "a"}, {"name": "b"}])
+    does = {"set": {"description": "$JobId"}, "table": "account", "echo": {"Job": "JobId"}, "count": "Rows"}
+    local_dataverse.declare(
+        Operation.of({"name": "new_Refresh", "parameters": {"JobId": "text", "Force": "boolean?"}, "does": does})
+    )
+    url = f"{local_dataverse.url}new_Refresh"
+    reply = caller.post(url, json={"JobId": "j1"})
+    assert reply.json() == {
+        "@odata.context": f"{local_dataverse.url}$metadata#{NAMESPACE}new_RefreshResponse",
+        "Job": "j1",
+        "Rows": 2,
+    }
+    assert {row["description"] for row in local_dataverse.rows("account")} == {"j1"}
+    assert (local_dataverse.requests[-1].message, local_dataverse.requests[-1].rows) == ("new_Refresh", 2)
+    for wrong in ({}, {"JobId": 1}, {"JobId": "j", "Force": "yes"}, {"JobId": "j", "Other": 1}):
+        assert caller.post(url, json=wrong).status_code == 400
+    for missing in (caller.get(url), caller.post(url + "s", json={})):
+        assert missing.status_code == 404
+    assert "No HTTP resource was found that matches the request URI" in caller.get(url).text
+
+
+def test_bound_actions(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """Of one row by its full name, of the set; one that fails has changed nothing; an inactive one is not there."""
+    (row_id,) = local_dataverse.insert("account", [{"name": "a", "accountnumber": "1"}])
+    failing = {"set": {"name": "f"}, "fail": {"message": "no way", "code": "0x80040265"}}
+    for operation in (
+        {"name": "new_Mark", "does": {"set": {"name": "m"}}},
+        {"name": "new_All", "collection": True, "does": {"set": {"description": "d"}}},
+        {"name": "new_Fail", "does": failing},
+        {"name": "new_Off", "active": False},
+    ):
+        local_dataverse.declare(Operation.of({"bound_to": "account", **operation}))
+    row = f"{local_dataverse.url}accounts({row_id})"
+    assert caller.post(f"{row}/{NAMESPACE}new_Mark", data="").status_code == 204
+    assert caller.post(f"{local_dataverse.url}accounts/{NAMESPACE}new_All", json={}).status_code == 204
+    failed = caller.post(f"{local_dataverse.url}accounts(accountnumber='1')/{NAMESPACE}new_Fail", json={})
+    assert (failed.status_code, failed.json()["error"]["message"]) == (400, "no way")
+    stored = local_dataverse.rows("account")[0]
+    assert (stored["name"], stored["description"]) == ("m", "d")
+    for wrong in (f"{row}/{NAMESPACE}new_Off", f"{row}/{NAMESPACE}new_All", f"{local_dataverse.url}new_Mark"):
+        assert caller.post(wrong, json={}).status_code == 404
+    bare = caller.post(f"{row}/new_Mark", json={})
+    assert (bare.status_code, "unresolved parameters" in bare.text) == (404, True)
+    absent = caller.post(f"{local_dataverse.url}accounts({FLOW})/{NAMESPACE}new_Mark", json={})
+    assert (absent.status_code, absent.json()["error"]["code"]) == (404, "0x80040217")
+
+
+def test_functions(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """Inline arguments and aliases, each literal in its own form; the wrong verb is a 404."""
+    local_dataverse.declare(
+        Operation.of(
+            {
+                "name": "new_Echo",
+                "kind": "function",
+                "parameters": {"T": "text", "N": "number?", "L": "list?", "R": "reference?"},
+                "does": {"echo": {"T": "T", "N": "N", "L": "L", "R": "R"}, "answer": {"Fixed": 5}},
+            }
+        )
+    )
+    root = f"{local_dataverse.url}new_Echo"
+    reference = "{'@odata.id':'accounts(1)'}"
+    found = caller.get(f"{root}(T='O''Brian, a=b',N=-1.5,L=@l,R=@r)?@l=['x','y']&@r={reference}").json()
+    assert (found["T"], found["N"], found["L"], found["Fixed"]) == ("O'Brian, a=b", -1.5, ["x", "y"], 5)
+    assert found["R"] == {"@odata.id": "accounts(1)"}
+    for wrong in ("(T=1)", "()", "(T='a',T='b')", "(T='a',N=[)", "(T='a',X=1)", ""):
+        assert caller.get(root + wrong).status_code == 400, wrong
+    assert caller.post(f"{root}(T='a')", json={}).status_code == 404
+
+
+def test_a_workflow_runs_as_a_job_that_one_polls(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """It is ready, then succeeded with the row set, or failed with a message."""
+    (row_id,) = local_dataverse.insert("account", [{"name": "a"}])
+    flow = {"id": FLOW, "name": "Rename", "table": "account", "delay_s": 0.2, "does": {"set": {"name": "done"}}}
+    local_dataverse.declare(Workflow.of(flow))
+    url = f"{local_dataverse.url}workflows({FLOW})/{NAMESPACE}ExecuteWorkflow"
+    job = caller.post(url, json={"EntityId": row_id}).json()["asyncoperationid"]
+    poll = f"{local_dataverse.url}asyncoperations({job})?$select=statecode,statuscode,message"
+    assert caller.get(poll).json()["statecode"] == 0
+    local_dataverse.settle()
+    assert [caller.get(poll).json()[name] for name in ("statecode", "statuscode")] == [3, 30]
+    assert names(local_dataverse) == ["done"]
+
+    local_dataverse.declare(Workflow.of(flow | {"delay_s": 0, "does": {"fail": {"message": "broken"}}}))
+    job = caller.post(url, json={"EntityId": row_id}).json()["asyncoperationid"]
+    local_dataverse.settle()
+    row = caller.get(f"{local_dataverse.url}asyncoperations({job})").json()
+    assert (row["statecode"], row["statuscode"], row["message"]) == (3, 31, "broken")
+    for wrong, status in (({"EntityId": FLOW}, 404), ({}, 404)):
+        assert caller.post(url, json=wrong).status_code == status
+    assert caller.get(url).status_code == 404
+    local_dataverse.declare(Workflow.of(flow | {"active": False}))
+    assert caller.post(url, json={"EntityId": row_id}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"name": "a b"},
+        {"name": "x", "bound_to": "nothing"},
+        {"name": "x", "parameters": {"a": "colour"}},
+        {"name": "x", "does": {"sett": 1}},
+    ],
+)
+def test_a_wrong_operation_is_refused(document: dict[str, Any], local_dataverse: LocalDataverse) -> None:
+    """Names, tables, types and members are checked when it is declared."""
+    with pytest.raises(DocumentError):
+        local_dataverse.declare(Operation.of(json.loads(json.dumps(document))))
