@@ -16,6 +16,7 @@ from local.dataverse.entities import Entities
 from local.dataverse.logic.calls import Calls
 from local.dataverse.messages import Reply, Request, error_reply, json_reply
 from local.dataverse.metadata.definitions import Definitions
+from local.dataverse.metadata.reading import ROOTS as METADATA
 from local.dataverse.odata import options as query_options
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.world import World
@@ -48,7 +49,7 @@ class Service:
         self._stop_after: int | None = None
         self.calls = Calls(world, self.entities)
         world.steps.bind(self._image, self._written)
-        self._definitions = Definitions(world.tables)
+        self._definitions = Definitions(world)
         self._fixed: dict[str, Callable[[Request], Reply]] = {
             "": self._definitions.service_document,
             "$metadata": self._definitions.model,
@@ -162,7 +163,7 @@ class Service:
         first = segments[0]
         if first == "$batch":
             return self._batch(request, in_batch=in_batch)
-        if first.startswith("EntityDefinitions"):
+        if self._definitions.owns(first):
             return self._definitions.answer(segments, request)
         fixed = self._fixed.get(first) if len(segments) == 1 else None
         if fixed is not None:
@@ -221,7 +222,7 @@ def message_of(method: str, path: str) -> str:
     first = path.split("/", maxsplit=1)[0]
     if first == "$batch":
         return "Batch"
-    if first in ("", "$metadata") or first.startswith("EntityDefinitions"):
+    if first in ("", "$metadata") or first.partition("(")[0] in METADATA:
         return "Metadata"
     if first.startswith(("WhoAmI", "RetrieveTotalRecordCount")):
         return first.partition("(")[0]

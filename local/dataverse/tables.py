@@ -106,7 +106,7 @@ class Column:
     """One column. `required` is a RequiredLevel; lengths in characters; `base_of` names the money column it follows.
 
     `text_format` is a FormatName (Text, Email, Url, Phone, TextArea …), `option_set` the global option set that the
-    options come from, `max_size_kb` the largest content of a file or image.
+    options come from, `max_size_kb` the largest content of a file or image, `attribute_of` the column that this one comes and goes with.
     """
 
     name: str
@@ -135,6 +135,7 @@ class Column:
     description: str = ""
     labels: Labels = ()
     max_size_kb: int | None = None
+    attribute_of: str | None = None
 
     @property
     def is_lookup(self) -> bool:

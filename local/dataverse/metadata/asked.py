@@ -7,26 +7,47 @@ from decimal import Decimal
 
 from local.dataverse import refusals
 from local.dataverse.conditions.literals import Value
-from local.dataverse.metadata.documents import Document
-from local.dataverse.odata import options as query_options
+from local.dataverse.metadata.catalogue import PARTS
+from local.dataverse.metadata.labels import Document
 from local.dataverse.odata.options import Options
 from local.dataverse.odata.syntax import Both, Call, Compare, Node, Not, Path, parse
+from local.dataverse.refusals import Refusal
 
-_EXPANDABLE = frozenset(("OptionSet", "GlobalOptionSet", "Attributes", "Keys", "ManyToOneRelationships"))
+_EXPANDABLE = frozenset((*PARTS, "OptionSet", "GlobalOptionSet"))
 
 
-def rows(listed: Sequence[Document], query: str, *, id_name: str = "MetadataId") -> list[Document]:
-    """The rows that a query string asks for.
+def rows(
+    listed: Sequence[Document], options: Options, known: frozenset[str] | None = None, *, id_name: str = "MetadataId"
+) -> list[Document]:
+    """The rows that are asked for; `known` are the properties of their type, when they are told apart.
 
     Raises:
-        Refusal: the query cannot be understood.
+        Refusal: the query cannot be understood, or names an unknown property.
     """
-    options = query_options.read(query)
+    check(options, known)
     kept = listed
     if options.filter is not None:
         node = parse(options.filter, options.aliases)
         kept = [row for row in listed if _holds(node, row)]
     return [shaped(row, options, id_name=id_name) for row in kept[: options.top]]
+
+
+def check(options: Options, known: frozenset[str] | None) -> None:
+    """Lets properties pass that the type has.
+
+    Raises:
+        Refusal: one is unknown, or cannot be expanded.
+    """
+    for name in options.select:
+        if known is not None and name not in known:
+            raise _no_property(name)
+    for expand in options.expand:
+        if expand.navigation not in _EXPANDABLE:
+            raise _no_property(expand.navigation)
+
+
+def _no_property(name: str) -> Refusal:
+    return refusals.query(f"Could not find a property named '{name}' on the metadata type.")
 
 
 def shaped(row: Document, options: Options, *, id_name: str = "MetadataId") -> Document:
@@ -99,6 +120,6 @@ def _plain(node: Node, row: Mapping[str, object]) -> object:
     found: object = row
     for step in node.steps:
         if not isinstance(found, Mapping) or step not in found:
-            raise refusals.query(f"Could not find a property named '{step}' on the metadata type.")
+            raise _no_property(step)
         found = found[step]
     return found
