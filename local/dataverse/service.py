@@ -114,6 +114,7 @@ class Service:
     def _begin(self, request: Request, *, in_batch: bool) -> None:
         """Before a request, or an operation of a batch, which a fault may stop or refuse."""
         if not in_batch:
+            self._definitions.changing.indexes.advance()
             tag = query_options.pairs(request.query).get("tag") if "tag=" in request.query else None
             self.world.steps.begin(self.world.settled.caller_id, tag, request.headers)
             return

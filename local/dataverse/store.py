@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from local.dataverse.collation import Fold
+from local.dataverse.metadata import kept
 from local.dataverse.tables import TEXTS, Column, Key, Kind, ManyToMany, Table, Tables
 from shared.sql import identifier, literal
 
@@ -49,7 +50,7 @@ class Store:
             raise _cannot_open(file, error) from None
         try:
             self._prepare(fold, file)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             self._db.close()
             raise _cannot_open(file, error) from None
 
@@ -58,6 +59,8 @@ class Store:
         self._db.create_function("resembles", 2, _resembles, deterministic=True)
         self._db.create_function("next_version", 0, lambda: self.versions(1)[0])
         self._settle(file is not None)
+        kept.prepare(self)
+        self.tables = kept.overlaid(self, self.tables)
         for table in self.tables.by_name.values():
             self.define(table)
         for pair in self.tables.pairs:
@@ -104,6 +107,11 @@ class Store:
     def version(self) -> int:
         """The newest row version."""
         return self._version
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open; what happens now may be rolled back."""
+        return self._depth > 0
 
     def versions(self, count: int) -> range:
         """The next row versions, each used once; they only grow."""
@@ -194,7 +202,7 @@ class Store:
         self._db.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {identifier(index)} ON {table} ({terms})")
 
 
-def _cannot_open(file: Path | None, error: sqlite3.Error) -> CannotOpenError:
+def _cannot_open(file: Path | None, error: Exception) -> CannotOpenError:
     if file is not None and file.is_dir():
         reason = "it is a folder"
     elif file is not None and not file.parent.is_dir():

@@ -13,7 +13,7 @@ def of(
     table: str, present: set[str], own: Sequence[Column], *, owned: str, status: Mapping[str, Any] | None
 ) -> list[Column]:
     """The system columns of a table that its own columns do not already define."""
-    columns = [*_stamps(table), *_money(table, own)]
+    columns = [*_stamps(table), *money(table, own)]
     if owned == "UserOwned":
         targets = tuple(
             Target(t, "ownerid", f"{prefix}_{table}s") for t, prefix in (("systemuser", "user"), ("team", "team"))
@@ -89,9 +89,10 @@ def _stamps(table: str) -> list[Column]:
     ]
 
 
-def _money(table: str, own: Sequence[Column]) -> list[Column]:
-    money = [c for c in own if c.kind is Kind.MONEY]
-    if not money:
+def money(table: str, own: Sequence[Column]) -> list[Column]:
+    """What money columns bring to a table: its currency, the rate, and for each an amount in the base currency."""
+    amounts = [c for c in own if c.kind is Kind.MONEY]
+    if not amounts:
         return []
     currency = Target("transactioncurrency", "transactioncurrencyid", f"transactioncurrency_{table}", restrict=True)
     base = [
@@ -109,7 +110,7 @@ def _money(table: str, own: Sequence[Column]) -> list[Column]:
             base_of=c.name,
             custom=c.custom,
         )
-        for c in money
+        for c in amounts
     ]
     return [
         Column("transactioncurrencyid", "TransactionCurrencyId", Kind.LOOKUP, "Currency", targets=(currency,)),

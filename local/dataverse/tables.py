@@ -106,7 +106,8 @@ class Column:
     """One column. `required` is a RequiredLevel; lengths in characters; `base_of` names the money column it follows.
 
     `text_format` is a FormatName (Text, Email, Url, Phone, TextArea …), `option_set` the global option set that the
-    options come from, `max_size_kb` the largest content of a file or image, `attribute_of` the column that this one comes and goes with.
+    options come from, `max_size_kb` the largest content of a file or image, `attribute_of` the column that this one
+    comes and goes with.
     """
 
     name: str
@@ -282,3 +283,17 @@ class Tables:
             option_sets={option_set.name: option_set for option_set in option_sets},
             collections=collections_of(tables, pairs),
         )
+
+    def with_tables(self, *changed: Table) -> Tables:
+        """These tables with some added or replaced."""
+        tables = dict(self.by_name) | {table.name: table for table in changed}
+        return Tables.of(tables.values(), self.pairs, self.option_sets.values())
+
+    def with_pair(self, pair: ManyToMany) -> Tables:
+        """These tables with one more relationship of many to many."""
+        return Tables.of(self.by_name.values(), (*self.pairs, pair), self.option_sets.values())
+
+    def with_option_set(self, changed: OptionSet) -> Tables:
+        """These tables with a global option set added or replaced."""
+        option_sets = dict(self.option_sets) | {changed.name: changed}
+        return Tables.of(self.by_name.values(), self.pairs, option_sets.values())

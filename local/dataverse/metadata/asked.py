@@ -9,6 +9,7 @@ from local.dataverse import refusals
 from local.dataverse.conditions.literals import Value
 from local.dataverse.metadata.catalogue import PARTS
 from local.dataverse.metadata.labels import Document
+from local.dataverse.odata.expands import Expand
 from local.dataverse.odata.options import Options
 from local.dataverse.odata.syntax import Both, Call, Compare, Node, Not, Path, parse
 from local.dataverse.refusals import Refusal
@@ -52,23 +53,21 @@ def _no_property(name: str) -> Refusal:
 
 def shaped(row: Document, options: Options, *, id_name: str = "MetadataId") -> Document:
     """A row with the members that were selected; parts that need `$expand` only when it names them."""
-    expanded = {expand.navigation: expand.select for expand in options.expand}
     names = options.select or tuple(name for name in row if name not in _EXPANDABLE)
     found: Document = {"@odata.type": row["@odata.type"]} if "@odata.type" in row else {}
     for name in (*names, id_name):
         if name in row:
             found[name] = row[name]
-    for name, select in expanded.items():
-        found[name] = _part(row.get(name), select)
+    for expand in options.expand:
+        found[expand.navigation] = _part(row.get(expand.navigation), expand, options)
     return found
 
 
-def _part(value: object, select: tuple[str, ...]) -> object:
+def _part(value: object, expand: Expand, outer: Options) -> object:
+    inner = Options(select=expand.select, expand=expand.expand, filter=expand.filter, aliases=outer.aliases)
     if isinstance(value, list):
-        return [_part(item, select) for item in value]
-    if isinstance(value, dict) and select:
-        return {name: value[name] for name in (*select, "MetadataId") if name in value}
-    return value
+        return rows(value, inner)
+    return shaped(value, inner) if isinstance(value, dict) and expand.select else value
 
 
 def _holds(node: Node, row: Mapping[str, object]) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from local.dataverse import refusals
 from local.dataverse.messages import Reply, Request, json_reply
 from local.dataverse.metadata import asked, csdl, reading
+from local.dataverse.metadata.actions import Actions
 from local.dataverse.metadata.catalogue import Catalogue
+from local.dataverse.metadata.changing import Changing
 from local.dataverse.odata import options as query_options
 from local.dataverse.world import World
 
@@ -16,6 +18,8 @@ class Definitions:
     def __init__(self, world: World) -> None:
         self._world = world
         self._kept = Catalogue(world.tables)
+        self.changing = Changing(world)
+        self._actions = Actions(world, self.changing)
 
     def service_document(self, request: Request) -> Reply:
         """The entity sets."""
@@ -36,8 +40,8 @@ class Definitions:
         return json_reply({"@odata.context": context, "value": listed}, message="RetrieveMultiple", rows=len(listed))
 
     def owns(self, segment: str) -> bool:
-        """Whether the first segment of a path leads to definitions."""
-        return segment.partition("(")[0] in reading.ROOTS
+        """Whether the first segment of a path leads to definitions, or is an action on them."""
+        return segment.partition("(")[0] in reading.ROOTS or self._actions.owns(segment)
 
     def answer(self, segments: list[str], request: Request) -> Reply:
         """A request on definitions.
@@ -45,9 +49,13 @@ class Definitions:
         Raises:
             Refusal: there is no such thing, or it cannot be done.
         """
+        if self._actions.owns(segments[0]) and len(segments) == 1:
+            return self._actions.answer(self._catalogue, segments[0], request)
+        if segments[0].partition("(")[0] not in reading.ROOTS:
+            raise refusals.no_segment(segments[-1])
         if request.method == "GET":
             return reading.read(self._catalogue, segments, request)
-        raise refusals.not_built("Changing table definitions")
+        return self.changing.answer(self._catalogue, segments, request)
 
     @property
     def _catalogue(self) -> Catalogue:
