@@ -2,8 +2,9 @@
 
     records     one narrow row per record that the source filter kept: row_no, ok, kh (hash of the key as the server
                 sees it), rh (hash of all compared values), "!reported"
-    present     one row per destination row: id UUID, the read columns in canonical form, createdon and modifiedon
-                (when rows can be dropped), kh and rh as in `records`; rh is NULL for a row that was removed before
+    present     one row per destination row: id UUID, "!page" (which page brought it), the read columns in canonical
+                form, "!touched" (when it was created or changed; only where rows can be dropped), kh and rh as in
+                `records`; rh is NULL for a row that was removed before
     candidates  the key hashes that need a closer look: one side only, or other values
     wanted      whole rows (see `mapping/compose.py`) of the records that need a closer look, and of all that are not ok
     pairs       wanted and present side by side, joined on the real key
@@ -20,12 +21,15 @@ from shared.canonical import Form, compared, key_form, key_hash, read_member, se
 from shared.columns import TypedSource
 from shared.mapping.build import Prepared
 from shared.mapping.compose import Mapping, Target, key_display, wanted_query
-from shared.pages import page_relation
+from shared.pages import PAGE_FILE, page_relation
 from shared.sql import identifier
 from shared.values.changes import Action
 
 STAMPS = ("createdon", "modifiedon")
 """Read beside the mapped columns when rows can be dropped: a row touched since the job began is never dropped."""
+
+
+_PAGE_NUMBER = f"parse_filename({identifier(PAGE_FILE)}, TRUE)::UINTEGER"
 
 
 def read_forms(prepared: Prepared) -> tuple[Form, ...]:
@@ -37,22 +41,24 @@ def read_forms(prepared: Prepared) -> tuple[Form, ...]:
 
 def present_table(prepared: Prepared) -> str:
     """The statement that creates the empty `present`."""
-    columns = ["id UUID"] + [f"{identifier(form.name)} {form.sql_type}" for form in read_forms(prepared)]
-    columns += [f"{identifier('!' + stamp)} TIMESTAMP" for stamp in STAMPS] if can_drop(prepared) else []
+    columns = ["id UUID", '"!page" UINTEGER']
+    columns += [f"{identifier(form.name)} {form.sql_type}" for form in read_forms(prepared)]
+    columns += ['"!touched" TIMESTAMP'] if can_drop(prepared) else []
     return f"CREATE OR REPLACE TABLE present ({', '.join([*columns, 'kh UBIGINT', 'rh UBIGINT'])})"
 
 
 def page_rows(prepared: Prepared) -> str:
-    """A SELECT over spooled pages (`$files`: list of paths) that yields `present` rows."""
+    """A SELECT over spooled pages (`$files`: list of paths, each named by its number) that yields `present` rows."""
     mapping = prepared.mapping
     forms = read_forms(prepared)
-    values = [f"{identifier(mapping.id_column)} AS id"]
+    stamps = STAMPS if can_drop(prepared) else ()
+    values = [f"{identifier(mapping.id_column)} AS id", f'{_PAGE_NUMBER} AS "!page"']
     values += [f"{settle(form, identifier(form.column.read_name))} AS {identifier(form.name)}" for form in forms]
-    values += [f"{identifier(stamp)} AS {identifier('!' + stamp)}" for stamp in STAMPS] if can_drop(prepared) else []
+    values += [f'greatest({", ".join(map(identifier, stamps))}) AS "!touched"'] if stamps else []
     return f"""
         WITH page AS (
             SELECT {", ".join(values)}
-            FROM {page_relation(mapping.id_column, forms, stamps=STAMPS if can_drop(prepared) else ())}
+            FROM {page_relation(mapping.id_column, forms, stamps=stamps)}
         )
         SELECT *, {_key_hash(mapping, "page")} AS kh, {_present_hash(prepared, "page")} AS rh FROM page
     """
@@ -90,7 +96,7 @@ MET_TWICE = "SELECT count(*) - count(DISTINCT id) FROM present"
 DEDUPLICATE_PRESENT = """
     DELETE FROM present WHERE rowid IN (
         SELECT number FROM (
-            SELECT rowid AS number, row_number() OVER (PARTITION BY id ORDER BY rowid DESC) AS nth FROM present
+            SELECT rowid AS number, row_number() OVER (PARTITION BY id ORDER BY "!page" DESC) AS nth FROM present
         ) WHERE nth > 1
     )
 """
@@ -214,8 +220,7 @@ def _protected(prepared: Prepared) -> str:
     if not can_drop(prepared):
         return "TRUE"
     removed = removed_before(prepared, "p") or "FALSE"
-    touched = " OR ".join(f"p.{identifier('!' + stamp)} >= $began" for stamp in STAMPS)
-    return f"coalesce(p.kh IS NULL OR {removed} OR {touched}, FALSE)"
+    return f'coalesce(p.kh IS NULL OR {removed} OR p."!touched" >= $began, FALSE)'
 
 
 def can_drop(prepared: Prepared) -> bool:

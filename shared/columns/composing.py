@@ -22,12 +22,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TypedColumn:
-    """One column of the typed query. `may_be_absent`: a companion `"<name>?"` tells where."""
+    """One column of the typed query. `may_be_absent`: a companion `"<name>?"` tells where.
+
+    `sql_type` is its type in expressions; `value_type` is the narrower one in which the query holds it, if it does.
+    """
 
     name: str
     type: Literal["text", "number", "date", "bool"]
     sql_type: str
     may_be_absent: bool
+    value_type: str | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it can only hold whole numbers."""
+        return self.value_type in casts.WHOLE
+
+    def in_expressions(self, sql: str) -> str:
+        """SQL of a value of this column with the type that expressions count with."""
+        return sql if self.value_type is None else f"CAST({sql} AS {self.sql_type})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +203,15 @@ class _Composer:
         return self.schema[self.numbers[name]]
 
     def _value(self, name: str) -> str:
-        return _ROW if name == _ROW and name not in self.kinds else self.cells[name].names.value
+        return _ROW if name == _ROW and name not in self.kinds else self._typed(name).in_expressions(self._name(name))
+
+    def _name(self, name: str) -> str:
+        return self.cells[name].names.value
 
     def _type_of(self, where: str, expression: Expression) -> str:
         """What DuckDB says the expression gives."""
-        types = {self.cells[name].names.value: casts.SQL_TYPES[self.kinds[name]] for name in expression.columns}
+        typed = [self._typed(name) for name in expression.columns]
+        types = {self._name(column.name): column.value_type or column.sql_type for column in typed}
         parameters = {f"v_{name}": self.variables[name] for name in expression.variables}
         try:
             return probe.result_type(
@@ -238,12 +255,11 @@ class _Composer:
         self._layer(("rejected", _any(rejecting)), ("reported", _any(reporting)))
 
     def _columns(self) -> tuple[TypedColumn, ...]:
-        return tuple(
-            TypedColumn(
-                column.label, column.type, casts.SQL_TYPES[column.type], self.cells[column.label].absent is not None
-            )
-            for column in self.schema
-        )
+        return tuple(self._typed(column.label) for column in self.schema)
+
+    def _typed(self, name: str) -> TypedColumn:
+        cell, type_ = self.cells[name], self.kinds[name]
+        return TypedColumn(name, type_, casts.SQL_TYPES[type_], cell.absent is not None, cell.cast.value_type)
 
 
 def _spelled(sql_type: str) -> str:

@@ -23,6 +23,7 @@ from shared.engine.keeping import keep_deleted_rows
 from shared.engine.plan import Manifest, PlannedColumn, store_rows
 from shared.engine.planning import Planner, Rules, create_id
 from shared.engine.preparing import Filters, record_filter
+from shared.engine.reading import PagesAhead
 from shared.engine.reconciling import Comparison, Found
 from shared.engine.rejecting import Rejections, with_records
 from shared.engine.resolving import Resolver
@@ -79,14 +80,16 @@ class Drafter:
             staged = self.source.stage(SourceTable(self.workspace))
             read = staged.records + len(staged.malformed)
             self.progress(Progress(Phase.READ_SOURCE, read, read, len(staged.malformed)))
+            self.workspace.seal()
             typed = self._typed("source")
         prepared = self._prepared(typed)
-        with self._phase(Phase.RESOLVE):
-            Resolver(self.workspace, self.client, prepared, typed, self._filters.bound).resolve()
-            statement = reconcile.records(prepared.mapping, typed)
-            self.workspace.run(statement, typed.parameters, within_s=EXPRESSION_LIMIT_S)
-        with self._phase(Phase.READ_DESTINATION):
-            self._read_destination(prepared, typed)
+        with self._reading_ahead(prepared) as ahead:
+            with self._phase(Phase.RESOLVE):
+                Resolver(self.workspace, self.client, prepared, typed, self._filters.bound).resolve()
+                statement = reconcile.records(prepared.mapping, typed)
+                self.workspace.run(statement, typed.parameters, within_s=EXPRESSION_LIMIT_S)
+            with self._phase(Phase.READ_DESTINATION):
+                self._read_destination(prepared, typed, ahead)
         with self._phase(Phase.RECONCILE):
             found, rejections = self._comparison(prepared, staged).run(began)
             self._set_outside_aside(prepared, rejections)
@@ -127,20 +130,44 @@ class Drafter:
 
     # ---- destination
 
-    def _read_destination(self, prepared: Prepared, typed: TypedSource) -> None:
-        table, where = self.metadata.table, self._filters.bound(self.definition.destination.filter, self.metadata.table)
-        columns = reading.selected_columns(prepared)
-        few = self._few_keys(prepared, typed) if self.definition.behaviour.strategy == "delta" else None
-        if few is not None:
-            lists = self.client.rows_by_key(table, prepared.mapping.key, few, columns, filter=where)
-            reading.load_present(self.workspace, prepared, reading.as_pages(lists))
+    @contextmanager
+    def _reading_ahead(self, prepared: Prepared) -> Iterator[PagesAhead | None]:
+        """The table's pages, fetched while the source is typed and mapped; None when few keys may do."""
+        if self.definition.behaviour.strategy == "delta":
+            yield None
             return
-        total = self.client.total(table, where)
+        with PagesAhead(self.workspace, "present", self._pages(prepared)) as ahead:
+            yield ahead
+
+    def _read_destination(self, prepared: Prepared, typed: TypedSource, ahead: PagesAhead | None) -> None:
+        self.workspace.run(reconcile.present_table(prepared))
+        select = reconcile.page_rows(prepared)
+        if ahead is None:
+            reading.load_all(self.workspace, "present", select, self._rows_of_keys(prepared, typed))
+            return
+        total = self.client.total(self.metadata.table, self._owned)
 
         def told(rows: int) -> None:
             self.progress(Progress(Phase.READ_DESTINATION, rows, total))
 
-        reading.load_present(self.workspace, prepared, self.client.pages(table, columns, filter=where), told=told)
+        reading.load(self.workspace, "present", select, ahead, told=told)
+
+    @property
+    def _owned(self) -> str | None:
+        """The destination filter with its variables bound: the rows that the sync owns."""
+        return self._filters.bound(self.definition.destination.filter, self.metadata.table)
+
+    def _pages(self, prepared: Prepared) -> Iterator[bytes]:
+        return self.client.pages(self.metadata.table, reading.selected_columns(prepared), filter=self._owned)
+
+    def _rows_of_keys(self, prepared: Prepared, typed: TypedSource) -> Iterator[bytes]:
+        """The rows of the source's keys when these are few, else the whole table."""
+        few = self._few_keys(prepared, typed)
+        if few is None:
+            return self._pages(prepared)
+        columns, key = reading.selected_columns(prepared), prepared.mapping.key
+        rows = self.client.rows_by_key(self.metadata.table, key, few, columns, filter=self._owned)
+        return reading.as_pages(rows)
 
     def _few_keys(self, prepared: Prepared, typed: TypedSource) -> list[Row] | None:
         if self.workspace.value("SELECT count(*) FROM records WHERE ok") > KEY_READS:
@@ -173,7 +200,7 @@ class Drafter:
             if few
             else self.client.pages(table, list(key))
         )
-        reading.load(self.workspace, "elsewhere", reconcile.page_rows(prepared), pages)
+        reading.load_all(self.workspace, "elsewhere", reconcile.page_rows(prepared), pages)
         same = reconcile.same_key(prepared.mapping, "w", "p")
         rows = f"SELECT DISTINCT w.row_no FROM wanted w JOIN elsewhere p ON w.kh = p.kh AND {same} WHERE {fresh}"
         self.workspace.run(f"CREATE OR REPLACE TABLE outside AS {rows}")

@@ -118,9 +118,8 @@ class PlanRow:
 
 def store_rows(workspace: Workspace, path: Path) -> int:
     """Write the job's table `plan` to `path` as Parquet; returns the number of changes."""
-    return workspace.run(
-        f"COPY (SELECT rowid + 1 AS change, * FROM plan) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
-    )
+    numbered = "SELECT rowid + 1 AS change, * FROM plan ORDER BY change"
+    return workspace.run(f"COPY ({numbered}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)")
 
 
 class PlanFile:

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import orjson
 
@@ -16,81 +18,95 @@ from shared.mapping.build import Prepared
 from shared.sql import identifier
 
 PAGES_AT_A_TIME = 16
-"""Pages loaded by one statement: large enough to keep both cores busy, small enough for the spool."""
-_WAITING = 1
+"""Pages loaded by one statement: enough to keep both cores busy."""
+GROUP_BYTES = 48 << 20
+"""A group of pages is closed at this size, however few they are: they take that much of the disk while they wait."""
+_WAITING = 3
 
-Pages = Iterable[bytes]
 Told = Callable[[int], None]
 
 
-def load(workspace: Workspace, table: str, select: str, pages: Pages, *, told: Told | None = None) -> int:
+class PagesAhead:
+    """Pages of rows, fetched ahead by a thread of their own and spooled as files; iterate over groups of them.
+
+    Enter it to begin. Up to five groups are on disk: one being fetched, three waiting, one in use. An error of the
+    fetch is raised where the groups are asked for.
+    """
+
+    def __init__(self, workspace: Workspace, name: str, pages: Iterable[bytes]) -> None:
+        self._workspace, self._name, self._pages = workspace, name, pages
+        self._waiting: queue.Queue[list[Path] | BaseException | None] = queue.Queue(_WAITING)
+        self._stop = threading.Event()
+        self._fetcher = threading.Thread(target=self._fetch, name="dynsync-pages", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._fetcher.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        while self._fetcher.is_alive():
+            self._drain()
+            self._fetcher.join(0.05)
+
+    def __iter__(self) -> Iterator[list[Path]]:
+        while (group := self._waiting.get()) is not None:
+            if isinstance(group, BaseException):
+                raise group
+            yield group
+            for file in group:
+                file.unlink()
+
+    def _fetch(self) -> None:
+        try:
+            for group in self._groups():
+                self._waiting.put(group)
+                if self._stop.is_set():
+                    return
+            self._waiting.put(None)
+        except BaseException as error:  # noqa: BLE001 - carried over to the thread that reads, and raised there
+            self._waiting.put(error)
+
+    def _groups(self) -> Iterator[list[Path]]:
+        group: list[Path] = []
+        size = 0
+        for number, page in enumerate(self._pages):
+            group.append(self._workspace.spooled(f"{self._name}/{number}.json", page))
+            size += len(page)
+            if len(group) == PAGES_AT_A_TIME or size >= GROUP_BYTES:
+                yield group
+                group, size = [], 0
+        if group:
+            yield group
+
+    def _drain(self) -> None:
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+
+
+def load(workspace: Workspace, table: str, select: str, pages: PagesAhead, *, told: Told | None = None) -> int:
     """Append pages to `table` through `select` (a query over `$files`); returns the rows loaded.
 
-    The pages are fetched in a thread of their own while earlier ones are loaded. `told` is called with the rows so far.
+    `told` is called with the rows so far.
     """
     rows = 0
-    for files in _spooled_ahead(workspace, pages):
+    for files in pages:
         rows += workspace.run(f"INSERT INTO {identifier(table)} {select}", {"files": [str(file) for file in files]})
-        for file in files:
-            file.unlink()
         if told:
             told(rows)
     return rows
 
 
-def _spooled_ahead(workspace: Workspace, pages: Pages) -> Iterator[list[Path]]:
-    """Groups of spooled pages, fetched ahead in a thread; an error of the fetch is raised here."""
-    waiting: queue.Queue[list[Path] | BaseException | None] = queue.Queue(_WAITING)
-    stop = threading.Event()
-
-    def fetch() -> None:
-        try:
-            for group in _groups(workspace, pages):
-                waiting.put(group)
-                if stop.is_set():
-                    return
-            waiting.put(None)
-        except BaseException as error:  # noqa: BLE001 - carried over to the thread that reads, and raised there
-            waiting.put(error)
-
-    fetcher = threading.Thread(target=fetch, name="dynsync-pages", daemon=True)
-    fetcher.start()
-    try:
-        while (group := waiting.get()) is not None:
-            if isinstance(group, BaseException):
-                raise group
-            yield group
-    finally:
-        stop.set()
-        while fetcher.is_alive():
-            _drain(waiting)
-            fetcher.join(0.05)
-
-
-def _drain(waiting: queue.Queue[list[Path] | BaseException | None]) -> None:
-    while not waiting.empty():
-        waiting.get_nowait()
-
-
-def _groups(workspace: Workspace, pages: Pages) -> Iterator[list[Path]]:
-    group: list[Path] = []
-    for number, page in enumerate(pages):
-        group.append(workspace.spooled(f"{threading.get_ident()}-{number}.json", page))
-        if len(group) == PAGES_AT_A_TIME:
-            yield group
-            group = []
-    if group:
-        yield group
-
-
-def load_present(workspace: Workspace, prepared: Prepared, pages: Pages, *, told: Told | None = None) -> int:
-    """Fill `present` from destination pages."""
-    workspace.run(reconcile.present_table(prepared))
-    return load(workspace, "present", reconcile.page_rows(prepared), pages, told=told)
+def load_all(workspace: Workspace, table: str, select: str, pages: Iterable[bytes]) -> int:
+    """Fetch and append pages to `table`, as `load` does."""
+    with PagesAhead(workspace, table, pages) as ahead:
+        return load(workspace, table, select, ahead)
 
 
 def selected_columns(prepared: Prepared) -> list[str]:
-    """The logical names to select: all that `present` holds."""
+    """The logical names to select: all that `present` is made of."""
     stamps = reconcile.STAMPS if reconcile.can_drop(prepared) else ()
     return list(dict.fromkeys([*(form.name for form in reconcile.read_forms(prepared)), *stamps]))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.canonical import key_form, settle
 from shared.columns import TypedSource
 from shared.dataverse.client import DataverseClient
-from shared.engine.reading import as_pages, in_utc, load
+from shared.engine.reading import as_pages, in_utc, load_all
 from shared.engine.workspace import Row, Workspace
 from shared.mapping.build import Prepared
 from shared.mapping.cells import cell
@@ -54,7 +54,7 @@ class Resolver:
             pages = self.client.pages(table, names, filter=where)
         else:
             pages = as_pages(self.client.rows_by_key(table, names, values, names, filter=where))
-        load(self.workspace, f"{link.table}_rows", self._select(link, table), pages)
+        load_all(self.workspace, f"{link.table}_rows", self._select(link, table), pages)
 
     def _few_values(self, link: LinkTable, table: Table, where: str | None) -> list[Row] | None:
         """The distinct source values when looking them up is cheaper than reading the table; else None."""

@@ -20,6 +20,9 @@ from shared.sql import identifier, literal
 
 Row = tuple[object, ...]
 _PREFIX = "dynsync-work-"
+_ROW_GROUP = 20_480
+"""Rows of a table's part that is written at once. A group of pages fills several, so each goes straight to the file
+instead of by way of the write-ahead log."""
 SPOOL = "spool"
 """The folder inside a workspace for files that come and go."""
 
@@ -74,8 +77,11 @@ class Workspace:
     def __init__(self, folder: Path, *, limits: Limits, readable: Sequence[Path] = ()) -> None:
         self.folder = folder
         self.spool = folder / SPOOL
-        self._connection = duckdb.connect(str(self.folder / "work.duckdb"))
-        for statement in self._settings(limits, readable):
+        self._connection = duckdb.connect()
+        self._set(self._settings(limits, readable))
+
+    def _set(self, statements: Sequence[str]) -> None:
+        for statement in statements:
             self._connection.execute(statement).fetchall()
 
     def _settings(self, limits: Limits, readable: Sequence[Path]) -> list[str]:
@@ -87,11 +93,19 @@ class Workspace:
             # Compresses texts a little better than the others do, at many times their cost.
             "SET disabled_compression_methods = 'dict_fsst'",
             "SET TimeZone = 'UTC'",
+            f"ATTACH {literal(str(self.folder / 'work.duckdb'))} AS work (ROW_GROUP_SIZE {_ROW_GROUP})",
+            "USE work",
             f"SET allowed_directories = {_list([self.folder])}",
             f"SET allowed_paths = {_list(readable)}",
             "SET enable_external_access = FALSE",
-            "SET lock_configuration = TRUE",
         ]
+
+    def seal(self) -> None:
+        """Let go of the order of rows and lock the configuration: before the first of a definition's expressions runs.
+
+        From then on a statement keeps an order only where it says ORDER BY, so both cores load pages side by side.
+        """
+        self._set(["SET preserve_insertion_order = FALSE", "SET lock_configuration = TRUE"])
 
     def __enter__(self) -> Self:
         return self
@@ -146,6 +160,7 @@ class Workspace:
     def spooled(self, name: str, content: bytes | memoryview) -> Path:
         """Write a file that statements may read."""
         path = self.spool / name
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
         return path
 

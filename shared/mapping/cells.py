@@ -111,7 +111,7 @@ def _number(form: Form, source: TypedColumn) -> Cell:
     low, high = _range(form)
     flaws = []
     tests = ([f"{sql} < {low}"] if low is not None else []) + ([f"{sql} > {high}"] if high is not None else [])
-    if form.scale is None:
+    if form.scale is None and not source.is_whole:
         reason = f"{form.name} holds whole numbers"
         flaws.append(Flaw(RejectType.INVALID_FORMAT, f"{sql} <> trunc({sql})", reason))
     if tests:

@@ -144,7 +144,9 @@ def _mapped_columns(mapping: Mapping) -> str:
     if mapping.action:
         text = as_text(identifier(mapping.action.name), mapping.action)
         columns.append(f'upper(trim({text})) AS "!action"')
-    columns.extend(f"{identifier(c.name)} AS {identifier('source.' + c.name)}" for c in mapping.watched)
+    columns.extend(
+        f"{c.in_expressions(identifier(c.name))} AS {identifier('source.' + c.name)}" for c in mapping.watched
+    )
     return ", ".join(columns)
 
 
