@@ -95,6 +95,7 @@ class Workspace:
             "SET TimeZone = 'UTC'",
             f"ATTACH {literal(str(self.folder / 'work.duckdb'))} AS work (ROW_GROUP_SIZE {_ROW_GROUP})",
             "USE work",
+            "PRAGMA disable_checkpoint_on_shutdown",
             f"SET allowed_directories = {_list([self.folder])}",
             f"SET allowed_paths = {_list(readable)}",
             "SET enable_external_access = FALSE",
