@@ -15,6 +15,10 @@ Clock = Callable[[], datetime]
 """Gives the present time, always with a zone."""
 
 
+Explain = Callable[[Exception], Exception | None]
+"""Says what an error of DuckDB means, or None when it means something else."""
+
+
 @dataclass(frozen=True, slots=True)
 class MalformedRow:
     """A record that the reader could not split into cells. `row` counts data records from 1."""
@@ -26,14 +30,18 @@ class MalformedRow:
 
 @dataclass(frozen=True, slots=True)
 class StagedSource:
-    """What `Source.stage` left in the sink: `records` good ones, and the malformed ones."""
+    """What `Source.stage` left in the sink: `records` good ones, and the malformed ones.
+
+    `in_place`: the sink reads the file anew with every statement, so the file must stay as it is.
+    """
 
     records: int
     malformed: tuple[MalformedRow, ...] = ()
+    in_place: bool = False
 
 
 class SourceSink(Protocol):
-    """Where a source puts its records: one DuckDB table that the engine owns.
+    """Where a source puts its records: one DuckDB table (or view) that the engine owns.
 
     The table holds `row_no BIGINT` (data records from 1, malformed ones counted), one column per source column named in
     the definition that is not calculated, and for a source that tells absent from null a BOOLEAN column `"<name>?"`.
@@ -41,6 +49,12 @@ class SourceSink(Protocol):
 
     def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
         """Create the table from a DuckDB query; returns the records in it."""
+
+    def view(self, query: str, explain: Explain) -> int:
+        """Let the table be a view of a query over a file that is quick to read anew; returns the records in it.
+
+        A later error of DuckDB that `explain` knows becomes what it returns.
+        """
 
     def create(self, columns: Mapping[str, str]) -> None:
         """Create the empty table from names and DuckDB types; `append` fills it."""

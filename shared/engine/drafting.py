@@ -27,6 +27,7 @@ from shared.engine.reading import PagesAhead
 from shared.engine.reconciling import Comparison, Found
 from shared.engine.rejecting import Rejections, with_records
 from shared.engine.resolving import Resolver
+from shared.engine.steady import SteadyFiles
 from shared.engine.workspace import Row, SourceTable, Workspace
 from shared.errors import DefinitionError
 from shared.mapping.build import Metadata, Prepared, prepare
@@ -76,8 +77,10 @@ class Drafter:
             DefinitionError: a formula or mapping does not fit the source.
         """
         began = self.client.server_time()
+        files = SteadyFiles.of(self.source.files)
         with self._phase(Phase.READ_SOURCE):
             staged = self.source.stage(SourceTable(self.workspace))
+            files.confirm()
             read = staged.records + len(staged.malformed)
             self.progress(Progress(Phase.READ_SOURCE, read, read, len(staged.malformed)))
             self.workspace.seal()
@@ -92,6 +95,8 @@ class Drafter:
                 self._read_destination(prepared, typed, ahead)
         with self._phase(Phase.RECONCILE):
             found, rejections = self._comparison(prepared, staged).run(began)
+            if staged.in_place:
+                files.confirm()
             self._set_outside_aside(prepared, rejections)
         with self._phase(Phase.PLAN):
             ids = self._plan(prepared, rejections, found)

@@ -16,6 +16,7 @@ from typing import Self
 import duckdb
 
 from shared.errors import FailError
+from shared.ports import Explain
 from shared.sql import identifier, literal
 
 Row = tuple[object, ...]
@@ -77,6 +78,7 @@ class Workspace:
     def __init__(self, folder: Path, *, limits: Limits, readable: Sequence[Path] = ()) -> None:
         self.folder = folder
         self.spool = folder / SPOOL
+        self._explain: Explain = lambda _: None
         self._connection = duckdb.connect()
         self._set(self._settings(limits, readable))
 
@@ -126,13 +128,13 @@ class Workspace:
         Raises:
             FailError: memory, disk or (`within_s`) time ran out.
         """
-        with _limits_in_words(), _time_limit(self._connection, within_s):
+        with self._in_words(), _time_limit(self._connection, within_s):
             rows = self._connection.execute(sql, parameters or {}).fetchall()
         return int(rows[0][0]) if rows and isinstance(rows[0][0], int) else 0
 
     def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
         """All rows of a small query."""
-        with _limits_in_words():
+        with self._in_words():
             return self._connection.execute(sql, parameters or {}).fetchall()
 
     def value(self, sql: str, parameters: Mapping[str, object] | None = None) -> int:
@@ -144,15 +146,30 @@ class Workspace:
 
     def stream(self, sql: str, size: int, parameters: Mapping[str, object] | None = None) -> Iterator[list[Row]]:
         """The rows of a large query, `size` at a time; no other statement may run meanwhile."""
-        with _limits_in_words():
+        with self._in_words():
             cursor = self._connection.execute(sql, parameters or {})
             while rows := cursor.fetchmany(size):
                 yield rows
 
     def append(self, table: str, rows: Sequence[Row]) -> None:
         """Append rows to a table, in the order of its columns."""
-        with _limits_in_words(), self._connection.appender(table) as appender:
+        with self._in_words(), self._connection.appender(table) as appender:
             appender.append_rows(rows)
+
+    def explain_errors(self, explain: Explain) -> None:
+        """From now on ask `explain` what an error of DuckDB means."""
+        self._explain = explain
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            with _limits_in_words():
+                yield
+        except duckdb.Error as error:
+            told = self._explain(error)
+            if told is None:
+                raise
+            raise told from error
 
     def columns(self, table: str) -> dict[str, str]:
         """A table's columns and their DuckDB types, in order."""
@@ -177,6 +194,12 @@ class SourceTable:
     def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
         """Create the table from a query; returns the records in it."""
         self._workspace.run(f"CREATE OR REPLACE TABLE {self.name} AS {query}", parameters)
+        return self._workspace.value(f"SELECT count(*) FROM {self.name}")
+
+    def view(self, query: str, explain: Explain) -> int:
+        """Let the table be a view of a query over a file; returns the records in it."""
+        self._workspace.explain_errors(explain)
+        self._workspace.run(f"CREATE OR REPLACE VIEW {self.name} AS {query}")
         return self._workspace.value(f"SELECT count(*) FROM {self.name}")
 
     def create(self, columns: Mapping[str, str]) -> None:
