@@ -2,6 +2,8 @@
 
 `parse` gives an `Expression`; its `sql` is text that this package wrote, never the text that came in. Names go through
 the caller's quoting, texts are quoted anew, variables stay bound parameters. docs/expressions.md lists the language.
+
+The parser's library takes a tenth of a second to import, so it is imported with the first expression.
 """
 
 from __future__ import annotations
@@ -9,14 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlglot import exp
-
-from shared.expressions import calls
-from shared.expressions.building import Builder, Names
 from shared.expressions.errors import ExpressionError
 from shared.expressions.fragments import ColumnPlace, Fragment, Kind, Part, VariablePlace, fragment
-from shared.expressions.functions import ROW_NUMBER
-from shared.expressions.reading import tree
 
 __all__ = ["Expression", "ExpressionError", "Kind", "choose", "parse"]
 
@@ -65,9 +61,12 @@ def parse(
     Raises:
         ExpressionError: not in the language; says what was found, where, and what is allowed.
     """
+    from shared.expressions.building import Builder, Names
+    from shared.expressions.reading import is_row_number, tree
+
     read = tree(text)
     names = Names(columns=columns, kinds=_kinds(columns), variables=variables, row_number=row_number)
-    if row_number and _is_row_number(read):
+    if row_number and is_row_number(read):
         built = Fragment((ColumnPlace("row_no"),), "number")
         return Expression(text, frozenset(), frozenset(), True, built.kind, built.parts)
     try:
@@ -87,6 +86,8 @@ def choose(cases: Sequence[tuple[Expression, Expression]], otherwise: Expression
     Raises:
         ExpressionError: a condition is plainly no condition, or there is no case.
     """
+    from shared.expressions import calls
+
     if not cases:
         raise ExpressionError("no cases; write at least one")
     for when, _ in cases:
@@ -112,7 +113,3 @@ def _kinds(columns: Collection[str]) -> dict[str, Kind]:
     if not isinstance(columns, Mapping):
         return {}
     return {name: _KINDS.get(kind, "unknown") for name, kind in columns.items()}
-
-
-def _is_row_number(node: exp.Expression) -> bool:
-    return isinstance(node, exp.Anonymous) and node.name.lower() == ROW_NUMBER and not node.expressions

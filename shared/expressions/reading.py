@@ -15,6 +15,7 @@ from sqlglot.parsers.duckdb import DuckDBParser
 
 from shared.expressions import limits
 from shared.expressions.errors import refused
+from shared.expressions.functions import ROW_NUMBER
 from shared.variables import Piece, code_pieces, render
 
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
@@ -43,6 +44,11 @@ class _Dialect(DuckDB):
     """DuckDB as the expression language reads it."""
 
     Parser = _PlainParser
+
+
+def is_row_number(node: exp.Expression) -> bool:
+    """Whether it is `row_number()`."""
+    return isinstance(node, exp.Anonymous) and node.name.lower() == ROW_NUMBER and not node.expressions
 
 
 def tree(text: str) -> exp.Expression:
