@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -78,13 +78,16 @@ class Drafter:
         """
         began = self.client.server_time()
         files = SteadyFiles.of(self.source.files)
-        with self._phase(Phase.READ_SOURCE):
+        with self._phase(Phase.READ_SOURCE), files.while_read():
             staged = self.source.stage(SourceTable(self.workspace))
-            files.confirm()
             read = staged.records + len(staged.malformed)
             self.progress(Progress(Phase.READ_SOURCE, read, read, len(staged.malformed)))
             self.workspace.seal()
             typed = self._typed("source")
+        with files.while_read() if staged.in_place else nullcontext():
+            return self._drafted(staged, typed, began)
+
+    def _drafted(self, staged: StagedSource, typed: TypedSource, began: datetime) -> Draft:
         prepared = self._prepared(typed)
         with self._reading_ahead(prepared) as ahead:
             with self._phase(Phase.RESOLVE):
@@ -95,8 +98,6 @@ class Drafter:
                 self._read_destination(prepared, typed, ahead)
         with self._phase(Phase.RECONCILE):
             found, rejections = self._comparison(prepared, staged).run(began)
-            if staged.in_place:
-                files.confirm()
             self._set_outside_aside(prepared, rejections)
         with self._phase(Phase.PLAN):
             ids = self._plan(prepared, rejections, found)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +24,21 @@ class SteadyFiles:
         """Look at the files now."""
         return cls(tuple((path, _mark(path)) for path in files))
 
-    def confirm(self) -> None:
-        """Look again.
+    @contextmanager
+    def while_read(self) -> Iterator[None]:
+        """Look again when the block is done, and before it says that a file cannot be read.
 
         Raises:
             SourceError: a file was written, replaced or deleted meanwhile.
         """
+        try:
+            yield
+        except SourceError:
+            self._confirm()
+            raise
+        self._confirm()
+
+    def _confirm(self) -> None:
         for path, mark in self.marks:
             if _mark(path) != mark:
                 raise SourceError(

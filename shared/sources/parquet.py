@@ -36,15 +36,13 @@ class ParquetFile:
         with self._readable():
             types = self._types()
             names.require(self.wanted, list(types), where=str(self.path))
-            # A column of the file's own with that name would be taken for the numbering.
-            if _ROW_NUMBER in {name.casefold() for name in types}:
-                number, read = "row_number() OVER ()", f"read_parquet({literal(str(self.path))})"
-            else:
-                number = f"{_ROW_NUMBER} + 1"
-                read = f"read_parquet({literal(str(self.path))}, file_row_number = true)"
             cells = ", ".join(f"{_cell(name, types[name])} AS {identifier(name)}" for name in self.wanted)
-            records = sink.view(f"SELECT {number} AS row_no, {cells} FROM {read}", self._explained)
-        return StagedSource(records, in_place=True)
+            if _ROW_NUMBER in {name.casefold() for name in types}:  # it would be taken for DuckDB's own numbering
+                query = f"SELECT row_number() OVER () AS row_no, {cells} FROM read_parquet({literal(str(self.path))})"
+                return StagedSource(sink.fill(query))
+            read = f"read_parquet({literal(str(self.path))}, file_row_number = TRUE)"
+            query = f"SELECT {_ROW_NUMBER} + 1 AS row_no, {cells} FROM {read}"
+            return StagedSource(sink.view(query, self._explained), in_place=True)
 
     def column_types(self) -> Mapping[str, str]:
         """The file's columns and DuckDB's types for them."""

@@ -4,14 +4,17 @@ import json
 import os
 from collections.abc import Callable, Iterator
 
+import duckdb
 import orjson
 import pytest
 
 from shared.dataverse.client import DataverseClient
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.reach import Reach
+from shared.engine import reading
 from shared.engine.plan import MANIFEST
 from shared.engine.readback import ReadBack
+from shared.engine.workspace import SourceTable
 from shared.errors import NotAllowedError, NotBuiltError, RefuseError
 from shared.state import LocalState
 from shared.values.jobs import JobState
@@ -251,6 +254,32 @@ def test_a_row_without_a_key_value_is_kept(world: World) -> None:
 
     assert (job.state, job.destination.deleted, job.destination.kept) == (JobState.SUCCEEDED, 2, 1)
     assert column(world, "name") == {"A1": "One", None: "No number"}
+
+
+@pytest.mark.parametrize("kind", ["delimited", "parquet"])
+def test_a_file_that_changes_while_a_job_reads_it_stops_the_job(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Nothing is written, whether the job holds a copy of the file or reads it anew."""
+    sync = ACCOUNT.but(source={"type": kind, "path": f"data.{kind}"})
+    sync.define(world)
+    path = world.write(f"data.{kind}", "")
+    select = "SELECT 'A' || range AS no, 'One' AS name, range AS staff FROM range(9)"
+    duckdb.execute(f"COPY ({select}) TO '{path}' (FORMAT {'parquet' if kind == 'parquet' else 'csv'})").fetchall()
+    seen = reading.selected_columns if kind == "parquet" else SourceTable.fill
+
+    def touched(*arguments: object, **options: object) -> object:
+        with path.open("ab") as file:
+            file.write(b"\n")
+        return seen(*arguments, **options)
+
+    owner, name = (reading, "selected_columns") if kind == "parquet" else (SourceTable, "fill")
+    monkeypatch.setattr(owner, name, touched)
+
+    job = world.run("story")
+
+    assert (job.state, column(world, "name")) == (JobState.FAILED, {})
+    assert "changed while it was read" in str(job.error)
 
 
 def test_a_row_whose_key_changes_between_two_pages_is_what_it_was_last(

@@ -42,3 +42,14 @@ def test_nothing_outside_is_in_reach(tmp_path: Path) -> None:
         for sql in (f"SELECT count(*) FROM read_csv('{other}')", "SET enable_external_access = TRUE"):
             with pytest.raises(Exception, match=r"[Pp]ermission|cannot be changed|locked|Cannot"):
                 workspace.rows(sql)
+
+
+def test_a_sealed_workspace_cannot_be_configured() -> None:
+    """Neither its limits nor anything else; and what says ORDER BY still comes in order."""
+    with workspace_folder() as folder, Workspace(folder, limits=Limits()) as workspace:
+        workspace.seal()
+        with pytest.raises(Exception, match="locked"):
+            workspace.rows("SET memory_limit = '8GB'")
+        workspace.run("CREATE TABLE t AS SELECT range AS n FROM range(300000) ORDER BY n DESC")
+        rows = workspace.rows("SELECT rowid, n FROM t ORDER BY rowid")
+        assert rows == [(number, 299_999 - number) for number in range(300_000)]

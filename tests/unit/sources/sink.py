@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from shared.ports import Explain
 from shared.sql import identifier
 
 
@@ -19,6 +20,10 @@ class FileSink:
 
     def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
         self.query(f"CREATE TABLE source AS {query}", parameters)
+        return int(str(self.query("SELECT count(*) FROM source")[0][0]))
+
+    def view(self, query: str, explain: Explain) -> int:
+        self.query(f"CREATE VIEW source AS {query}")
         return int(str(self.query("SELECT count(*) FROM source")[0][0]))
 
     def create(self, columns: Mapping[str, str]) -> None:
