@@ -64,10 +64,22 @@ class Writer:
             ready.append((group, own, self._changed_columns(group, own)))
 
         self._prepare(grouped(rows), prepare)
-        for group, own, columns in ready:
+        for group, own, columns in self._in_order(ready):
             if columns:
                 self._change(group, own, columns)
         self._finish(ids)
+
+    def _in_order(self, ready: list[tuple[Group, list[str], Columns]]) -> list[tuple[Group, list[str], Columns]]:
+        """The changes group by group; row by row where the order decides whether a key is taken."""
+        keys = {name for key in self._table.keys for name in key.columns}
+        if len(ready) == 1 or all(keys.isdisjoint(columns) for _, _, columns in ready):
+            return ready
+        single = [
+            (Group(group.members, [position], []), [own[at]], {name: [v[at]] for name, v in columns.items()})
+            for group, own, columns in ready
+            for at, position in enumerate(group.positions)
+        ]
+        return sorted(single, key=lambda change: change[0].positions[0])
 
     def _prepare(self, groups: Sequence[Group], prepare: Callable[[Group], None]) -> None:
         worst: RowRefusal | None = None
