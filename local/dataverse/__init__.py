@@ -7,5 +7,17 @@ from local.dataverse.faults import Fault, FaultKind
 from local.dataverse.identity import CLIENT_ID, CLIENT_SECRET, TENANT_ID
 from local.dataverse.limits import Limits
 from local.dataverse.server import LocalDataverse
+from local.dataverse.settings import Registration, Settings
 
-__all__ = ["CLIENT_ID", "CLIENT_SECRET", "TENANT_ID", "Fault", "FaultKind", "Limits", "LocalDataverse", "LoggedRequest"]
+__all__ = [
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "TENANT_ID",
+    "Fault",
+    "FaultKind",
+    "Limits",
+    "LocalDataverse",
+    "LoggedRequest",
+    "Registration",
+    "Settings",
+]

@@ -9,11 +9,18 @@ import sys
 import threading
 from pathlib import Path
 
+from local.dataverse import settings
 from local.dataverse.definitions import TableFileError
+from local.dataverse.documents import DocumentError
+from local.dataverse.faults import ROUGH
+from local.dataverse.limits import Limits
+from local.dataverse.seeding import SeedError
 from local.dataverse.server import CannotListenError, LocalDataverse
+from local.dataverse.settings import Settings
 from local.dataverse.store import CannotOpenError
 
 _LOOK_EVERY_S = 1.0
+_LIMITS = ("servers", "call_ms", "row_ms", "dop_hint")
 
 
 def main() -> int:
@@ -24,20 +31,30 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     try:
-        server = LocalDataverse(given.tables, given.file, port=given.port)
+        server = LocalDataverse(given.tables, given.file, port=given.port, settings=_settings(given))
         server.start()
-    except (TableFileError, CannotOpenError, CannotListenError) as problem:
+    except (TableFileError, DocumentError, SeedError, CannotOpenError, CannotListenError) as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
     try:
         sys.stdout.write(f"Local Dataverse listens at {server.url}\n")
         sys.stdout.flush()
-        if given.ready_file:
-            given.ready_file.write_text(server.url + "\n", encoding="utf-8")
+        if given.ready_file and not _written(given.ready_file, server.url):
+            return 1
         _wait(ended, parent if given.end_with_parent else None)
     finally:
         server.stop()
     return 0
+
+
+def _written(path: Path, url: str) -> bool:
+    try:
+        path.write_text(url + "\n", encoding="utf-8")
+    except OSError as error:
+        reason = f"there is no folder {path.parent}" if not path.parent.is_dir() else error.strerror
+        sys.stderr.write(f"the address cannot be written to {path}: {reason}; name a file in a folder that is there\n")
+        return False
+    return True
 
 
 def _wait(ended: threading.Event, parent: int | None) -> None:
@@ -47,11 +64,33 @@ def _wait(ended: threading.Event, parent: int | None) -> None:
             return
 
 
+def _settings(given: argparse.Namespace) -> Settings:
+    """The settings of the file, with the options over them.
+
+    Raises:
+        DocumentError: a value is not allowed.
+    """
+    found = settings.read(given.settings) if given.settings else Settings()
+    chosen = {name: getattr(given, name) for name in _LIMITS if getattr(given, name) is not None}
+    if given.window_s is not None:
+        chosen["scale"] = given.window_s / Limits().window_s
+    limits = Limits.of(chosen) if given.limits or chosen else None
+    return found + Settings(limits=limits, faults=ROUGH if given.faults == "rough" else ())
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.dataverse", description=main.__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 (default) takes a free one")
     parser.add_argument("--file", type=Path, help="SQLite file that keeps the rows (default: memory)")
     parser.add_argument("--tables", type=Path, help="table-definition file (default: the built-in tables)")
+    parser.add_argument("--settings", type=Path, help="YAML file of limits, faults, actions, webhooks, applications")
+    parser.add_argument("--limits", action="store_true", help="the service's limits; each option below brings them too")
+    parser.add_argument("--servers", type=int, help="virtual web servers")
+    parser.add_argument("--window-s", type=float, help="the five minutes of the limits pass in so many seconds")
+    parser.add_argument("--call-ms", type=float, help="simulated time of a call")
+    parser.add_argument("--row-ms", type=float, help="simulated time of each row of a call")
+    parser.add_argument("--dop-hint", type=int, help="the degree of parallelism that is recommended")
+    parser.add_argument("--faults", choices=("off", "rough"), default="off", help="rough: a little of everything")
     parser.add_argument("--ready-file", type=Path, help="written with the address once the server listens")
     parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started this is gone")
     return parser.parse_args()

@@ -13,9 +13,11 @@ from local.dataverse.documents import DocumentError
 from local.dataverse.faults import Fault
 from local.dataverse.faults.queue import Waiting
 from local.dataverse.limits import Gate, Limits
+from local.dataverse.logic import Operation, Workflow
 from local.dataverse.messages import Reply, Request, error_reply, json_reply
 from local.dataverse.refusals import Refusal
 from local.dataverse.seeding import SeedError
+from local.dataverse.webhooks import Webhook
 
 if TYPE_CHECKING:
     from local.dataverse.application import Application
@@ -100,6 +102,31 @@ def _seed(application: Application, table: str, body: bytes) -> Reply:
     return json_reply({"ids": seeding.insert(application.service, table, rows)})
 
 
+def _webhooks(application: Application, _: str, __: bytes) -> Reply:
+    hooks = application.webhooks
+    shown = [{"url": h.url, "table": h.table, "message": h.message, "mode": h.mode} for h in hooks.registered]
+    found = [
+        {"url": d.webhook.url, "row_id": d.row_id, "status": d.status, "attempts": d.attempts, "cut": d.cut}
+        for d in hooks.deliveries
+    ]
+    return json_reply({"value": shown, "deliveries": found})
+
+
+def _add_webhook(application: Application, _: str, body: bytes) -> Reply:
+    application.webhooks.register(Webhook.of(orjson.loads(body)))
+    return Reply(204)
+
+
+def _add_action(application: Application, _: str, body: bytes) -> Reply:
+    application.service.calls.declare(Operation.of(orjson.loads(body)))
+    return Reply(204)
+
+
+def _add_workflow(application: Application, _: str, body: bytes) -> Reply:
+    application.service.calls.declare_workflow(Workflow.of(orjson.loads(body)))
+    return Reply(204)
+
+
 DOORS: Mapping[tuple[str, str], Door] = {
     ("GET", "requests"): _requests,
     ("DELETE", "requests"): _clear_requests,
@@ -109,6 +136,10 @@ DOORS: Mapping[tuple[str, str], Door] = {
     ("GET", "limits"): _limits,
     ("PUT", "limits"): _set_limits,
     ("DELETE", "limits"): _lift_limits,
+    ("GET", "webhooks"): _webhooks,
+    ("POST", "webhooks"): _add_webhook,
+    ("POST", "actions"): _add_action,
+    ("POST", "workflows"): _add_workflow,
     ("GET", "rows"): _rows,
     ("POST", "seed"): _seed,
 }

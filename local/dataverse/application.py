@@ -17,7 +17,7 @@ from local.dataverse.faults import Asked, Fault, FaultKind, Faults
 from local.dataverse.faults.refused import refusal
 from local.dataverse.faults.spoiled import html, spoil
 from local.dataverse.identity import TOKEN_PATH, Identity
-from local.dataverse.limits import Entitlement, Gate, Limits, Visit
+from local.dataverse.limits import Entitlement, Gate, Visit
 from local.dataverse.logic import Event, Step, StepRefusedError
 from local.dataverse.logic.calls import Job
 from local.dataverse.messages import Reply, Request, error_reply
@@ -47,11 +47,11 @@ class LoggedRequest:
 class Application:
     """The ASGI application of one environment."""
 
-    def __init__(self, service: Service, identity: Identity, limits: Limits | None = None) -> None:
+    def __init__(self, service: Service, identity: Identity) -> None:
         self.service = service
         self.identity = identity
         self.faults = Faults()
-        self.gate = Gate(limits)
+        self.gate = Gate()
         self.entitlement = Entitlement(service.world.clock)
         self.log: deque[LoggedRequest] = deque(maxlen=_LOGGED)
         self.background = Background()

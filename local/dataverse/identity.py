@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
+from local.dataverse import assertions
 from local.dataverse.messages import Reply
 from local.dataverse.refusals import Refusal
 
@@ -29,6 +30,11 @@ class Identity:
         self._clock = clock
         self._expires_in_s = expires_in_s
         self._tokens: dict[str, tuple[datetime, str]] = {}
+        self._secrets = {CLIENT_ID: CLIENT_SECRET}
+
+    def register(self, client_id: str, client_secret: str) -> None:
+        """Lets another application sign in."""
+        self._secrets[client_id.lower()] = client_secret
 
     def expire_all(self) -> None:
         """Ends every token at once."""
@@ -40,7 +46,7 @@ class Identity:
             form = {name: values[0] for name, values in parse_qs(body.decode("ascii")).items()}
         except ValueError:
             form = {}
-        problem = _problem(tenant, form, host)
+        problem = self._problem(tenant, form, host)
         if problem is not None:
             return self._refused(*problem)
         token = "eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0." + secrets.token_urlsafe(48)
@@ -91,45 +97,42 @@ class Identity:
         }
         return Reply(status, orjson.dumps(document), [], "application/json; charset=utf-8", "Token")
 
+    def _problem(self, tenant: str, form: dict[str, str], host: str) -> Problem | None:
+        if tenant.lower() != TENANT_ID:
+            return (
+                400,
+                "invalid_request",
+                90002,
+                f"Tenant '{tenant[:60]}' not found. Check to make sure you have the "
+                "correct tenant ID and are signing into the correct cloud.",
+            )
+        if form.get("grant_type") != "client_credentials":
+            return (400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
+        client_id = form.get("client_id", "").lower()
+        if client_id not in self._secrets:
+            text = f"Application with identifier '{client_id[:60]}' was not found in the directory 'Local'."
+            return (400, "unauthorized_client", 700016, text)
+        return self._secret_problem(client_id, form, tenant) or _scope_problem(form.get("scope", ""), host)
 
-def _problem(tenant: str, form: dict[str, str], host: str) -> Problem | None:
-    if tenant.lower() != TENANT_ID:
-        return (
-            400,
-            "invalid_request",
-            90002,
-            f"Tenant '{tenant[:60]}' not found. Check to make sure you have the "
-            "correct tenant ID and are signing into the correct cloud.",
-        )
-    if form.get("grant_type") != "client_credentials":
-        return (400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
-    if form.get("client_id", "").lower() != CLIENT_ID:
-        return (
-            400,
-            "unauthorized_client",
-            700016,
-            f"Application with identifier '{form.get('client_id', '')[:60]}' was not found in the directory 'Local'.",
-        )
-    return _secret_problem(form) or _scope_problem(form.get("scope", ""), host)
-
-
-def _secret_problem(form: dict[str, str]) -> Problem | None:
-    if "client_secret" not in form:
-        return (
-            401,
-            "invalid_client",
-            7000216,
-            "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
-        )
-    if not secrets.compare_digest(form["client_secret"].encode(), CLIENT_SECRET.encode()):
-        return (
-            401,
-            "invalid_client",
-            7000215,
-            "Invalid client secret provided. Ensure the secret being sent in the "
-            f"request is the client secret value, not the client secret ID, for a secret added to app '{CLIENT_ID}'.",
-        )
-    return None
+    def _secret_problem(self, client_id: str, form: dict[str, str], tenant: str) -> Problem | None:
+        if "client_assertion" in form:
+            return assertions.problem(form, client_id, tenant, self._clock())
+        if "client_secret" not in form:
+            return (
+                401,
+                "invalid_client",
+                7000216,
+                "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
+            )
+        if not secrets.compare_digest(form["client_secret"].encode(), self._secrets[client_id].encode()):
+            return (
+                401,
+                "invalid_client",
+                7000215,
+                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret "
+                f"value, not the client secret ID, for a secret added to app '{client_id}'.",
+            )
+        return None
 
 
 def _scope_problem(scope: str, host: str) -> Problem | None:

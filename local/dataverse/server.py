@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from local.dataverse import definitions, seeding
+from local.dataverse import settings as settings_file
 from local.dataverse.application import Application, LoggedRequest
 from local.dataverse.collation import folded, folded_with_accents
 from local.dataverse.edge import TRANSPORT
@@ -22,6 +23,7 @@ from local.dataverse.identity import CLIENT_ID, CLIENT_SECRET, TENANT_ID, Identi
 from local.dataverse.limits import Gate, Gauge, Limits
 from local.dataverse.logic import Event, Operation, Stage, Step, Workflow
 from local.dataverse.service import Service
+from local.dataverse.settings import Registration, Settings
 from local.dataverse.store import Store
 from local.dataverse.webhooks import Delivery, Webhook
 from local.dataverse.world import Clock, World
@@ -37,7 +39,11 @@ class LocalDataverse:
     """A Dataverse environment on a free port of this machine.
 
     Use it as a context manager. `tables` is a table-definition file, `file` keeps the rows beyond the process;
-    tokens live `expires_in_s` seconds of `clock`; `limits` are none unless given.
+    tokens live `expires_in_s` seconds of `clock`; `limits` are none unless given. `settings` count
+    over those that stand in the table-definition file.
+
+    Raises:
+        TableFileError, DocumentError, SeedError: a file or a setting is wrong.
     """
 
     tenant_id = TENANT_ID
@@ -54,15 +60,40 @@ class LocalDataverse:
         clock: Clock = lambda: datetime.now(UTC),
         port: int = 0,
         limits: Limits | None = None,
+        settings: Settings | None = None,
     ) -> None:
         fold = folded_with_accents if accent_sensitive else folded
         self._store = Store(definitions.read(tables), fold, file)
         service = Service(World(self._store, clock), fold)
         seeding.first_rows(service)
-        self.application = Application(service, Identity(clock, expires_in_s), limits)
+        self.application = Application(service, Identity(clock, expires_in_s))
         self._port = port
+        beside = settings_file.read(tables, beside_tables=True) if tables else Settings()
+        self.apply(beside + (settings or Settings()) + Settings(limits=limits))
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+
+    def apply(self, settings: Settings) -> None:
+        """Adds settings to those that are; limits only when it has some.
+
+        Raises:
+            DocumentError: a table that is named is not there.
+        """
+        if settings.limits is not None:
+            self.limit(settings.limits)
+        self.inject(*settings.faults)
+        self.declare(*settings.actions, *settings.workflows)
+        for webhook in settings.webhooks:
+            self.register(webhook)
+        for registration in settings.applications:
+            self.add_application(registration)
+
+    def add_application(self, registration: Registration) -> None:
+        """Lets another application sign in; its user is made when there is none and it is a member."""
+        self.application.identity.register(registration.client_id, registration.client_secret)
+        known = {row["applicationid"] for row in self.rows("systemuser")}
+        if registration.member and registration.client_id not in known:
+            self.insert("systemuser", [{"fullname": registration.name, "applicationid": registration.client_id}])
 
     @property
     def authority(self) -> str:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
@@ -49,9 +50,21 @@ def service_url(port: int = PORT) -> str:
 @click.option(
     "--tables", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="YAML file of more tables."
 )
+@click.option(
+    "--settings",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="YAML: limits, faults, logic.",
+)
+@click.option("--limits", is_flag=True, help="The service's limits; the next five bring them, too.")
+@click.option("--servers", type=click.IntRange(1, 64), help="Virtual web servers, each with limits of its own.")
+@click.option("--window-s", type=click.FloatRange(0.1, 300), help="The limits' five minutes pass in so many seconds.")
+@click.option("--call-ms", type=click.FloatRange(0), help="Simulated time of a call.")
+@click.option("--row-ms", type=click.FloatRange(0), help="Simulated time of each row of a call.")
+@click.option("--dop-hint", type=click.IntRange(1), help="The degree of parallelism that it recommends.")
+@click.option("--faults", type=click.Choice(("off", "rough")), help="Rough weather; off by default.")
 @everywhere
 @session_of
-def dataverse(session: Session, port: int, file: Path | None, tables: Path | None) -> int:
+def dataverse(session: Session, /, port: int, **given: object) -> int:
     """Start the local Dataverse; Ctrl-C stops it."""
     if find_spec(MODULE.partition(".")[0]) is None or find_spec(MODULE) is None:
         raise NotFoundError("the local Dataverse is not part of this installation; use a clone of the project")
@@ -60,10 +73,16 @@ def dataverse(session: Session, port: int, file: Path | None, tables: Path | Non
         say_json({"service_url": service_url(port), "authority": origin(port), **WELL_KNOWN})
     else:
         _say(session.out(), port)
-    given = {"--port": port, "--file": file, "--tables": tables}
-    words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    words = _words({"port": port, **given})
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:  # the address is said already
         return run_module(MODULE, [*words, "--end-with-parent"], stdout=nowhere)
+
+
+def _words(given: Mapping[str, object]) -> list[str]:
+    """Options as a command line has them: a flag alone, what was not given not at all."""
+    named = {f"--{name.replace('_', '-')}": value for name, value in given.items() if value is not None}
+    words = ([name] if value is True else [name, str(value)] for name, value in named.items() if value is not False)
+    return [word for option in words for word in option]
 
 
 def _say(out: Console, port: int) -> None:

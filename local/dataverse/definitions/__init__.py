@@ -19,7 +19,9 @@ from local.dataverse.tables import Column, Key, Kind, OptionSet, Table, Tables
 __all__ = ["BUILT_IN", "TableFileError", "read"]
 
 BUILT_IN = Path(__file__).parent.with_name("tables.yaml")
-_FILE_WORDS = frozenset(("tables", "option_sets", "many_to_many"))
+_BEHAVIOUR = frozenset(("limits", "faults", "actions", "workflows", "webhooks", "applications"))
+"""Members of a table-definition file that `settings` reads."""
+_FILE_WORDS = _BEHAVIOUR | {"tables", "option_sets", "many_to_many"}
 _TABLE_WORDS = frozenset(
     [
         "schema",

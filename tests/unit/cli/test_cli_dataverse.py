@@ -84,3 +84,9 @@ def test_the_same_interpreter_runs_it(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert dataverse.run_module("made_up", ["--port", "1"]) == 1
     assert capfd.readouterr().out == "['--port', '1']\n"
+
+
+def test_options_are_handed_on_as_given() -> None:
+    """A flag alone, a zero as a value, and nothing for what was not given."""
+    given = {"port": 1, "limits": True, "file": None, "call_ms": 0.0, "window_s": 5.0, "json": False}
+    assert dataverse._words(given) == ["--port", "1", "--limits", "--call-ms", "0.0", "--window-s", "5.0"]
