@@ -95,6 +95,12 @@ class Application:
         fault = self.faults.take(asked)
         return refusal(fault, asked, self.service.world.caller_id) if fault else None
 
+    @property
+    def names(self) -> dict[str, str]:
+        """What the users of applications are called, by client id."""
+        listed = self.service.world.store.all("SELECT applicationid, fullname FROM systemuser")
+        return {str(application): str(name) for application, name in listed if application}
+
     async def _under(self, fault: Fault | None, call: Call, asked: Asked) -> Reply | None:
         """The reply under a fault; None when nothing is to be done, or later."""
         if fault is None:
@@ -193,7 +199,7 @@ class Application:
                 self.follow_up()
             self.entitlement.count(user, operations)
             single = operations if reply.message == "Batch" else 1
-            wait_s = visit.execute(reply.rows, single, slower_s)
+            wait_s = visit.execute(reply.rows, single, slower_s, reading=request.method == "GET")
             if wait_s:
                 await asyncio.sleep(wait_s)
             return reply

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -14,6 +16,7 @@ from local.dataverse.odata import reading
 from local.dataverse.odata.options import Preferences
 from local.dataverse.odata.reading import FORMATTED
 from local.dataverse.odata.scope import ROOT
+from local.dataverse.panels import panels
 from local.dataverse.refusals import Refusal
 from local.dataverse.tables import Column, Table
 from shared.sql import identifier
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
 _STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 _PAGE = 50
 _REQUESTS = 25
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_MARK = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_POLICY = f"default-src 'none'; style-src 'sha256-{_MARK}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _LAST = frozenset(
     [
         "createdon",
@@ -78,7 +82,7 @@ def _overview(application: Application) -> str:
     heads = '<tr><th>Table</th><th>Logical name</th><th>Entity set</th><th class="number">Rows</th></tr>'
     return (
         f'<section><h1>Tables</h1><div class="wide"><table>{heads}{tables}</table></div></section>'
-        f"<section><h2>Latest requests</h2>{_requests(latest)}</section>"
+        f"{panels(application)}<section><h2>Latest requests</h2>{_requests(latest)}</section>"
     )
 
 

@@ -121,14 +121,14 @@ class Visit:
         """
         self._allowance.admit(self._started)
 
-    def execute(self, rows: int, operations: int, extra_s: float = 0.0) -> float:
+    def execute(self, rows: int, operations: int, extra_s: float = 0.0, *, reading: bool = False) -> float:
         """Sets the execution time of the work that was done, and gives the seconds for which its answer still waits.
 
         Without simulated time the execution is what the work really took.
         """
         now = self._clock()
         took = now - self._started
-        simulated = self._gate.limits.service_time(rows, operations) + extra_s
+        simulated = self._gate.limits.service_time(rows, operations, reading=reading) + extra_s
         self._execution_s = simulated or took
         done = self._server.done_at(self._started, self._execution_s, self._gate.limits.capacity)
         return max(0.0, done - now)

@@ -20,8 +20,8 @@ class Limits:
 
     `servers` virtual web servers; per user and server, within `window_s` seconds: `requests`, `execution_s` seconds of
     execution, and `concurrent` at once (None = no such limit). `scale` shrinks the window and what fits into it: 1/60
-    makes the five minutes five seconds, with the same rates. A call takes `call_ms` + `row_ms` x rows (+ `operation_ms`
-    for each operation of a batch); that long the answer waits, and that counts as execution. One server executes at
+    makes the five minutes five seconds, with the same rates. A call takes `call_ms` + `row_ms` x rows written
+    (`read_row_ms` x rows read, by default the same; + `operation_ms` for each further operation of a batch); that long the answer waits, and that counts as execution. One server executes at
     most `capacity` seconds per second, more has to wait for its turn (None = any). While a user is refused, each
     further request lengthens the pause by `pressure_s`. `dop_hint` by default: what the execution limit sustains.
 
@@ -38,6 +38,7 @@ class Limits:
     scale: Annotated[float, Field(gt=0, le=1)] = 1.0
     call_ms: Duration = 0.0
     row_ms: Duration = 0.0
+    read_row_ms: Duration | None = None
     operation_ms: Duration = 0.0
     capacity: Share | None = None
     pressure_s: Duration = 1.0
@@ -75,6 +76,7 @@ class Limits:
         sustained = 4.0 if self.execution_s is None else self.execution_s / self.window_s
         return max(1, round(sustained * self.servers))
 
-    def service_time(self, rows: int, operations: int) -> float:
+    def service_time(self, rows: int, operations: int, *, reading: bool = False) -> float:
         """Seconds that a call takes; `operations` is 1 outside a batch."""
-        return (self.call_ms + self.row_ms * rows + self.operation_ms * (operations - 1)) / 1000
+        row_ms = self.read_row_ms if reading and self.read_row_ms is not None else self.row_ms
+        return (self.call_ms + row_ms * rows + self.operation_ms * (operations - 1)) / 1000

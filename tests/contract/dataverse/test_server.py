@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +20,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.dataverse import Fault, FaultKind, LocalDataverse
+from local.dataverse import Fault, FaultKind, Limits, LocalDataverse
 
 
 def _token(server: LocalDataverse, **changed: str) -> requests.Response:
@@ -186,6 +189,28 @@ def test_the_page_shows_rows_and_escapes_them(local_dataverse: LocalDataverse) -
         assert "<img" not in reply.text
     assert "&lt;script&gt;" in requests.get(f"{local_dataverse.authority}tables/account", timeout=10).text
     assert requests.get(f"{local_dataverse.authority}tables/nothing", timeout=10).status_code == 404
+
+
+def test_the_page_shows_limits_and_faults(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """Gauges per user and server, the faults that are on, hostile texts escaped; the style is let in by its hash only."""
+    requests.get(local_dataverse.authority, timeout=10)
+    local_dataverse.limit(Limits(requests=1, servers=2))
+    local_dataverse.insert(
+        "systemuser", [{"fullname": "<i>x", "applicationid": "0d000000-0000-4000-8000-00000000c1d9"}]
+    )
+    local_dataverse.application.entitlement.count("0d000000-0000-4000-8000-00000000c1d9", 3)
+    local_dataverse.inject(Fault(FaultKind.DEADLOCK, path="<script>", nth=3, count=None))
+    for _ in range(3):
+        caller.get(f"{local_dataverse.url}WhoAmI")
+    page = requests.get(local_dataverse.authority, timeout=10)
+    policy = page.headers["Content-Security-Policy"]
+    assert ("unsafe" in policy, "script" in policy, "<script" in page.text, "<i>" in page.text) == (False,) * 4
+    style = re.search("<style>(.*?)</style>", page.text, re.DOTALL)
+    assert style is not None
+    mark = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"style-src 'sha256-{mark}'" in policy
+    for told in ("# Dynamics Sync", "<meter", "&lt;i&gt;x 3", "deadlock", "path &lt;script&gt;, nth 3", "always"):
+        assert told in page.text, told
 
 
 def test_long_urls_are_refused(local_dataverse: LocalDataverse, caller: requests.Session) -> None:

@@ -184,6 +184,13 @@ def test_capacity_lets_requests_wait_for_their_turn(clock: Clock) -> None:
     assert waits == [1.0, 1.0, 1.5, 2.0]
 
 
+def test_rows_that_are_read_may_take_less(clock: Clock) -> None:
+    """A page of rows has its own time; without one it takes as long as a write."""
+    assert Limits(call_ms=50, row_ms=4, read_row_ms=0.1).service_time(5000, 1, reading=True) == pytest.approx(0.55)
+    assert Limits(call_ms=50, row_ms=4).service_time(100, 1, reading=True) == pytest.approx(0.45)
+    assert Limits(call_ms=50, row_ms=4, operation_ms=10).service_time(100, 11) == pytest.approx(0.55)
+
+
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(0, 9)), max_size=30), st.integers(1, 20))
 def test_a_window_counts_what_is_younger_than_its_length(steps: list[tuple[float, int]], limit: int) -> None:
     """The sum is that of the last ten seconds, and `room_at` is the first moment at which it is below a limit."""
