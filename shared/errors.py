@@ -73,7 +73,9 @@ class DefinitionError(FailError):
         self.sync = sync
         self.problems = tuple(problems)
         lines = "\n".join(f"  {problem}" for problem in self.problems)
-        super().__init__(f"sync {sync!r} has {len(self.problems)} problem(s):\n{lines}")
+        where = sync if sync.endswith(".yaml") else f"sync {sync!r}"
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__(f"{where} has {count}:\n{lines}")
 
 
 class SourceError(FailError):

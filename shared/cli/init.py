@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -259,7 +260,8 @@ def _say(session: Session, target: Path, draft: Draft) -> None:
         say(out, f"{one.target} is a lookup: say by which column its row is found; it stands in the file as a comment.")
     for source, column in draft.calculated.items():
         say(out, f"{source} is read by a calculated column of type {column['type']}; please check its formula.")
-    say(out, "Set these environment variables:")
-    for variable in variables:
+    if unset := [variable for variable in variables if variable not in os.environ]:
+        say(out, "Set these environment variables:")
+    for variable in unset:
         say(out, f"  {variable}")
     say(out, f"Then: {called()} check {draft.name}")

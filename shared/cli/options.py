@@ -46,8 +46,20 @@ def exported(command: Command) -> Command:
         "--export",
         "export",
         type=click.Path(dir_okay=False, path_type=Path),
+        callback=_writable,
         help="Write the plan: .csv .jsonl .parquet",
     )(command)
+
+
+def _writable(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Told before the job begins, which may take long."""
+    if path is None:
+        return None
+    if path.suffix.lower() not in (".csv", ".jsonl", ".parquet"):
+        raise click.BadParameter(f"{str(path)!r} does not end in .csv, .jsonl or .parquet", context, parameter)
+    if not path.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(path.parent)!r}; make it first", context, parameter)
+    return path
 
 
 def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

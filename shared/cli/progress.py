@@ -78,6 +78,7 @@ class LineProgress:
         self._quiet = quiet
         self._said_at = 0.0
         self._unsaid: Progress | None = None
+        self._last = ""
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +106,10 @@ class LineProgress:
             return
         known = [amounts(progress)] if progress.done or progress.total else []
         words = [*known, *self._watch.pace(progress).words(), *rejected(progress)]
-        self._console.print(f"{progress.phase.value}{': ' if words else ' …'}{', '.join(words)}", soft_wrap=True)
+        line = f"{progress.phase.value}{': ' if words else ' …'}{', '.join(words)}"
+        if line != self._last:
+            self._console.print(line, soft_wrap=True)
+        self._last = line
 
 
 class BarProgress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 
 
@@ -35,6 +36,11 @@ def value_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return safe(str(value))
+
+
+def state_words(state: str) -> str:
+    """`AwaitingApproval` as `Awaiting approval`."""
+    return re.sub(r"(?<=[a-z])([A-Z])", lambda found: f" {found[1].lower()}", state)
 
 
 def instant(moment: datetime) -> str:

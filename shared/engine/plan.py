@@ -198,7 +198,12 @@ class PlanFile:
         if form is None:
             raise RefuseError(f"cannot write a plan as {path.name!r}; name a file that ends in {', '.join(_FORMATS)}")
         sql = f"COPY (SELECT * FROM {self._path} ORDER BY change) TO {literal(str(path))} {form}"
-        rows = self._connection.execute(sql).fetchall()
+        try:
+            rows = self._connection.execute(sql).fetchall()
+        except duckdb.IOException:
+            raise RefuseError(
+                f"{path} cannot be written; see that its folder is there and has room, or name another file"
+            ) from None
         return int(rows[0][0])
 
 

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from shared.cli.screens.paper import draw, say
-from shared.cli.texts import called, counted, duration, instant, safe, safe_lines
+from shared.cli.texts import called, counted, duration, instant, safe, safe_lines, state_words
 from shared.values.changes import Action
 from shared.values.jobs import SOURCE_BUCKETS, DestinationBalance, Job, JobState, SourceBalance
 
@@ -43,14 +43,14 @@ def print_next_steps(out: Console, job: Job) -> None:
 
 def print_head(out: Console, job: Job) -> None:
     """One line: which job, of which sync, and its state."""
-    say(out, f"Job {job.id}  {job.sync}  ", (job.state.value, STYLES.get(job.state, "bold")))
+    say(out, f"Job {job.id}  {job.sync}  ", (state_words(job.state.value), STYLES.get(job.state, "bold")))
 
 
 def _print_head(out: Console, job: Job) -> None:
     print_head(out, job)
     words = [f"started by {safe(job.started_by)} at {instant(job.created_at)}"]
     if job.finished_at is not None:
-        words.append(f"took {duration(_seconds(job))}")
+        words.append(f"took {duration(seconds_worked(job))}")
     if job.requests:
         words.append(counted(sum(job.requests.values()), "request"))
     say(out, (", ".join(words), "dim"))
@@ -59,7 +59,7 @@ def _print_head(out: Console, job: Job) -> None:
         say(out, (f"with {values}", "dim"))
 
 
-def _seconds(job: Job) -> float:
+def seconds_worked(job: Job) -> float:
     """How long the job worked: without the wait for an approval."""
     return sum(job.timings_s.values()) or (job.finished_at or job.created_at).timestamp() - job.created_at.timestamp()
 
@@ -131,7 +131,7 @@ def _next_steps(job: Job) -> list[tuple[str, str]]:
     look = [(f"{called()} rejects {job.id}", "what was set aside, by cause")] if aside else []
     match job.state:
         case JobState.AWAITING_APPROVAL:
-            words = "if that is what you want: carry out this plan" if job.brakes else "carry out this plan"
+            words = "carry it out all the same" if job.brakes else "carry out this plan"
             plan = (f"{called()} show {job.id} --changes", "the plan, field by field")
             return [plan, *look, (f"{called()} apply {job.id}", words)]
         case JobState.FAILED | JobState.CANCELLED if resumable(job):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from shared.cli.screens.job import STYLES
+from shared.cli.screens.job import STYLES, seconds_worked
 from shared.cli.screens.paper import say
-from shared.cli.texts import called, duration, instant
+from shared.cli.texts import called, duration, instant, state_words
 from shared.values.jobs import Job
 
 
@@ -25,8 +25,8 @@ def print_jobs(out: Console, jobs: Sequence[Job]) -> None:
 
 
 def _words(job: Job) -> list[str]:
-    took = "" if job.finished_at is None else duration((job.finished_at - job.created_at).total_seconds())
-    return [job.id, job.sync, job.state.value, instant(job.created_at), took]
+    took = "" if job.finished_at is None else duration(seconds_worked(job))
+    return [job.id, job.sync, state_words(job.state.value), instant(job.created_at), took]
 
 
 def _did(job: Job) -> str:

@@ -190,6 +190,18 @@ def test_a_plan_is_exported(words: list[str], tmp_path: Path) -> None:
     assert "Wrote 155 changes to" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("file", "says"), [("plan.doc", "does not end in .csv, .jsonl or .parquet"), ("no/plan.csv", "there is no folder")]
+)
+def test_where_the_plan_goes_is_looked_at_before_the_job_begins(tmp_path: Path, file: str, says: str) -> None:
+    """Nobody waits for a plan that cannot be written down."""
+    app = MadeUpApp(WAITING)
+    result = call(app, "plan", WAITING.sync, "--out", str(tmp_path / file))
+    assert result.exit_code == 1
+    assert says in result.stderr
+    assert result.stdout == ""
+
+
 def test_rejects_are_written_as_csv(tmp_path: Path) -> None:
     """All of them, with a heading; a text that a spreadsheet would run is marked as text, a number is not."""
     path = tmp_path / "rejects.csv"

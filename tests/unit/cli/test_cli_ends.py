@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.values.jobs import Job, JobState, SourceBalance
-from tests.unit.cli.cases import CLEAN, MadeUpApp, call
+from tests.unit.cli.cases import CLEAN, WAITING, MadeUpApp, call
 
 ROOT = Path(__file__).parents[3]
 WAITS_FOR_A_SIGNAL = """
@@ -79,3 +79,11 @@ def test_a_stop_names_the_command_that_goes_on(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(MadeUpApp, "jobs", jobs)
     result = call(MadeUpApp(error=KeyboardInterrupt()), "run", "s", "-q")
     assert (result.exit_code, f"`{command}`" in result.stderr) == (130, True)
+
+
+def test_messages_call_the_command_as_it_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a newcomer copies from the screen works where they are: from a clone it is `./dynsync`."""
+    monkeypatch.setenv("DYNSYNC_CALLED", "./dynsync")
+    assert "./dynsync apply " in call(MadeUpApp(WAITING), "show", WAITING.id).stdout
+    monkeypatch.delenv("DYNSYNC_CALLED")
+    assert "  dynsync apply " in call(MadeUpApp(WAITING), "show", WAITING.id).stdout

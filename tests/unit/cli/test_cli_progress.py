@@ -54,6 +54,12 @@ def test_each_phase_ends_with_its_last_figure() -> None:
     ]
 
 
+def test_no_line_is_said_twice() -> None:
+    """A phase that has nothing to add to its first line is silent."""
+    steps = [(0, Progress(Phase.READ_DESTINATION)), (1, Progress(Phase.READ_DESTINATION)), (2, Progress(Phase.PLAN))]
+    assert lines(steps) == ["read destination …", "plan …"]
+
+
 def test_pace_says_nothing_it_does_not_know() -> None:
     """No rate in the first second or before the first record; no time left without a total."""
     assert Pace.of(Progress(Phase.APPLY, 10, 20), elapsed_s=0.5) == Pace()
