@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from shared.values.changes import ChunkOutcome
+from shared.values.files import FileRead
 from shared.values.jobs import Job, JobState, Lease, Progress
 
 Clock = Callable[[], datetime]
@@ -33,11 +34,13 @@ class StagedSource:
     """What `Source.stage` left in the sink: `records` good ones, and the malformed ones.
 
     `in_place`: the sink reads the file anew with every statement, so the file must stay as it is.
+    `files` are those that were read, where a source is made of files that can be told apart.
     """
 
     records: int
     malformed: tuple[MalformedRow, ...] = ()
     in_place: bool = False
+    files: tuple[FileRead, ...] = ()
 
 
 class SourceSink(Protocol):
@@ -136,7 +139,17 @@ class ArtifactStore(Protocol):
         """The files kept for the job."""
 
 
-class State(JobStore, OutcomeStore, ArtifactStore, Protocol):
+class FileMemory(Protocol):
+    """Which files the finished jobs of a sync have read."""
+
+    def note_files(self, job: Job) -> None:
+        """Remember the files of a job that has finished (`Job.files`)."""
+
+    def files_read(self, sync: str) -> frozenset[FileRead]:
+        """All files remembered for a sync."""
+
+
+class State(JobStore, OutcomeStore, ArtifactStore, FileMemory, Protocol):
     """All of a job's memory behind one seam."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import postgres
+from tests import azurite, postgres
 
 settings.register_profile("house", deadline=None)  # speed is measured in bench/, never asserted by a test
 settings.load_profile("house")
@@ -27,6 +27,7 @@ def _can_link() -> bool:
 NEEDS: dict[str, tuple[str, Callable[[], bool]]] = {
     "symlinks": ("this user may not make symbolic links", _can_link),
     "postgresql": ("no PostgreSQL server is installed (Debian: apt-get install postgresql)", postgres.can_run),
+    "azurite": ("Azurite is not there (tools/set-up-tests installs it where npm is)", azurite.can_run),
 }
 
 
@@ -62,3 +63,10 @@ def postgresql() -> Iterator[postgres.Server]:
     """A PostgreSQL server for this process; its tests are marked `needs("postgresql")`."""
     with postgres.server() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def storage() -> Iterator[azurite.Account]:
+    """Azure Storage's stand-in for this process; its tests are marked `needs("azurite")`."""
+    with azurite.running() as account:
+        yield account

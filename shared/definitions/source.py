@@ -23,6 +23,7 @@ from shared.definitions.part import (
     parse_duration,
 )
 from shared.definitions.schema_column import SchemaColumn
+from shared.variables import template_pieces
 
 PathKind = Literal["local", "https", "blob"]
 
@@ -80,8 +81,23 @@ class FileSource(SourceBase):
 
     path: FilePath = Field(
         description="The file: a local path (relative ones begin at the folder above syncs/), https://…, "
-        "or blob://container/name. May hold @variables; @@ is an at sign."
+        "or blob://container/name. May hold @variables; @@ is an at sign. * and ? in the name: several files, by name."
     )
+    sas: SecretRef | None = Field(
+        default=None,
+        description="Secret that holds a SAS token for the container, with read and list; left out: the app signs in "
+        "with its identity for sources.",
+    )
+    processed: Literal["skip", "again"] | None = Field(
+        default=None,
+        description="Files that a finished job of this sync has read, known by name and ETag: skip leaves them out "
+        "(strategy delta only); again reads them. Left out: skip for several files with strategy delta, else again.",
+    )
+
+    @property
+    def several(self) -> bool:
+        """Whether the path is a pattern; a variable's value never makes it one."""
+        return any(not piece.variable and set("*?") & set(piece.text) for piece in template_pieces(self.path))
 
 
 def parse_delimiter(value: object) -> object:

@@ -15,7 +15,7 @@ from shared.definitions.part import AnyText, Flag, Part, Text
 from shared.definitions.permissions import Permissions
 from shared.definitions.post_sync import PostSyncStep
 from shared.definitions.schedule import Schedule
-from shared.definitions.source import Source
+from shared.definitions.source import FileSource, Source
 from shared.definitions.variables import Variable, VariableName
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -57,3 +57,11 @@ class SyncDefinition(Part):
         default=(), description="Steps after a job, in order."
     )
     permissions: Permissions = Field(default=Permissions(), description="Who may do what with this sync.")
+
+    @property
+    def only_new_files(self) -> bool:
+        """Whether files that a finished job has read are left out."""
+        source = self.source
+        if not isinstance(source, FileSource) or self.behaviour.strategy == "full":
+            return False
+        return source.processed == "skip" or (source.processed is None and source.several)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shared.definitions.checks.heard import heard
+from shared.definitions.reach import blob_container
 from shared.definitions.source import FileSource, SqlSource, path_kind
 from shared.definitions.sync import SyncDefinition
 from shared.values.problems import Problem
@@ -57,8 +58,12 @@ def _watermark(definition: SyncDefinition) -> Iterator[Problem]:
 def _path(definition: SyncDefinition) -> Iterator[Problem]:
     source = definition.source
     path = source.path if isinstance(source, FileSource | SqlSource) else None
-    if path is not None and (kind := path_kind(path)) != "local":
+    if path is not None and (kind := path_kind(path)) != "local" and not _in_storage(source, path):
         yield _problem("source.path", f"a path of kind {kind}", "use a local file, or a file variable")
+
+
+def _in_storage(source: object, path: str) -> bool:
+    return isinstance(source, FileSource) and blob_container(path) is not None
 
 
 def _credentials(definition: SyncDefinition) -> Iterator[Problem]:

@@ -35,6 +35,7 @@ from shared.mapping.compose import wanted_query
 from shared.ports import ProgressListener, Source, StagedSource
 from shared.sql import identifier, literal
 from shared.values.changes import Action
+from shared.values.files import FileRead
 from shared.values.jobs import Phase, Progress
 
 EXPRESSION_LIMIT_S = 1800.0
@@ -51,6 +52,7 @@ class Draft:
     counts: PlanCounts
     skipped_cells: int
     notes: tuple[str, ...]
+    files: tuple[FileRead, ...] = ()
 
 
 @dataclass(slots=True)
@@ -302,6 +304,7 @@ class Drafter:
             counts,
             skipped_cells(self.workspace, prepared),
             notes(self.workspace, prepared, found, manifest.reported),
+            staged.files,
         )
 
 

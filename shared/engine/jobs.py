@@ -207,6 +207,7 @@ class JobRunner:
             skipped_cells=draft.skipped_cells,
             notes=(*draft.notes, *warnings),
             timings_s=drafter.timings_s,
+            files=draft.files,
         )
         return self._save(self._superseding(job)), draft
 
@@ -224,7 +225,7 @@ class JobRunner:
         alike = [
             o for o in finished if o.source.read and all(o.variables.get(n) == job.variables.get(n) for n in texts)
         ]
-        previous = alike[0].source.read if alike else None
+        previous = alike[0].source.read if alike and not definition.only_new_files else None
         return applied_brakes(definition.behaviour.brakes, replace(counts, previous_read=previous))
 
     def _await_approval(self, job: Job) -> Job:
@@ -297,6 +298,7 @@ class JobRunner:
 
     def _finish(self, job: Job, *, troubled: bool) -> Job:
         errors = troubled or job.source.rejected or job.source.conflict
+        self._state.note_files(job)
         return self._end(job, JobState.COMPLETED_WITH_ERRORS if errors else JobState.SUCCEEDED)
 
     def _end(self, job: Job, state: JobState, *, error: str | None = None) -> Job:

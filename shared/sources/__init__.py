@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from shared.definitions.reach import blob_container
 from shared.definitions.source import (
     DelimitedSource,
     ExcelSource,
@@ -19,18 +20,23 @@ from shared.definitions.source import (
 )
 from shared.errors import NotAllowedError, NotBuiltError, SourceError
 from shared.ports import Secrets, Source
+from shared.sources.blob import BlobFiles, Storage, encoded, place
 from shared.sources.csv_dialect import Dialect
 from shared.sources.dbapi import select_table
 from shared.sources.delimited import DelimitedFile
 from shared.sources.excel import ExcelFile, Sheet
+from shared.sources.file_set import FileSet
 from shared.sources.fixed_width import Field, FixedWidthFile, Layout
 from shared.sources.json_file import JsonFile
 from shared.sources.parquet import ParquetFile
-from shared.sources.places import locate
+from shared.sources.patterns import bound
+from shared.sources.places import LocalFiles, locate, locate_all
 from shared.sources.postgresql import PostgresSource
 from shared.sources.sqlite import sqlite_source
+from shared.sources.unpacking import is_zip
+from shared.values.files import FileRead
 
-__all__ = ["open_source"]
+__all__ = ["Remote", "Storage", "open_source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +46,19 @@ class _Surroundings:
     allows_path: Callable[[Path], bool]
     secrets: Secrets
     spool: Path
+    remote: Remote
 
-    def locate(self, template: str) -> Path:
-        return locate(template, variables=self.variables, base=self.base, allows_path=self.allows_path)
+    def locate(self, text: str) -> Path:
+        return locate(text, base=self.base, allows_path=self.allows_path)
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Files in storage: what lies within the reach, how storage is reached, and which files are left out."""
+
+    allows_blob: Callable[[str], bool] = lambda _: False
+    storage: Storage = field(default_factory=Storage)
+    read_before: frozenset[FileRead] = frozenset()
 
 
 def open_source(
@@ -53,6 +69,7 @@ def open_source(
     allows_path: Callable[[Path], bool],
     secrets: Secrets,
     spool: Path | None = None,
+    remote: Remote | None = None,
 ) -> Source:
     """The source that a definition describes, bound to its variables; nothing is read yet.
 
@@ -64,15 +81,52 @@ def open_source(
         SourceError: the file does not exist, or a variable has no value.
         NotBuiltError: this kind of source does not run yet.
     """
-    around = _Surroundings(variables, base, allows_path, secrets, spool or Path(tempfile.gettempdir()))
+    around = _Surroundings(
+        variables, base, allows_path, secrets, spool or Path(tempfile.gettempdir()), remote or Remote()
+    )
     wanted = tuple(dict.fromkeys(column.name for column in definition.columns if not column.calculated))
     if isinstance(definition, FileSource):
-        return _file(definition, around.locate(definition.path), wanted, around.spool)
+        return _files(definition, wanted, around)
     if isinstance(definition, SqlSource) and definition.dialect in _DATABASES:
         return _DATABASES[definition.dialect](definition, wanted, around)
     kind = getattr(definition, "type", type(definition).__name__)
     kind += f" of dialect {definition.dialect}" if isinstance(definition, SqlSource) else ""
     raise NotBuiltError(f"a source of type {kind} does not run yet; files, PostgreSQL and SQLite do")
+
+
+def _files(definition: FileSource, wanted: tuple[str, ...], around: _Surroundings) -> Source:
+    def opened(path: Path) -> Source:
+        return _file(definition, path, wanted, around.spool)
+
+    several = FileSet(
+        LocalFiles(()),
+        opened,
+        wanted,
+        around.spool,
+        unpacks=not isinstance(definition, ExcelSource),
+        read_before=around.remote.read_before,
+    )
+    path = bound(definition.path, around.variables)
+    if path.text.startswith("blob:") or blob_container(path.text) is not None:
+        return replace(several, origin=_in_storage(definition, around))
+    paths = locate_all(path, base=around.base, allows_path=around.allows_path)
+    if len(paths) == 1 and not path.wild and not (several.unpacks and is_zip(paths[0])) and not several.read_before:
+        return opened(paths[0])
+    return replace(several, origin=LocalFiles(paths), readable=paths)
+
+
+def _in_storage(definition: FileSource, around: _Surroundings) -> BlobFiles:
+    web = definition.path.lstrip().lower().startswith("https:")
+    values = {name: encoded(value) if web else value for name, value in around.variables.items()}
+    path = bound(definition.path, values)
+    if not around.remote.allows_blob(path.text):
+        raise NotAllowedError(
+            f"the source file {path.text!r} is outside the containers that may be read; "
+            "the operator allows more under `containers` in syncs/reach.yaml"
+        )
+    secret = definition.sas.secret if definition.sas else None
+    storage = around.remote.storage
+    return BlobFiles(place(path, storage), storage, (lambda: around.secrets.get(secret)) if secret else None)
 
 
 def _file(definition: FileSource, path: Path, wanted: tuple[str, ...], spool: Path) -> Source:
@@ -128,10 +182,10 @@ def _postgresql(definition: SqlSource, wanted: tuple[str, ...], around: _Surroun
 
 def _database(definition: SqlSource, around: _Surroundings) -> Path:
     if definition.connection is None:
-        return around.locate(definition.path or "")
+        return around.locate(bound(definition.path or "", around.variables).text)
     name = definition.connection.secret
     try:
-        return around.locate(around.secrets.get(name).replace("@", "@@"))
+        return around.locate(around.secrets.get(name))
     except (SourceError, NotAllowedError) as error:
         # The path came from a secret, so it is not shown.
         raise type(error)(

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from shared import variables
 from shared.errors import NotAllowedError, NotBuiltError, SourceError
+from shared.sources.file_set import Listed
+from shared.sources.patterns import NamePattern
 
 _SHOWN = 5
-
-
-def _bound(template: str, values: Mapping[str, str]) -> str:
-    pieces = variables.template_pieces(template)
-    missing = sorted(variables.names(pieces) - set(values))
-    if missing:
-        raise SourceError(f"the source's path {template!r} needs the variable @{missing[0]}, which has no value")
-    return variables.render(pieces, lambda name: values[name])
 
 
 def _similar(path: Path) -> str:
@@ -34,19 +29,20 @@ def _similar(path: Path) -> str:
     return f"its folder holds {len(present)} file(s), none of a similar name"
 
 
-def locate(template: str, *, variables: Mapping[str, str], base: Path, allows_path: Callable[[Path], bool]) -> Path:
+def locate(text: str, *, base: Path, allows_path: Callable[[Path], bool]) -> Path:
     """The absolute path of an existing file that may be read.
 
-    `template` is relative to `base` unless absolute; links and `..` are resolved before the reach is asked.
+    `text` is relative to `base` unless absolute; links and `..` are resolved before the reach is asked.
 
     Raises:
-        SourceError: a variable has no value, or there is no such file; names similar files of the folder.
+        SourceError: there is no such file; names similar files of the folder.
         NotAllowedError: the path is outside the operator's reach.
-        NotBuiltError: it is an address (`https://…`, `blob://…`), which this version does not read.
+        NotBuiltError: it is an address that this version does not read.
     """
-    text = _bound(template, variables)
     if "://" in text:
-        raise NotBuiltError(f"a source at an address ({text.split('://')[0]}://…) is not read yet; use a local path")
+        raise NotBuiltError(
+            f"a source at an address ({text.partition('://')[0]}://…) is not read yet; use a local path"
+        )
     if "\0" in text:
         raise SourceError("the source's path holds a NUL character; write a plain path")
     path = (base / text).resolve()
@@ -59,3 +55,54 @@ def locate(template: str, *, variables: Mapping[str, str], base: Path, allows_pa
         found = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise SourceError(f"the source file {path} {found}; {_similar(path)}")
     return path
+
+
+def locate_all(pattern: NamePattern, *, base: Path, allows_path: Callable[[Path], bool]) -> tuple[Path, ...]:
+    """The files that a pattern means, by name; each one within the reach.
+
+    Raises:
+        SourceError: no file matches, or the folder cannot be listed.
+        NotAllowedError: one is outside the operator's reach.
+    """
+    if not pattern.wild:
+        return (locate(pattern.text, base=base, allows_path=allows_path),)
+    text, names = pattern.split_folder()
+    folder = (base / text).resolve()
+    try:
+        present = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+    except OSError as error:
+        raise SourceError(f"the folder {folder} cannot be listed ({error.strerror}); check the source's path") from None
+    found = [name for name in present if names.matches(name)]
+    if not found:
+        raise SourceError(f"no file in {folder} matches {names.text!r}; it holds {len(present)} file(s)")
+    return tuple(locate(str(folder / name), base=base, allows_path=allows_path) for name in found)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFiles:
+    """Local files in their order; a file is known by its path, the time it was written and its size."""
+
+    paths: tuple[Path, ...]
+
+    def list(self) -> Sequence[Listed]:
+        """The files, as they are now."""
+        return [Listed(str(path), _version(path)) for path in self.paths]
+
+    @contextmanager
+    def local(self, file: Listed, folder: Path) -> Iterator[Path]:
+        """The file where it lies.
+
+        Raises:
+            SourceError: at the end, when it was written to meanwhile.
+        """
+        yield Path(file.name)
+        if _version(Path(file.name)) != file.version:
+            raise SourceError(f"{file.name} changed while it was read; hand over a file that nobody writes to")
+
+
+def _version(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
+    return f"{found.st_mtime_ns}-{found.st_size}"

@@ -21,6 +21,8 @@ from shared.errors import SourceError
 
 BLOCK_BYTES = 1 << 20
 _RESERVE_BYTES = 64 << 20
+_ANY_GROWTH_BYTES = 256 << 20
+_MOST_GROWTH = 250
 _CODECS = {"latin-1": "iso-8859-1", "windows-1252": "cp1252", "utf-8-sig": "utf-8"}
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _C1 = dict.fromkeys(range(0x80, 0xA0))
@@ -74,7 +76,11 @@ class TextFile:
         packed = self._packed()
         with self.path.open("rb") as raw, gzip.open(raw, "rb") if packed else contextlib.nullcontext(raw) as file:
             try:
+                unpacked = 0
                 while block := file.read(BLOCK_BYTES):
+                    unpacked += len(block)
+                    if packed:
+                        check_growth(self.path.stat().st_size, unpacked, str(self.path))
                     yield block
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise SourceError(
@@ -169,6 +175,19 @@ def guess_encoding(sample: bytes, *, apart_from: str = "") -> str:
             return "utf-8"
     high = any(0x80 <= byte < 0xA0 for byte in sample)
     return "windows-1252" if high or apart_from == "latin-1" else "windows-1252 or latin-1"
+
+
+def check_growth(packed_bytes: int, unpacked_bytes: int, shown: str) -> None:
+    """Hold that a packed file does not grow beyond what any honest one does.
+
+    Raises:
+        SourceError: it does; nothing more is unpacked.
+    """
+    if unpacked_bytes > _ANY_GROWTH_BYTES and unpacked_bytes > _MOST_GROWTH * packed_bytes:
+        raise SourceError(
+            f"{shown} ({packed_bytes >> 10:,} KB) unpacks to more than {unpacked_bytes >> 20:,} MB, over "
+            f"{_MOST_GROWTH} times its size; it is no honest file; hand it over unpacked"
+        )
 
 
 def room_for(out: IO[bytes], folder: Path, size_bytes: int, path: Path) -> None:

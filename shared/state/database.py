@@ -35,6 +35,14 @@ PRAGMA user_version = {VERSION};
 COMMIT;
 """
 
+_ADDED = """
+CREATE TABLE IF NOT EXISTS files_read (
+  sync TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, job_id TEXT NOT NULL,
+  PRIMARY KEY (sync, name, version)
+) STRICT, WITHOUT ROWID
+"""
+"""What came later and an older version does not miss; added to a store when it is opened."""
+
 _REMEDIES = {
     sqlite3.SQLITE_NOTADB: "it is no SQLite database: move it away and start again, or restore a copy",
     sqlite3.SQLITE_CORRUPT: "it is damaged: restore a copy, or move it away and start again",
@@ -89,6 +97,7 @@ class Database:
         try:
             connection.execute("PRAGMA synchronous = FULL")
             self._refuse_foreign(connection)
+            connection.execute(_ADDED)
         except BaseException:
             connection.close()
             raise

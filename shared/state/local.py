@@ -13,6 +13,7 @@ from shared.state.artifacts import Artifacts
 from shared.state.database import Database
 from shared.state.rows import exceptions_from_text, exceptions_to_text, job_from_text, job_to_text, microseconds
 from shared.values.changes import ChunkOutcome
+from shared.values.files import FileRead
 from shared.values.jobs import Job, JobState, Lease
 
 _SAVE_JOB = """
@@ -32,6 +33,8 @@ INSERT INTO chunks (job_id, chunk, first_change, last_change, answered, exceptio
 ON CONFLICT (job_id, chunk) DO UPDATE SET first_change = excluded.first_change, last_change = excluded.last_change,
   answered = excluded.answered, exceptions = excluded.exceptions
 """
+
+_SAVE_FILE = "INSERT INTO files_read (sync, name, version, job_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 
 class LocalState:
@@ -122,6 +125,17 @@ class LocalState:
             "SELECT chunk, first_change, last_change, answered, exceptions FROM chunks WHERE job_id = ? ORDER BY chunk"
         )
         return [_chunk(row) for row in self._database.rows(sql, (job_id,))]
+
+    def note_files(self, job: Job) -> None:
+        """Remember the files of a job that has finished."""
+        rows = [(job.sync, file.name, file.version, job.id) for file in job.files]
+        with self._database.writing() as connection:
+            connection.executemany(_SAVE_FILE, rows)
+
+    def files_read(self, sync: str) -> frozenset[FileRead]:
+        """All files remembered for a sync."""
+        rows = self._database.rows("SELECT name, version FROM files_read WHERE sync = ?", (sync,))
+        return frozenset(FileRead(str(name), str(version)) for name, version in rows)
 
     def put(self, job_id: str, name: str, path: Path) -> None:
         """Keep the file at `path` under `name` (whole or not at all); `path` is consumed."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.errors import StateError
 from shared.values.changes import Outcome, OutcomeStatus
+from shared.values.files import FileRead
 from shared.values.jobs import Brake, DestinationBalance, Job, JobState, SourceBalance
 
 _MAPPINGS = ("variables", "planned", "timings_s", "requests")
@@ -21,6 +22,7 @@ def job_to_text(job: Job) -> str:
     members |= {name: dict(members[name]) for name in _MAPPINGS}
     members |= {"source": asdict(job.source), "destination": asdict(job.destination)}
     members["brakes"] = [asdict(brake) for brake in job.brakes]
+    members["files"] = [asdict(file) for file in job.files]
     members["created_at"] = instant_to_text(job.created_at)
     members["finished_at"] = job.finished_at and instant_to_text(job.finished_at)
     return json.dumps(members)
@@ -48,6 +50,7 @@ def _job(members: Mapping[str, Any]) -> Job:
         "destination": DestinationBalance(**members["destination"]),
         "brakes": tuple(Brake(**brake) for brake in members["brakes"]),
         "notes": tuple(members["notes"]),
+        "files": tuple(FileRead(**file) for file in members.get("files", ())),
     }
     if members["finished_at"] is not None:
         typed["finished_at"] = datetime.fromisoformat(members["finished_at"])

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from shared.values.files import FileRead
+
 
 class JobState(StrEnum):
     """The states of a job. The last six are final."""
@@ -102,7 +104,10 @@ class Brake:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One execution of a sync. `timings_s` holds seconds per phase; `notes` are sentences for a person."""
+    """One execution of a sync. `timings_s` holds seconds per phase; `notes` are sentences for a person.
+
+    `files` are the source's, where they are remembered.
+    """
 
     id: str
     sync: str
@@ -122,6 +127,7 @@ class Job:
     notes: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
     requests: Mapping[str, int] = field(default_factory=dict)
+    files: tuple[FileRead, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from shared.errors import (
 )
 from shared.ports import ProgressListener, Source
 from shared.secrets import EnvironmentSecrets
-from shared.sources import open_source
+from shared.sources import Remote, Storage, open_source
 from shared.state import LocalState
 from shared.values.changes import Action
 from shared.values.jobs import Job
@@ -56,6 +56,7 @@ class LocalApp:
         self._secrets = EnvironmentSecrets(environ)
         verify = str(settings.ca_file) if settings.ca_file else True
         self._connector = Connector(self._secrets, self._reach, local=True, verify=verify)
+        self._storage = Storage(settings.source_storage, settings.source_identity)
         limits = Limits(settings.memory_mb, settings.threads, settings.disk_mb)
         self._runner = JobRunner(
             Surroundings(
@@ -222,7 +223,12 @@ class LocalApp:
             allows_path=allows,
             secrets=self._secrets,
             spool=spool,
+            remote=self._remote(definition),
         )
+
+    def _remote(self, definition: SyncDefinition) -> Remote:
+        read = self._state.files_read(definition.name) if definition.only_new_files else frozenset()
+        return Remote(self._reach.allows_blob, self._storage, read)
 
 
 def _sync_of(connection: DataverseConnection) -> str:

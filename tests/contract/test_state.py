@@ -18,6 +18,7 @@ from shared.errors import AlreadyRunningError, NotFoundError, StateError
 from shared.ports import State
 from shared.state.local import LocalState
 from shared.values.changes import ChunkOutcome, Outcome, OutcomeStatus
+from shared.values.files import FileRead
 from shared.values.jobs import Brake, DestinationBalance, Job, JobState, SourceBalance
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
@@ -46,6 +47,17 @@ def job(number: int = 1, **members: object) -> Job:
     return Job(**(fields | members))  # type: ignore[arg-type]
 
 
+def test_files_of_finished_jobs_are_remembered_by_sync(state: State) -> None:
+    """Each once, by name and version; noting them again changes nothing."""
+    read = (FileRead("in/a.csv", "0x1"), FileRead("in/ü 🌍.csv", "0x2"))
+    for number in (1, 2):
+        state.note_files(job(number, files=read))
+    state.note_files(job(3, files=(FileRead("in/a.csv", "0x3"),)))
+    state.note_files(job(4, sync="other", files=(FileRead("b", "1"),)))
+    assert state.files_read("accounts") == {*read, FileRead("in/a.csv", "0x3")}
+    assert state.files_read("nobody") == frozenset()
+
+
 def file(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "made"
     path.write_text(text, encoding="utf-8")
@@ -58,6 +70,7 @@ FULL_JOB = job(
     finished_at=NOW,
     definition_version="1.2.0",
     definition_hash="ab12",
+    files=(FileRead("in/a.csv", "0x1"),),
     variables={"region": "Zürich\n'\u2028\ud800", "": ""},
     planned={"create": 3, "delete": 2**70},
     source=SourceBalance(read=5, created=3, rejected=2),

@@ -32,3 +32,12 @@ def test_a_wrong_setting_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(RefuseError, match=name) as refused:
         Settings.from_environment({name: value})
     assert value in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["storage", "http://acct.blob.core.windows.net", "https://user@host/"])
+def test_the_storage_of_sources_is_an_address(value: str) -> None:
+    """Over TLS, but on this machine itself."""
+    with pytest.raises(RefuseError, match="DYNSYNC_SOURCE_STORAGE"):
+        Settings.from_environment({"DYNSYNC_SOURCE_STORAGE": value})
+    for good in ("https://acct.blob.core.windows.net/", "http://127.0.0.1:10000/devstore"):
+        assert Settings.from_environment({"DYNSYNC_SOURCE_STORAGE": good}).source_storage == good.rstrip("/")

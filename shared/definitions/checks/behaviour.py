@@ -7,13 +7,26 @@ from collections.abc import Iterator
 from shared.definitions.behaviour import Deactivate, Expire
 from shared.definitions.checks.columns import column_of, growing, mapping_of, unknown_column
 from shared.definitions.checks.heard import heard
+from shared.definitions.source import FileSource
 from shared.definitions.sync import SyncDefinition
 from shared.values.problems import Problem, Severity
 
 
 def check(definition: SyncDefinition) -> list[Problem]:
     """Problems with the behaviour, the listener and the steps after a job."""
-    rules = (_idle, _delta, _incremental, _unlimited, _expire, _deactivate, _action, _listener, _version, _steps)
+    rules = (
+        _idle,
+        _delta,
+        _incremental,
+        _new_files,
+        _unlimited,
+        _expire,
+        _deactivate,
+        _action,
+        _listener,
+        _version,
+        _steps,
+    )
     return [problem for rule in rules for problem in heard(rule(definition))]
 
 
@@ -40,6 +53,16 @@ def _incremental(definition: SyncDefinition) -> Iterator[Problem]:
             "behaviour.dropped",
             "with a watermark only newer records are read, so every other row would look dropped",
             "write dropped: ignore, or remove source.watermark",
+        )
+
+
+def _new_files(definition: SyncDefinition) -> Iterator[Problem]:
+    source = definition.source
+    if isinstance(source, FileSource) and source.processed == "skip" and definition.behaviour.strategy == "full":
+        yield Problem(
+            "source.processed",
+            "with strategy full the records of files that are skipped would look dropped",
+            "write processed: again, or strategy: delta",
         )
 
 

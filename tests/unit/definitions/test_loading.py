@@ -57,7 +57,6 @@ def test_what_does_not_run_yet_is_named() -> None:
     [
         ("missing: reject", "missing: defer", "mappings.3.link.missing"),
         ('path: "@extract"', "path: https://files.example.com/a.csv", "source.path"),
-        ('path: "@extract"', "path: blob://incoming/a.csv", "source.path"),
         ('type: delimited\n  path: "@extract"', "type: rest\n  url: https://files.example.com/", "source.type"),
         ("client_id: { secret: base--client-id }\n  client_secret: { secret: base--client-secret }",
          "auth: managed_identity", "destination.auth"),

@@ -1,0 +1,76 @@
+"""Azurite, a stand-in for Azure Storage, on loopback and in memory."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.postgres import free_port
+
+PROGRAM = Path(__file__).parents[1] / "tools/node/node_modules/azurite/dist/src/azurite.js"
+NAME = "devstore"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A running account: its blob address and its key."""
+
+    url: str
+    key: str
+
+    def sas(self, container: str, permissions: str = "rl", *, hours: float = 1) -> str:
+        """A token for one container."""
+        from azure.storage.blob import generate_container_sas
+
+        until = datetime.now(UTC) + timedelta(hours=hours)
+        begin = until - timedelta(days=1)
+        return generate_container_sas(
+            NAME, container, account_key=self.key, permission=permissions, expiry=until, start=begin
+        )
+
+
+def can_run() -> bool:
+    """Whether Azurite and node are there."""
+    return PROGRAM.exists() and shutil.which("node") is not None
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+    raise RuntimeError("Azurite did not start")
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Account]:
+    """An account for as long as the context is open."""
+    ports = {kind: free_port() for kind in ("blob", "queue", "table")}
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    where = [
+        part for kind, port in ports.items() for part in (f"--{kind}Host", "127.0.0.1", f"--{kind}Port", str(port))
+    ]
+    how = ["--silent", "--skipApiVersionCheck", "--disableTelemetry", "--inMemoryPersistence"]
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            ["node", str(PROGRAM), *how, *where],
+            cwd=folder,
+            env={**os.environ, "AZURITE_ACCOUNTS": f"{NAME}:{key}"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _wait(ports["blob"], process)
+            yield Account(f"http://127.0.0.1:{ports['blob']}/{NAME}", key)
+        finally:
+            process.terminate()
+            process.wait()
