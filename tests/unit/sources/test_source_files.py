@@ -214,7 +214,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, sink: FileSink, monkeypatch: pyt
     blanks = b"no,name\n" + b" " * (24 << 20)
     (tmp_path / "x").write_bytes(zipped(**{"a.csv": blanks}) if packed == "zip" else gzip.compress(blanks))
     assert (tmp_path / "x").stat().st_size < 100_000
-    with pytest.raises(SourceError, match="unpacks to more than [456] MB, over 250 times its size"):
+    with pytest.raises(SourceError, match=r"unpacks to more than [456] MB, over 250 times its size"):
         opened(tmp_path, "x").stage(sink)
     assert list(tmp_path.glob("dynsync-*")) == []
 
