@@ -123,31 +123,28 @@ def _named(piece: _Piece) -> Iterator[None]:
         raise SourceError(str(error).replace(str(piece.path), piece.name)) from None
 
 
-class _Copying:
-    """A sink of which no table may be a view: the file is a copy that goes away."""
-
-    def view(self, query: str, explain: Explain) -> int:
-        """Copy instead; an error of DuckDB that `explain` knows is told as that."""
-        try:
-            return self.fill(query)
-        except duckdb.Error as error:
-            told = explain(error)
-            if told is None:
-                raise
-            raise told from None
-
-    def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
-        raise NotImplementedError
+def _copied(sink: SourceSink, query: str, explain: Explain) -> int:
+    """Fill a table where a view was offered: the file is a copy that goes away."""
+    try:
+        return sink.fill(query)
+    except duckdb.Error as error:
+        told = explain(error)
+        if told is None:
+            raise
+        raise told from None
 
 
 @dataclass(frozen=True, slots=True)
-class _Alone(_Copying):
+class _Alone:
     """The whole sink, for a file that is the only one."""
 
     sink: SourceSink
 
     def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
         return self.sink.fill(query, parameters)
+
+    def view(self, query: str, explain: Explain) -> int:
+        return _copied(self, query, explain)
 
     def create(self, columns: Mapping[str, str]) -> None:
         self.sink.create(columns)
@@ -223,7 +220,7 @@ class _Joined:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part(_Copying):
+class _Part:
     """The sink that one file sees."""
 
     whole: _Joined
@@ -232,6 +229,9 @@ class _Part(_Copying):
 
     def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
         return self.whole.fill(self.name, query, parameters)
+
+    def view(self, query: str, explain: Explain) -> int:
+        return _copied(self, query, explain)
 
     def create(self, columns: Mapping[str, str]) -> None:
         self.whole.create(self.name, columns)
