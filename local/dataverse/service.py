@@ -13,6 +13,8 @@ from local.dataverse import addresses, batch, callers, refusals
 from local.dataverse.bulk import BULK
 from local.dataverse.collation import Fold
 from local.dataverse.entities import Entities
+from local.dataverse.jobs.bulkdelete import BulkDeletes
+from local.dataverse.jobs.expiry import remove_expired
 from local.dataverse.logic.calls import Calls
 from local.dataverse.messages import Reply, Request, error_reply, json_reply
 from local.dataverse.metadata.definitions import Definitions
@@ -50,16 +52,21 @@ class Service:
         self.calls = Calls(world, self.entities)
         world.steps.bind(self._image, self._written)
         self._definitions = Definitions(world)
+        self._bulk_deletes = BulkDeletes(world, self.entities)
         self._fixed: dict[str, Callable[[Request], Reply]] = {
             "": self._definitions.service_document,
             "$metadata": self._definitions.model,
             "sdkmessagefilters": self._definitions.message_filters,
             "WhoAmI": self._who_am_i,
             "WhoAmI()": self._who_am_i,
+            "BulkDelete": self._bulk_deletes.order,
         }
 
     def answer(self, request: Request, *, in_batch: bool = False) -> Reply:
         """The reply to a request; a refused one has changed nothing."""
+        if not in_batch:
+            self._bulk_deletes.advance()
+            remove_expired(self.world)
         try:
             self._begin(request, in_batch=in_batch)
             with self.world.acting_as(callers.impersonated(self.world, request.headers)):
@@ -225,7 +232,7 @@ def message_of(method: str, path: str) -> str:
         return "Batch"
     if first in ("", "$metadata") or first.partition("(")[0] in METADATA:
         return "Metadata"
-    if first.startswith(("WhoAmI", "RetrieveTotalRecordCount")):
+    if first.startswith(("WhoAmI", "RetrieveTotalRecordCount", "BulkDelete")):
         return first.partition("(")[0]
     by_row = "(" in first or "%28" in first
     row = {"GET": "Retrieve", "PATCH": "Upsert", "DELETE": "Delete", "PUT": "Update"}

@@ -30,6 +30,10 @@ _UNINDEXED = frozenset(
 )
 
 
+EXPIRY = "unixepoch(modifiedon) + ttlinseconds"
+"""When the time of an elastic table's row is over, in seconds; null when it lives on."""
+
+
 class CannotOpenError(Exception):
     """The file for the rows cannot be used; the message says which and why."""
 
@@ -189,6 +193,9 @@ class Store:
         if "createdon" in table.columns:
             index = identifier(table.name + ".createdon")
             self._db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {name} (createdon)")
+        if table.elastic:
+            index = identifier(table.name + ".expiry")
+            self._db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {name} ({EXPIRY})")
         for key in table.keys:
             if key.active:
                 self._unique(f"{table.name}.key.{key.name}", name, key_terms(table, key))

@@ -15,10 +15,10 @@ from local.dataverse import LocalDataverse
 
 
 class Clock:
-    """A clock that moves when it is told to."""
+    """A clock that moves when it is told to. It begins now: the client sends the time itself when it orders a job."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 3, 1, 8, tzinfo=UTC)
+        self.now = datetime.now(UTC)
 
     def __call__(self) -> datetime:
         return self.now

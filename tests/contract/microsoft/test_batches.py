@@ -152,7 +152,7 @@ def test_data_frames_in_a_batch(client: DataverseClient, server: LocalDataverse)
     batch = client.batch.new()
     batch.dataframe.create("account", pd.DataFrame([{"name": "C"}]))
     batch.dataframe.update("account", pd.DataFrame({"accountid": [ids[0]], "name": ["Z"]}), "accountid")
-    batch.dataframe.delete("account", pd.Series(ids[1:]))
+    batch.dataframe.delete("account", pd.Series(ids[1:]), use_bulk_delete=False)
     result = batch.execute()
     assert not result.has_errors, result.failed
     assert sorted(str(row["name"]) for row in server.rows("account")) == ["C", "Z"]

@@ -1,0 +1,1 @@
+"""Work that the service does after it has answered: bulk deletes as system jobs, and rows whose time is over."""
