@@ -16,7 +16,6 @@ from local.dataverse.odata.links import next_link
 from local.dataverse.odata.options import MAX_PAGE
 from local.dataverse.odata.queries import COUNT_CAP, Asked, Reader
 from local.dataverse.odata.shapes import JsonRow
-from local.dataverse.sqlquery import reading as sql_reading
 from local.dataverse.tables import Table
 
 COOKIE = "Microsoft.Dynamics.CRM.fetchxmlpagingcookie"
@@ -62,6 +61,8 @@ class Fetches:
         Raises:
             Refusal: the query cannot be understood, or is more than the service takes.
         """
+        from local.dataverse.sqlquery import reading as sql_reading  # the parser is slow to import
+
         fetch = sql_reading.read(text)
         _check_table(table, fetch, "sql")
         made = self._made(fetch, asked)
