@@ -166,7 +166,7 @@ class Service:
 
     def _route(self, request: Request, *, in_batch: bool) -> Reply:
         if len(request.path) + len(request.query) > (MAX_URL_IN_BATCH if in_batch else MAX_URL):
-            raise Refusal(414, "", "The request URL is too long.")
+            raise Refusal(400 if in_batch else 414, "", "The request URL is too long.")
         segments = [unquote(part) for part in request.path.split("/") if part] or [""]
         first = segments[0]
         if first == "$batch":
