@@ -74,7 +74,8 @@ def test_a_refused_delete_leaves_no_trace(local_dataverse: LocalDataverse, calle
     _, delta = _all(caller, f"{local_dataverse.url}accounts?$select=name", TRACKED)
     parts = [f"DELETE {local_dataverse.url}accounts({ids[0]}) HTTP/1.1\r\n\r\n", "DELETE accounts(x) HTTP/1.1\r\n\r\n"]
     inner = "".join(
-        f"--c\r\nContent-Type: application/http\r\nContent-ID: {number}\r\n\r\n{part}\r\n" for number, part in enumerate(parts)
+        f"--c\r\nContent-Type: application/http\r\nContent-ID: {number}\r\n\r\n{part}\r\n"
+        for number, part in enumerate(parts)
     )
     body = f"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n{inner}--c--\r\n--b--\r\n"
     reply = caller.post(

@@ -7,10 +7,23 @@ from hypothesis import strategies as st
 from local.dataverse.conditions.operators import BY_FUNCTION, BY_NAME
 
 FIRST = "88888888-0000-4000-8000-000000000001"
-TEXTS = st.sampled_from(["x", "A", "", "O''Hara", "%", "_[a", "[z-a]", "ß", "1", "-1", "2026-01-01", FIRST, "true", "9" * 30])
-OWN = ["name", "numberofemployees", "creditlimit", "createdon", "new_tier", "accountid", "creditonhold", "versionnumber"]
+TEXTS = st.sampled_from(
+    ["x", "A", "", "O''Hara", "%", "_[a", "[z-a]", "ß", "1", "-1", "2026-01-01", FIRST, "true", "9" * 30]
+)
+OWN = [
+    "name",
+    "numberofemployees",
+    "creditlimit",
+    "createdon",
+    "new_tier",
+    "accountid",
+    "creditonhold",
+    "versionnumber",
+]
 OWN += ["new_openedon", "statecode"]
-COLUMNS = st.sampled_from([*OWN, "_parentaccountid_value", "_ownerid_value", "parentaccountid/name", "createdby/fullname"])
+COLUMNS = st.sampled_from(
+    [*OWN, "_parentaccountid_value", "_ownerid_value", "parentaccountid/name", "createdby/fullname"]
+)
 PLAIN = st.sampled_from([*OWN, "parentaccountid", "ownerid", "foo"])
 NUMBERS = st.sampled_from(["1", "-5", "0.5", "1e3", "99999999999999999999", "1e300"])
 LITERALS = st.one_of(
@@ -18,7 +31,7 @@ LITERALS = st.one_of(
     TEXTS.map("'{}'".format),
     st.sampled_from(["null", "true", "false", "2026-01-01", "2026-01-01T00:00:00Z", FIRST, "@p"]),
 )
-COMPARED = st.tuples(COLUMNS, st.sampled_from("eq ne gt ge lt le".split()), LITERALS | COLUMNS).map(" ".join)
+COMPARED = st.tuples(COLUMNS, st.sampled_from(["eq", "ne", "gt", "ge", "lt", "le"]), LITERALS | COLUMNS).map(" ".join)
 CALLED = st.builds(
     "{}({},{})".format, st.sampled_from(["contains", "startswith", "endswith"]), COLUMNS, TEXTS.map("'{}'".format)
 )
@@ -57,7 +70,9 @@ EXPANDS = st.recursive(
     lambda inner: st.builds(
         "{}({})".format,
         NAVIGATIONS,
-        st.lists(OPTIONS | inner.map("$expand={}".format), min_size=1, max_size=3, unique_by=lambda o: o[:4]).map(";".join),
+        st.lists(OPTIONS | inner.map("$expand={}".format), min_size=1, max_size=3, unique_by=lambda o: o[:4]).map(
+            ";".join
+        ),
     ),
     max_leaves=4,
 )
@@ -130,11 +145,11 @@ FETCHES = st.builds(
 )
 AGGREGATES = st.lists(
     st.one_of(
-        st.tuples(PLAIN, st.sampled_from("count countcolumn sum avg min max".split())).map(
+        st.tuples(PLAIN, st.sampled_from(["count", "countcolumn", "sum", "avg", "min", "max"])).map(
             lambda pair: "name='{}' aggregate='{}'".format(*pair)
         ),
         PLAIN.map("name='{}' groupby='true'".format),
-        st.sampled_from("day week month quarter year fiscal-period".split()).map(
+        st.sampled_from(["day", "week", "month", "quarter", "year", "fiscal-period"]).map(
             "name='createdon' groupby='true' dategrouping='{}'".format
         ),
     ),
@@ -150,18 +165,22 @@ AGGREGATED = st.builds(
 SQL_VALUES = NUMBERS | TEXTS.map("'{}'".format)
 SQL_CONDITIONS = st.recursive(
     st.one_of(
-        st.tuples(PLAIN, st.sampled_from("= <> != < > <= >= LIKE".split()), SQL_VALUES).map(" ".join),
+        st.tuples(PLAIN, st.sampled_from(["=", "<>", "!=", "<", ">", "<=", ">=", "LIKE"]), SQL_VALUES).map(" ".join),
         PLAIN.map("{} IS NOT NULL".format),
         st.builds("{} NOT IN ({}, {})".format, PLAIN, SQL_VALUES, SQL_VALUES),
         st.builds("{} BETWEEN {} AND {}".format, PLAIN, SQL_VALUES, SQL_VALUES),
         st.builds("{} = {}".format, SQL_VALUES, PLAIN),
     ),
-    lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from(["AND", "OR"]), inner) | inner.map("NOT ({})".format),
+    lambda inner: (
+        st.builds("({} {} {})".format, inner, st.sampled_from(["AND", "OR"]), inner) | inner.map("NOT ({})".format)
+    ),
     max_leaves=4,
 )
 SELECTS = st.builds(
     "SELECT {} FROM account{}{}{}".format,
-    st.sampled_from(["name", "TOP 2 name, createdon", "DISTINCT statecode", "COUNT(*)", "name, SUM(numberofemployees) AS n"]),
+    st.sampled_from(
+        ["name", "TOP 2 name, createdon", "DISTINCT statecode", "COUNT(*)", "name, SUM(numberofemployees) AS n"]
+    ),
     st.just("") | SQL_CONDITIONS.map(" WHERE {}".format),
     st.sampled_from(["", "", " GROUP BY name", " GROUP BY statecode, name"]),
     st.sampled_from(["", " ORDER BY name DESC", " ORDER BY n", " ORDER BY name OFFSET 1 ROWS FETCH NEXT 1 ROWS ONLY"]),

@@ -19,24 +19,115 @@ FIRST = "88888888-0000-4000-8000-000000000001"
 NAMES = ["name", "numberofemployees", "creditlimit", "createdon", "new_tier", "accountid", "_parentaccountid_value"]
 NAMES += ["parentaccountid", "primarycontactid", "account_parent_account", "contact_customer_accounts", "creditonhold"]
 NAMES += ["parentaccountid/name", "foo", "ownerid", "$count", "*", "@p", "a", "a/name", "t", "f0", "~deleted", "rowid"]
-LITERALS = ["1", "-5", "1e400", "9" * 40, "0.5", "null", "true", "'x'", "''", "'O''Hara'", '"q"', "'%_[a'", "2026-01-01"]
-LITERALS += ["2026-13-45", "2026-01-01T00:00:00Z", FIRST, f"'{FIRST}'", "'\x00'", "'\ud7ff'", "; DROP TABLE account", "--"]
+LITERALS = [
+    "1",
+    "-5",
+    "1e400",
+    "9" * 40,
+    "0.5",
+    "null",
+    "true",
+    "'x'",
+    "''",
+    "'O''Hara'",
+    '"q"',
+    "'%_[a'",
+    "2026-01-01",
+]
+LITERALS += [
+    "2026-13-45",
+    "2026-01-01T00:00:00Z",
+    FIRST,
+    f"'{FIRST}'",
+    "'\x00'",
+    "'\ud7ff'",
+    "; DROP TABLE account",
+    "--",
+]
 FILTER = ["eq", "ne", "gt", "ge", "and", "or", "not", "(", ")", ",", "=", "[", "]", ":", "contains(", "startswith("]
 FILTER += ["/any(", "/all(", "account_parent_account/any(a:a/name eq 'x')", "Microsoft.Dynamics.CRM.In(", "endswith("]
 FILTER += ["PropertyName='name'", "PropertyValues=['x','1']", "PropertyValue=7", "Microsoft.Dynamics.CRM.LastXDays("]
 FILTER += ["Microsoft.Dynamics.CRM.Under(", "PropertyValue1=1", "PropertyValue2=2", "PropertyName='createdon'"]
 EXPAND = ["(", ")", ";", ",", "/$ref", "$select=", "$filter=", "$orderby=", "$top=1", "$expand=", "name", " desc", "/"]
-APPLY = ["groupby((", "))", ")", "(", ",", "aggregate(", " with ", "sum", "average", "min", "countdistinct", " as n", "/"]
+APPLY = [
+    "groupby((",
+    "))",
+    ")",
+    "(",
+    ",",
+    "aggregate(",
+    " with ",
+    "sum",
+    "average",
+    "min",
+    "countdistinct",
+    " as n",
+    "/",
+]
 APPLY += ["filter(", "$count as c", "name eq 'x'"]
 XML = ["<fetch>", "</fetch>", "<entity name='account'>", "</entity>", "<attribute name='name'/>", "<all-attributes/>"]
-XML += ["<filter>", "<filter type='or'>", "</filter>", "<condition attribute='name' operator='eq' value='x'/>", "<fetch "]
+XML += [
+    "<filter>",
+    "<filter type='or'>",
+    "</filter>",
+    "<condition attribute='name' operator='eq' value='x'/>",
+    "<fetch ",
+]
 XML += ["aggregate='true'", "distinct='1'", "count='2'", "page='99999999'", "top='0'", ">", "<order attribute='name'/>"]
-XML += ["<link-entity name='contact' from='parentcustomerid' to='accountid'>", "</link-entity>", "alias='a'", "&#0;", "&x;"]
-XML += ["<condition attribute='createdon' operator='last-x-days' value='5'/>", "<attribute name='name' groupby='true'/>"]
-SQL = ["SELECT", "TOP 2", "DISTINCT", "name", "a.name", "FROM", "account", "account a", "contact c", "JOIN", "LEFT JOIN"]
-SQL += ["ON", "a.accountid = c.parentcustomerid", "WHERE", "AND", "OR", "NOT", "(", ")", "IN", "('x', 1)", "IS NULL", "="]
+XML += [
+    "<link-entity name='contact' from='parentcustomerid' to='accountid'>",
+    "</link-entity>",
+    "alias='a'",
+    "&#0;",
+    "&x;",
+]
+XML += [
+    "<condition attribute='createdon' operator='last-x-days' value='5'/>",
+    "<attribute name='name' groupby='true'/>",
+]
+SQL = [
+    "SELECT",
+    "TOP 2",
+    "DISTINCT",
+    "name",
+    "a.name",
+    "FROM",
+    "account",
+    "account a",
+    "contact c",
+    "JOIN",
+    "LEFT JOIN",
+]
+SQL += [
+    "ON",
+    "a.accountid = c.parentcustomerid",
+    "WHERE",
+    "AND",
+    "OR",
+    "NOT",
+    "(",
+    ")",
+    "IN",
+    "('x', 1)",
+    "IS NULL",
+    "=",
+]
 SQL += ["GROUP BY", "ORDER BY", "COUNT(*)", "SUM(numberofemployees)", "AS n", ",", "LIKE '%x'", "BETWEEN 1 AND 2", ";"]
-SQL += ["OFFSET 1 ROWS", "FETCH NEXT 1 ROWS ONLY", "'x'", "-1", "CASE", "UNION", "WITH", "[", "]", "/*", "--", "@x", "'"]
+SQL += [
+    "OFFSET 1 ROWS",
+    "FETCH NEXT 1 ROWS ONLY",
+    "'x'",
+    "-1",
+    "CASE",
+    "UNION",
+    "WITH",
+    "[",
+    "]",
+    "/*",
+    "--",
+    "@x",
+    "'",
+]
 
 
 @pytest.fixture(scope="module")
