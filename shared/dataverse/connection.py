@@ -65,9 +65,11 @@ class Connection:
             NoAnswerError: the connection failed, or the reply was cut short.
             DestinationError: the certificate cannot be verified, or the reply is too large.
         """
+        began = self._clock()
         with failures_told(), self._opened(_sealed(request, token)) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(response.status_code, headers, self._body(response.raw, headers))
+            body = self._body(response.raw, headers)
+        return Reply(response.status_code, headers, body, (self._clock() - began).total_seconds())
 
     def _opened(self, sealed: requests.PreparedRequest) -> requests.Response:
         return self._adapter.send(

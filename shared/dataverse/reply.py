@@ -22,11 +22,12 @@ _UNPACKING_ERROR = cast("type[Exception]", IsalError)  # its stub calls it an in
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply. Header names are in lower case."""
+    """A whole reply. Header names are in lower case; `seconds` from sending the request to the reply's end."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    seconds: float = 0.0
 
     @property
     def refused(self) -> bool:

@@ -33,9 +33,12 @@ class DynamicsDestination(DataverseConnection):
         default=None, description="ISO code (EUR) used when a money column is mapped and no currency is."
     )
     batch_size: Annotated[Count, Field(ge=1, le=1000)] | None = Field(
-        default=None, description="Cap on the rows of one request (1 to 1000). When left out: 1000."
+        default=None,
+        description="Cap on the rows of one request (1 to 1000). When left out: as many as take about five seconds, "
+        "at most 1000.",
     )
     parallel: Annotated[Count, Field(ge=1, le=256)] | None = Field(
         default=None,
-        description="Cap on the requests at a time (1 to 256). When left out: what the server recommends, at most 8.",
+        description="Cap on the requests at a time (1 to 256), of all credentials together. When left out: as many as "
+        "make it faster.",
     )

@@ -23,7 +23,6 @@ def unbuilt_parts(definition: SyncDefinition) -> list[Problem]:
         _dialect,
         _watermark,
         _path,
-        _credentials,
         _sign_in,
         _links,
         _schedule,
@@ -64,11 +63,6 @@ def _path(definition: SyncDefinition) -> Iterator[Problem]:
 
 def _in_storage(source: object, path: str) -> bool:
     return isinstance(source, FileSource) and blob_container(path) is not None
-
-
-def _credentials(definition: SyncDefinition) -> Iterator[Problem]:
-    if len(definition.destination.credentials) > 1:
-        yield _problem("destination.credentials", "a list of several credentials", "keep one")
 
 
 def _sign_in(definition: SyncDefinition) -> Iterator[Problem]:

@@ -24,6 +24,9 @@ from shared.values.jobs import Brake, Phase, Progress
 
 CHUNK = 1000
 """Changes in one chunk: the most that one bulk call takes."""
+FEWEST, SPREAD = 100, 32
+"""A small plan is cut into about `SPREAD` chunks, of `FEWEST` changes at least, so that they run side by side."""
+MOST_THREADS = 256
 OPEN = (OutcomeStatus.NOT_ATTEMPTED, OutcomeStatus.IN_DOUBT)
 """Outcomes with which a change is not settled: another apply goes on with it."""
 _MOVED = "the row was changed after the plan was made; make a new plan to see what it holds now"
@@ -50,7 +53,10 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Applier:
-    """Applies one job's plan. `careful` compares every row before it is written."""
+    """Applies one job's plan. `careful` compares every row before it is written.
+
+    `parallel` says how many requests at a time make sense now; the writer itself keeps to the limits.
+    """
 
     job_id: str
     plan: PlanFile
@@ -58,7 +64,7 @@ class Applier:
     readback: ReadBack
     outcomes: OutcomeStore
     brakes: Brakes
-    parallel: int = 4
+    parallel: Callable[[], int] = lambda: 4
     chunk_size: int = CHUNK
     careful: bool = False
     progress: ProgressListener = lambda _: None
@@ -73,7 +79,7 @@ class Applier:
         """
         known = {chunk.chunk: chunk for chunk in self.outcomes.chunks(self.job_id)}
         applied = Applied(refused_before=sum(map(_refused, known.values())))
-        pool = ThreadPoolExecutor(self.parallel, thread_name_prefix="dynsync-apply")
+        pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="dynsync-apply")
         try:
             self._submit_all(pool, known, applied)
         finally:
@@ -104,8 +110,13 @@ class Applier:
             if applied.brake or self.cancelled():
                 break
             running.add(pool.submit(self._apply_chunk, number, rows, known.get(number)))
-            self._collect(running, applied, leave=2 * self.parallel)
+            self._collect(running, applied, leave=self._ahead())
         self._collect(running, applied, leave=0)
+
+    def _ahead(self) -> int:
+        """Chunks under way while the next is prepared: enough that no request that may start has to wait for one."""
+        parallel = self.parallel()
+        return 0 if parallel == 1 else min(parallel + max(1, parallel // 4), MOST_THREADS) - 1
 
     def _collect(self, running: set[Future[list[tuple[PlanRow, Outcome]]]], applied: Applied, *, leave: int) -> None:
         while len(running) > leave:
@@ -125,7 +136,7 @@ class Applier:
 
     def _chunks(self) -> Iterator[list[PlanRow]]:
         """Runs of changes of one kind of write, at most `chunk_size` each; the same runs at every call."""
-        for rows in self.plan.chunks(self.chunk_size):
+        for rows in self.plan.chunks(min(self.chunk_size, max(FEWEST, -(-self.plan.total // SPREAD)))):
             start = 0
             for end in range(1, len(rows) + 1):
                 if end == len(rows) or write_kind(rows[end].action) is not write_kind(rows[start].action):

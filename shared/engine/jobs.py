@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from shared.brakes import PlanCounts, applied_brakes
+from shared.dataverse.throughput.wall import measured, sentence
 from shared.definitions.catalogue import definition_hash
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.unbuilt import unbuilt_parts
@@ -33,8 +34,6 @@ from shared.values.jobs import Brake, Job, JobState, Phase, Progress
 from shared.values.problems import Problem, Severity
 
 _log = logging.getLogger(__name__)
-_PARALLEL = 4
-_MOST_PARALLEL = 8
 _APPLICABLE = (JobState.AWAITING_APPROVAL, JobState.RUNNING, JobState.FAILED, JobState.CANCELLED)
 _ENDINGS = {
     JobState.SUCCEEDED: "succeeded",
@@ -243,6 +242,8 @@ class JobRunner:
         rows, manifest = (self._state.path(job.id, name) for name in (ROWS, MANIFEST))
         with workspace_folder(self._around.workspaces) as folder, PlanFile(rows, manifest) as plan:
             table = destination.client.table(plan.manifest.table)
+            transport = destination.client.transport
+            before = transport.uses()
             self._refuse_other_environment(job, plan, destination)
             readback = ReadBack(destination.client, table, plan, folder)
             applier = Applier(
@@ -252,7 +253,7 @@ class JobRunner:
                 readback=readback,
                 outcomes=self._state,
                 brakes=definition.behaviour.brakes,
-                parallel=self._parallel(definition, destination),
+                parallel=lambda: transport.useful,
                 careful=careful,
                 progress=start.progress,
                 cancelled=start.cancelled,
@@ -266,14 +267,11 @@ class JobRunner:
                 readback.close()
         seconds = (self._around.clock() - began).total_seconds()
         timings_s = {**job.timings_s, Phase.APPLY.value: round(seconds, 3)}
+        wall = sentence(measured(before, transport.uses(), seconds), cap=definition.destination.parallel)
+        job = replace(job, notes=(*job.notes, *([f"Writing: {wall}."] if wall else [])))
         earlier = job.requests if careful else {}
         job = replace(job, timings_s=timings_s, requests=_requests(destination, earlier))
         return self._after_apply(job, plan.manifest, applied, cancelled=start.cancelled())
-
-    def _parallel(self, definition: SyncDefinition, destination: Destination) -> int:
-        """Requests at a time: what the service recommends, up to the definition's cap."""
-        hint = destination.client.transport.parallelism_hint or _PARALLEL
-        return min(hint, definition.destination.parallel or _MOST_PARALLEL)
 
     def _refuse_other_environment(self, job: Job, plan: PlanFile, destination: Destination) -> None:
         organization = destination.client.environment().organization_id

@@ -11,7 +11,7 @@ from shared.dataverse.auth import DEFAULT_AUTHORITY, ClientSecretTokens
 from shared.dataverse.client import DataverseClient
 from shared.dataverse.transport import Transport
 from shared.dataverse.writing import Writer
-from shared.definitions.connection import DataverseConnection
+from shared.definitions.connection import Credential, DataverseConnection
 from shared.definitions.reach import Reach
 from shared.definitions.sync import SyncDefinition
 from shared.errors import NotAllowedError, NotBuiltError
@@ -44,12 +44,14 @@ class Connector:
     def connect(self, definition: SyncDefinition) -> Iterator[Connected]:
         """A connection to the definition's destination, closed afterwards."""
         destination = definition.destination
-        with self.open(definition.name, destination) as client:
+        with self.open(definition.name, destination, parallel=destination.parallel) as client:
             yield Connected(client, destination.batch_size or 1000)
 
     @contextmanager
-    def open(self, sync: str, connection: DataverseConnection) -> Iterator[DataverseClient]:
-        """A client for an environment.
+    def open(
+        self, sync: str, connection: DataverseConnection, *, parallel: int | None = None
+    ) -> Iterator[DataverseClient]:
+        """A client for an environment; `parallel` caps its requests at a time.
 
         Raises:
             NotAllowedError: address, authority or a secret is outside the operator's reach.
@@ -60,14 +62,15 @@ class Connector:
                 f"destination {connection.service_url!r} is outside the reach; "
                 "an operator may add its host to `destinations` in syncs/reach.yaml"
             )
-        tokens = self._tokens(sync, connection)
-        with Transport(connection.service_url, tokens, timeout_s=connection.timeout_s, verify=self.verify) as line:
+        if connection.auth_kind != "client_secret":
+            raise NotBuiltError("signing in works with a client_id and client_secret for now")
+        tokens = [self._tokens(sync, connection, credential) for credential in connection.sign_ins]
+        with Transport(
+            connection.service_url, tokens, timeout_s=connection.timeout_s, parallel=parallel, verify=self.verify
+        ) as line:
             yield DataverseClient(line)
 
-    def _tokens(self, sync: str, connection: DataverseConnection) -> ClientSecretTokens:
-        if connection.auth_kind != "client_secret" or len(connection.sign_ins) != 1:
-            raise NotBuiltError("signing in works with one client_id and client_secret for now")
-        (credential,) = connection.sign_ins
+    def _tokens(self, sync: str, connection: DataverseConnection, credential: Credential) -> ClientSecretTokens:
         if credential.client_secret is None:
             raise NotBuiltError("signing in works with a client_secret for now")
         authority = connection.authority or DEFAULT_AUTHORITY

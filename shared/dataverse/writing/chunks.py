@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from shared.values.changes import Write
 
@@ -13,25 +13,31 @@ _FRAME_BYTES = 400
 """What stands around one body: its id, type and headers."""
 
 
-def chunks(writes: Sequence[Write], positions: Sequence[int], *, most: int, most_bytes: int) -> Iterator[list[int]]:
+def chunks(
+    writes: Sequence[Write], positions: Sequence[int], *, most: Callable[[int], int], most_bytes: int
+) -> Iterator[list[int]]:
     """Runs of positions into `writes`, in order. A row that comes again starts a new run.
 
-    UpdateMultiple applies the first of two updates of one row and drops the second without a word.
+    `most` says how many of the rows that are left go into the next run. UpdateMultiple applies the first of two updates
+    of one row and drops the second without a word.
     """
-    chunk: list[int] = []
+    start = 0
+    while start < len(positions):
+        chunk = _next_run(writes, positions[start : start + most(len(positions) - start)], most_bytes)
+        start += len(chunk)
+        yield chunk
+
+
+def _next_run(writes: Sequence[Write], positions: Sequence[int], most_bytes: int) -> list[int]:
     rows: set[str] = set()
     used = 0
-    for position in positions:
+    for number, position in enumerate(positions):
         write = writes[position]
-        size = len(write.body) + _FRAME_BYTES
-        if chunk and (len(chunk) >= most or used + size > most_bytes or write.row_id in rows):
-            yield chunk
-            chunk, rows, used = [], set(), 0
-        chunk.append(position)
+        used += len(write.body) + _FRAME_BYTES
+        if number and (used > most_bytes or write.row_id in rows):
+            return list(positions[:number])
         rows.add(write.row_id)
-        used += size
-    if chunk:
-        yield chunk
+    return list(positions)
 
 
 def halves(positions: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:

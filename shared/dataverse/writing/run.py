@@ -24,8 +24,14 @@ class Run:
         self.writes = writes
         self.in_doubt: set[int] = set()
         self.resent: Counter[int] = Counter()
-        self.refused_calls = 0
+        self.has_etags = any(write.etag is not None for write in writes)
+        self.refused = 0
         self._outcomes: dict[int, Outcome] = {}
+
+    @property
+    def settled(self) -> int:
+        """How many rows have their outcome."""
+        return len(self._outcomes)
 
     @property
     def untouched(self) -> bool:
@@ -77,6 +83,7 @@ class Run:
         return [self._outcomes[position] for position in range(len(self.writes))]
 
     def _refused(self, position: int, status: OutcomeStatus, refusal: Refusal, prefix: str = "") -> None:
+        self.refused += status is OutcomeStatus.REJECTED
         message = f"{prefix}: {refusal.message}" if prefix else refusal.message
         code = refusal.code or _code_by_text(refusal)
         self._outcomes[position] = Outcome(self.writes[position].change, status, code, message, refusal.request_id)

@@ -139,7 +139,7 @@ class Time:
 
 
 def transport_to(url: str, time: Time, tokens: Tokens | None = None, **more: object) -> Transport:
-    settings = {"timeout_s": 5, "pool": 4, "sleep": time.sleep, "clock": time, "jitter": lambda: 1.0, **more}
+    settings = {"timeout_s": 5, "parallel": 4, "sleep": time.sleep, "clock": time, "jitter": lambda: 1.0, **more}
     return Transport(url, tokens or Tokens(), **settings)
 
 

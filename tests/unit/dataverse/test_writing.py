@@ -79,14 +79,15 @@ def test_calls_are_bounded_in_rows(writing):
     """No call holds more than the batch size."""
     small = SmallTable()
     writing(small, batch_size=4).write(WriteKind.CREATE, writes(*"abcdefghij"))
-    assert small.bulk_calls == [4, 4, 2]
+    assert max(small.bulk_calls) <= 4
+    assert sum(small.bulk_calls) == 10
 
 
 @given(st.lists(st.integers(0, 5), max_size=30), st.integers(1, 7), st.integers(410, 3000))
 def test_chunks_keep_order_and_never_repeat_a_row(numbers, most, most_bytes):
     """All positions in order; no chunk too long, too large (save a single row) or with a row twice."""
     rows = [Write(n, row_id(number)) for n, number in enumerate(numbers)]
-    found = list(chunks(rows, range(len(rows)), most=most, most_bytes=most_bytes))
+    found = list(chunks(rows, range(len(rows)), most=lambda left: most, most_bytes=most_bytes))
     assert [position for chunk in found for position in chunk] == list(range(len(rows)))
     for chunk in found:
         assert len(chunk) <= most
@@ -186,11 +187,11 @@ def test_narrowing_is_cheap(writing):
     small = SmallTable(refuse_bad)
     names = ["good"] * 1000
     names[617] = "bad"
-    outcomes = writing(small).write(WriteKind.CREATE, writes(*names))
+    outcomes = writing(small, first_rows=1000).write(WriteKind.CREATE, writes(*names))
     assert statuses(outcomes).count(DONE) == 999
     assert len(small.bulk_calls) <= 12
     assert len(small.batches) == 1
-    assert small.batches[0] <= 32
+    assert small.batches[0] <= 64
 
 
 def test_many_bad_records_go_straight_to_batches(writing):

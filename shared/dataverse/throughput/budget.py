@@ -1,0 +1,96 @@
+"""One limit of one credential: how much may be used within a sliding window. It is learned from refusals."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from shared.dataverse.throughput.told import WINDOW_S, Told
+
+HOLD = 0.985
+"""The share of what was refused last that is used from then on."""
+_FIRST_STEP, _BOLDEST = 0.01, 0.16
+_QUIET_USES = 300
+"""So a refusal that comes of trying more is one among some hundred requests."""
+_USED_UP = 0.85
+_LEAST = 0.95
+_DISAGREES = 0.25
+
+
+class Budget:
+    """Uses within a window. Unit: seconds of execution, or requests. Times are seconds of any clock that only grows.
+
+    Nothing is held back until the first refusal: what had been used within the window by then is what may be used in
+    one. After a quiet window, and at least a hundred requests, it tries a hundredth more, then twice as much each time.
+    `running` is what the requests under way have used so far; it counts.
+    """
+
+    def __init__(self) -> None:
+        self._told_s = self.window_s = WINDOW_S
+        self.capacity: float | None = None
+        self._uses: deque[tuple[float, float]] = deque()
+        self._used = 0.0
+        self._quiet_from = 0.0
+        self._quiet_uses = 0
+        self._step = _FIRST_STEP
+
+    @property
+    def per_second(self) -> float | None:
+        """What may be used each second, sustained; None while no limit was met."""
+        return None if self.capacity is None else self.capacity / self.window_s
+
+    def note(self, now: float, amount: float) -> None:
+        """Something was used, ending now."""
+        self._uses.append((now, amount))
+        self._used += amount
+        self._quiet_uses += 1
+        self._forget(now)
+
+    def used(self, now: float, running: float = 0.0) -> float:
+        """What was used within the window that ends now."""
+        self._forget(now)
+        return self._used + running
+
+    def refused(self, now: float, told: Told, running: float = 0.0) -> None:
+        """The service says that the limit is reached, and until when; a window that does not agree is made to."""
+        if told.window_s != self._told_s:
+            self._told_s = self.window_s = told.window_s
+        used = max(self.used(now, running), 1e-9)
+        known = used if self.capacity is None else self.capacity
+        self.capacity = HOLD * max(min(used, known), known * _LEAST)
+        self._quiet(now, _FIRST_STEP)
+        too_long_s = self.wait_s(now, running) - told.pause_s
+        if too_long_s > _DISAGREES * self.window_s:
+            self.window_s = max(self.window_s - too_long_s, 1.0)
+
+    def wait_s(self, now: float, running: float = 0.0) -> float:
+        """0 when more may be used now, else the seconds until then."""
+        if self.capacity is None:
+            return 0.0
+        over = self.used(now, running) - self._grown(now, self.capacity)
+        if over < 0:
+            return 0.0
+        for ended, amount in self._uses:
+            over -= amount
+            if over < 0:
+                return max(ended + self.window_s - now, 1e-3)
+        return self.window_s
+
+    def _grown(self, now: float, capacity: float) -> float:
+        """The capacity, larger after a quiet time in which it was used up."""
+        if now - self._quiet_from < self.window_s / 4 or self._quiet_uses < _QUIET_USES:
+            return capacity
+        if self._used > capacity * _USED_UP:
+            self.capacity = capacity * (1 + self._step)
+            self._quiet(now, min(2 * self._step, _BOLDEST))
+        else:
+            self._quiet(now, self._step)
+        return capacity
+
+    def _quiet(self, now: float, step: float) -> None:
+        self._quiet_from, self._quiet_uses, self._step = now, 0, step
+
+    def _forget(self, now: float) -> None:
+        while self._uses and self._uses[0][0] <= now - self.window_s:
+            self._used -= self._uses.popleft()[1]
+        if not self._uses:
+            self._used = 0.0

@@ -1,0 +1,88 @@
+"""A budget is learned from refusals and never waits longer than the service asked."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.dataverse.throughput.budget import HOLD, Budget
+from shared.dataverse.throughput.told import Limit, Told
+
+
+def told(pause_s: float = 1.0, window_s: float = 300.0) -> Told:
+    return Told(Limit.TIME, pause_s, window_s)
+
+
+def test_nothing_is_held_back_before_a_refusal():
+    """Without a refusal there is no limit."""
+    budget = Budget()
+    for second in range(1000):
+        budget.note(second, 100.0)
+    assert budget.wait_s(1000) == 0
+    assert budget.per_second is None
+
+
+def test_a_refusal_teaches_what_fits_into_a_window():
+    """What had been used is what may be used; more is possible when the oldest use leaves the window."""
+    budget = Budget()
+    for second in range(100):
+        budget.note(second, 10.0)
+    budget.refused(100, told(pause_s=200))
+    assert budget.capacity == pytest.approx(HOLD * 1000)
+    assert budget.wait_s(100) == pytest.approx(201)
+    assert budget.wait_s(302) == 0
+
+
+def test_a_later_refusal_at_less_lowers_it_gently():
+    """Somebody else may have used the limit too: not more than a twentieth is given up at once."""
+    budget = Budget()
+    budget.note(0, 1000.0)
+    budget.refused(1, told())
+    budget.note(400, 100.0)
+    budget.refused(401, told())
+    assert budget.capacity == pytest.approx(HOLD * HOLD * 1000 * 0.95)
+
+
+def test_quiet_windows_make_it_bolder():
+    """As long as it is used up and nothing is refused, it grows, each time by twice as much."""
+    budget = Budget()
+    budget.note(0, 300.0)
+    budget.refused(0, told(pause_s=299))
+    before, seen = budget.capacity, []
+    for second in range(1, 2000):
+        if budget.wait_s(second) == 0:
+            budget.note(second, 1.0)
+        seen.append(budget.capacity)
+    grown = sorted(set(seen))
+    assert grown[0] == before
+    assert grown[1] == pytest.approx(before * 1.01)
+    assert grown[2] == pytest.approx(before * 1.01 * 1.02)
+
+
+def test_a_window_that_does_not_agree_is_made_to():
+    """The service has room again in 10 s: then its window is not 300 s."""
+    budget = Budget()
+    for second in range(50):
+        budget.note(second, 10.0)
+    budget.refused(50, told(pause_s=10))
+    assert budget.window_s == pytest.approx(59, abs=2)
+    assert budget.wait_s(50) <= 12
+
+
+@given(st.lists(st.tuples(st.floats(0, 50), st.floats(0.1, 20)), max_size=60), st.integers(0, 59))
+def test_what_is_used_is_what_lies_within_the_window(steps, refused_at):
+    """Whatever comes, the sum is that of the last window, and a wait that was kept ends the waiting."""
+    budget, now, uses = Budget(), 0.0, []
+    for number, (pause, amount) in enumerate(steps):
+        now += pause
+        budget.note(now, amount)
+        uses.append((now, amount))
+        if number == refused_at:
+            budget.refused(now, told(pause_s=300))
+    inside = sum(amount for at, amount in uses if at > now - budget.window_s)
+    assert budget.used(now) == pytest.approx(inside, abs=1e-6)
+    for _ in range(len(uses) + 1):
+        wait_s = budget.wait_s(now)
+        now += wait_s
+    assert budget.wait_s(now) == 0
