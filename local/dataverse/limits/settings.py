@@ -20,9 +20,11 @@ class Limits:
 
     `servers` virtual web servers; per user and server, within `window_s` seconds: `requests`, `execution_s` seconds of
     execution, and `concurrent` at once (None = no such limit). `scale` shrinks the window and what fits into it: 1/60
-    makes the five minutes five seconds, with the same rates. A call takes `call_ms` + `row_ms` x rows written
-    (`read_row_ms` x rows read, by default the same; + `operation_ms` for each further operation of a batch); that long the answer waits, and that counts as execution. One server executes at
-    most `capacity` seconds per second, more has to wait for its turn (None = any). While a user is refused, each
+    makes the five minutes five seconds, with the same rates.
+
+    A call takes `call_ms` + `row_ms` x rows written (`read_row_ms` x rows read, by default the same), + `operation_ms`
+    for each further operation of a batch; that long the answer waits, and that counts as execution. One server executes
+    at most `capacity` seconds per second, more has to wait for its turn (None = any). While a user is refused, each
     further request lengthens the pause by `pressure_s`. `dop_hint` by default: what the execution limit sustains.
 
     Source: Microsoft Learn, "Service protection API limits" (2024).

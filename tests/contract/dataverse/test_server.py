@@ -192,7 +192,7 @@ def test_the_page_shows_rows_and_escapes_them(local_dataverse: LocalDataverse) -
 
 
 def test_the_page_shows_limits_and_faults(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
-    """Gauges per user and server, the faults that are on, hostile texts escaped; the style is let in by its hash only."""
+    """Gauges per user and server, the faults that are on, hostile texts escaped; the style is let in by its hash."""
     requests.get(local_dataverse.authority, timeout=10)
     local_dataverse.limit(Limits(requests=1, servers=2))
     local_dataverse.insert(
