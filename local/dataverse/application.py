@@ -112,7 +112,8 @@ class Application:
             return None
         if fault.kind is FaultKind.HTML:
             return html(fault)
-        refused = refusal(fault, asked, self.service.world.caller_id)
+        with self.lock:
+            refused = refusal(fault, asked, self.service.world.caller_id)
         if refused is not None:
             return error_reply(refused)
         if fault.kind is FaultKind.EXPIRE_TOKENS:
