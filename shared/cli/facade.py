@@ -31,7 +31,7 @@ class App(Protocol):
     def check(self, sync: str) -> list[Problem]:
         """Everything that is wrong with the definition, the reach, the source and the destination's metadata."""
 
-    def plan(
+    def start(
         self,
         sync: str,
         *,
@@ -39,19 +39,9 @@ class App(Protocol):
         files: Mapping[str, Path],
         started_by: str,
         progress: ProgressListener,
+        apply: bool,
     ) -> Job:
-        """A job that waits with its plan, or has ended where there is nothing to do."""
-
-    def run(
-        self,
-        sync: str,
-        *,
-        variables: Mapping[str, str],
-        files: Mapping[str, Path],
-        started_by: str,
-        progress: ProgressListener,
-    ) -> Job:
-        """A job, planned and applied; held with its plan by a brake or where approval is required."""
+        """A new job: its plan, which waits; with `apply`, also carried out, unless a brake or an approval holds it."""
 
     def apply(self, job_id: str, *, started_by: str, progress: ProgressListener) -> Job:
         """Carry out the plan of a job that waits."""

@@ -77,7 +77,7 @@ def plan(
     """Read both sides and plan every change. Nothing is written to Dataverse."""
     session.working = sync
     with session.progress() as progress:
-        job = session.app.plan(sync, variables=values, files=files, started_by=who(), progress=progress)
+        job = session.app.start(sync, variables=values, files=files, started_by=who(), progress=progress, apply=False)
     written = session.app.export_plan(job.id, export) if export and job.planned else None
     _say(session, job, sample=sample)
     if export and not session.json:
@@ -95,7 +95,7 @@ def run(session: Session, sync: str, values: dict[str, str], files: dict[str, Pa
     """Plan and apply in one go; a brake, or a required approval, holds the job with its plan."""
     session.working = sync
     with session.progress() as progress:
-        job = session.app.run(sync, variables=values, files=files, started_by=who(), progress=progress)
+        job = session.app.start(sync, variables=values, files=files, started_by=who(), progress=progress, apply=True)
     _say(session, job, sample=0)
     return exit_code(job)
 

@@ -112,7 +112,7 @@ class LocalApp:
         except (AuthenticationError, NotAllowedError, RetryError) as error:
             return [Problem("destination", str(error))]
 
-    def plan(
+    def start(
         self,
         sync: str,
         *,
@@ -120,23 +120,14 @@ class LocalApp:
         files: Mapping[str, Path],
         started_by: str,
         progress: ProgressListener,
+        apply: bool,
     ) -> Job:
-        """A job that waits with its plan, or has ended where there is nothing to do."""
+        """A new job: its plan, which waits; with `apply`, also carried out, unless a brake or an approval holds it."""
         definition = self._catalogue.get(sync)
-        return self._runner.plan(definition, self._start(definition, variables, files, started_by, progress))
-
-    def run(
-        self,
-        sync: str,
-        *,
-        variables: Mapping[str, str],
-        files: Mapping[str, Path],
-        started_by: str,
-        progress: ProgressListener,
-    ) -> Job:
-        """A job, planned and applied; held with its plan by a brake or where approval is required."""
-        definition = self._catalogue.get(sync)
-        return self._runner.run(definition, self._start(definition, variables, files, started_by, progress))
+        given = self._variables(definition, variables, files)
+        handed_over = tuple(path.resolve() for path in files.values())
+        start = Start(given, started_by, handed_over, progress)
+        return self._runner.run(definition, start) if apply else self._runner.plan(definition, start)
 
     def apply(self, job_id: str, *, started_by: str, progress: ProgressListener) -> Job:
         """Carry out the plan of a job that waits, or go on with one that was stopped."""
@@ -200,17 +191,6 @@ class LocalApp:
         return resolve_variables(
             definition, given=given, files=files, environ=self._environ, new_guid=lambda: str(uuid.uuid4())
         )
-
-    def _start(
-        self,
-        definition: SyncDefinition,
-        given: Mapping[str, str],
-        files: Mapping[str, Path],
-        started_by: str,
-        progress: ProgressListener,
-    ) -> Start:
-        variables = self._variables(definition, given, files)
-        return Start(variables, started_by, tuple(path.resolve() for path in files.values()), progress)
 
     def _open_source(self, definition: SyncDefinition, start: Start, spool: Path) -> Source:
         def allows(path: Path) -> bool:

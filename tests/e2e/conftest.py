@@ -73,13 +73,20 @@ class World:
         self, sync: str, variables: Mapping[str, str] | None = None, files: Mapping[str, Path] | None = None
     ) -> Job:
         """Run a sync to its end or to a brake."""
-        return self.app.run(sync, variables=variables or {}, files=files or {}, started_by="tester", progress=ignore)
+        return self._start(sync, variables, files, apply=True)
 
     def plan(
         self, sync: str, variables: Mapping[str, str] | None = None, files: Mapping[str, Path] | None = None
     ) -> Job:
         """Make a plan."""
-        return self.app.plan(sync, variables=variables or {}, files=files or {}, started_by="tester", progress=ignore)
+        return self._start(sync, variables, files, apply=False)
+
+    def _start(
+        self, sync: str, variables: Mapping[str, str] | None, files: Mapping[str, Path] | None, *, apply: bool
+    ) -> Job:
+        return self.app.start(
+            sync, variables=variables or {}, files=files or {}, started_by="tester", progress=ignore, apply=apply
+        )
 
     def apply(self, job: Job) -> Job:
         """Apply a plan."""

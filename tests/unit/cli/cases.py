@@ -188,11 +188,8 @@ class MadeUpApp:
             raise self.error
         return self.result
 
-    def plan(self, sync: str, *, progress: ProgressListener, **asked: object) -> Job:
-        return self._ended("plan", progress, sync=sync, **asked)
-
-    def run(self, sync: str, *, progress: ProgressListener, **asked: object) -> Job:
-        return self._ended("run", progress, sync=sync, **asked)
+    def start(self, sync: str, *, progress: ProgressListener, apply: bool, **asked: object) -> Job:
+        return self._ended("run" if apply else "plan", progress, sync=sync, **asked)
 
     def apply(self, job_id: str, *, progress: ProgressListener, **asked: object) -> Job:
         return self._ended("apply", progress, job_id=job_id, **asked)
