@@ -35,7 +35,7 @@ def main(state: Path, syncs: Path, result: Path) -> None:
             began[progress.phase.value] = {"at_s": at, "rss_mb": memory_mb("VmRSS"), "peak_mb": memory_mb("VmHWM")}
 
     app = LocalApp(state=state, syncs=syncs, environ=os.environ)
-    job = app.run("bench-accounts", variables={}, files={}, started_by="bench", progress=note)
+    job = app.start("bench-accounts", variables={}, files={}, started_by="bench", progress=note, apply=True)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     seen = {
         "state": job.state.value,

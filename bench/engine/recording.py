@@ -74,7 +74,7 @@ def _run_once(folder: Path, dataverse: LocalDataverse) -> None:
     source.write_text(_RECORD)
     definition(folder, kind="csv", source=source, url=dataverse.url, authority=dataverse.authority)
     app = LocalApp(state=folder / "state", syncs=folder / "syncs", environ={**os.environ, **SECRETS})
-    job = app.run("bench-accounts", variables={}, files={}, started_by="bench", progress=lambda _: None)
+    job = app.start("bench-accounts", variables={}, files={}, started_by="bench", progress=lambda _: None, apply=True)
     if job.source.created != 1:
         raise SystemExit(f"recording failed: the job ended {job.state}: {job.error}")
 

@@ -23,11 +23,11 @@ from shared.cli.root import dynsync
 import shared.wiring
 from tests.unit.cli.cases import MadeUpApp
 
-def plan(self, *words, **members):
+def start(self, *words, **members):
     os.kill(os.getpid(), signal.SIGTERM)
     signal.pause()
 
-MadeUpApp.plan = plan
+MadeUpApp.start = start
 shared.wiring.open_app = lambda **_: MadeUpApp()
 main()
 """
