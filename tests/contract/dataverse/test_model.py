@@ -25,7 +25,7 @@ BIND = "parentaccountid@odata.bind"
 EMPTY: Values = {"name": None, "accountnumber": None, "numberofemployees": None, "industrycode": None, "parent": None}
 
 
-class Broken(Exception):  # noqa: N818 - as the service's own refusals
+class Broken(Exception):  # noqa: N818 - as the service names its own
     """A write is refused, with one of these statuses."""
 
     def __init__(self, statuses: set[int]) -> None:

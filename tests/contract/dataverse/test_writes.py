@@ -151,6 +151,18 @@ def test_a_job_goes_on_after_a_restart_and_waits_for_its_time(tmp_path: Path) ->
         assert server.rows("asyncoperation")[0]["statuscode"] == 30
 
 
+def test_a_job_can_be_cancelled(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """Before it begins; nothing is deleted then."""
+    local_dataverse.insert("account", [{"name": "old"}])
+    body = {"JobName": "J", "StartDateTime": "2999-01-01T00:00:00Z", "QuerySet": [{"EntityName": "account"}]}
+    job_id = caller.post(f"{local_dataverse.url}BulkDelete", json=body).json()["JobId"]
+    job = f"{local_dataverse.url}asyncoperations({job_id})"
+    cancelled = {"statecode": 3, "statuscode": 32, "postponeuntil": None}
+    assert caller.patch(job, json=cancelled).status_code == 204
+    assert [caller.get(job).json()["statuscode"] for _ in range(2)] == [32, 32]
+    assert len(local_dataverse.rows("account")) == 1
+
+
 def test_rows_of_an_elastic_table_expire() -> None:
     """Gone when `ttlinseconds` have passed since the last write; a row without it stays."""
     now = [datetime(2026, 3, 1, tzinfo=UTC)]
