@@ -23,6 +23,8 @@ _EDM = {
     Kind.CUSTOMER: "Edm.Guid",
     Kind.OWNER: "Edm.Guid",
     Kind.UNIQUEIDENTIFIER: "Edm.Guid",
+    Kind.FILE: "Edm.Guid",
+    Kind.IMAGE: "Edm.Binary",
 }
 
 
@@ -48,6 +50,10 @@ def _entity_type(tables: Tables, table: Table, *, annotated: bool) -> str:
     navigations = "".join(
         _navigation(tables, name, column, [t.table for t in targets])
         for name, (column, targets) in table.navigations.items()
+    )
+    navigations += "".join(
+        f"<NavigationProperty Name={quoteattr(name)} Type={quoteattr(f'Collection(mscrm.{found.table})')}/>"
+        for name, found in tables.collections.get(table.name, {}).items()
     )
     return (
         f'<EntityType Name={quoteattr(table.name)} BaseType="mscrm.crmbaseentity">'

@@ -33,11 +33,10 @@ def settle(store: Store, after: Tables) -> None:
 def _change(store: Store, before: Table | None, after: Table) -> None:
     if before is not None:
         _drop_indexes(store, after.name)
+        for column in before.columns.values():
+            _unlink(store, after, column)
         _drop_columns(store, before, after)
     store.define(after)
-    if before is not None:
-        for column in after.columns.values():
-            _settle_targets(store, after, before.columns.get(column.name), column)
 
 
 def _drop_indexes(store: Store, table: str) -> None:
@@ -60,16 +59,14 @@ def _stored_names(columns: Iterable[Column]) -> list[str]:
     return [name for column in columns for name, _ in stored_columns(column)]
 
 
-def _settle_targets(store: Store, table: Table, before: Column | None, after: Column) -> None:
+def _unlink(store: Store, after: Table, before: Column) -> None:
     """Removes links to tables that a lookup no longer points at."""
-    if before is None or not before.is_polymorphic:
+    column = after.columns.get(before.name)
+    if column is None or not before.is_polymorphic:
         return
-    gone = {target.table for target in before.targets} - {target.table for target in after.targets}
-    if not gone or not after.is_polymorphic:
-        return
-    own, named = identifier(after.name), identifier(type_name(after))
-    for name in sorted(gone):
-        store.run(f"UPDATE {identifier(table.name)} SET {own} = NULL, {named} = NULL WHERE {named} = ?", (name,))
+    own, named = identifier(before.name), identifier(type_name(before))
+    for gone in sorted({target.table for target in before.targets} - {target.table for target in column.targets}):
+        store.run(f"UPDATE {identifier(after.name)} SET {own} = NULL, {named} = NULL WHERE {named} = ?", (gone,))
 
 
 def _settle_pairs(store: Store, before: Tables, after: Tables) -> None:
