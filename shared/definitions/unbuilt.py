@@ -12,15 +12,12 @@ from shared.values.problems import Problem
 
 SOURCES_THAT_RUN = frozenset({"delimited", "excel", "fixed_width", "json", "parquet", "sql"})
 """The kinds of source that are read today."""
-DIALECTS_THAT_RUN = frozenset({"postgresql", "sqlite"})
-"""The databases that are read today."""
 
 
 def unbuilt_parts(definition: SyncDefinition) -> list[Problem]:
     """One problem per used part that does not run yet; of a broken definition, those that can be told."""
     rules = (
         _source,
-        _dialect,
         _watermark,
         _path,
         _sign_in,
@@ -41,12 +38,6 @@ def _source(definition: SyncDefinition) -> Iterator[Problem]:
     kind = definition.source.type
     if kind not in SOURCES_THAT_RUN:
         yield _problem("source.type", f"a {kind} source", f"use one of {', '.join(sorted(SOURCES_THAT_RUN))}")
-
-
-def _dialect(definition: SyncDefinition) -> Iterator[Problem]:
-    source = definition.source
-    if isinstance(source, SqlSource) and source.dialect not in DIALECTS_THAT_RUN:
-        yield _problem("source.dialect", f"a {source.dialect} source", "use postgresql or sqlite, or export to a file")
 
 
 def _watermark(definition: SyncDefinition) -> Iterator[Problem]:

@@ -33,6 +33,7 @@ from shared.sources.patterns import bound
 from shared.sources.places import LocalFiles, locate, locate_all
 from shared.sources.postgresql import PostgresSource
 from shared.sources.sqlite import sqlite_source
+from shared.sources.sqlserver import sqlserver_source
 from shared.sources.unpacking import is_zip
 from shared.values.files import FileRead
 
@@ -194,7 +195,20 @@ def _database(definition: SqlSource, around: _Surroundings) -> Path:
         ) from None
 
 
+def _sqlserver(definition: SqlSource, wanted: tuple[str, ...], around: _Surroundings) -> Source:
+    name = definition.connection.secret if definition.connection else ""
+    return sqlserver_source(
+        around.secrets.get(name),
+        definition.query or select_table(definition.table or "", definition.filter),
+        wanted=wanted,
+        variables=around.variables,
+        identity=around.remote.storage.identity,
+        shown=f"the SQL Server database of the secret {name!r}",
+    )
+
+
 _DATABASES: Mapping[str, Callable[[SqlSource, tuple[str, ...], _Surroundings], Source]] = {
     "sqlite": _sqlite,
     "postgresql": _postgresql,
+    "sqlserver": _sqlserver,
 }

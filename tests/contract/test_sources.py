@@ -221,7 +221,6 @@ def test_a_database_may_be_named_by_a_secret(tmp_path: Path, sink: FileSink) -> 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"type": "sql", "dialect": "sqlserver", "table": "t", "connection": {"secret": "erp"}},
         {"type": "rest", "url": "https://example.org"},
     ],
 )

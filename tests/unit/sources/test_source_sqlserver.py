@@ -1,0 +1,165 @@
+"""SQL Server, as far as it goes without one: strings, statements, types and errors, over a driver that is played."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from shared.errors import AuthenticationError, NotBuiltError, SourceError
+from shared.ports import StagedSource
+from shared.sources.dbapi import DbApiSource
+from shared.sources.sqlserver import connection_string, require_select, sqlserver_source
+from tests.unit.sources.sink import FileSink
+
+RECORDED = [
+    ("no", str, None, 20, 20, 0, False),
+    ("credit", Decimal, None, 12, 12, 2, True),
+    ("tier", int, None, 10, 10, 0, True),
+    ("active", bool, None, 1, 1, 0, True),
+    ("share", float, None, 53, 53, 0, True),
+    ("seen", datetime, None, 34, 34, 7, True),
+    ("photo", bytes, None, 100, 100, 0, True),
+]
+"""A description as the driver gives it: Python's types by column (mssql-python 1.16)."""
+ROW = ("007", Decimal("1.50"), 3, True, 0.1, datetime(2026, 1, 31, 8, tzinfo=UTC), b"ab")
+
+
+class Played(types.ModuleType):
+    """What the product uses of mssql-python."""
+
+    class Error(Exception): ...
+
+    class ConnectionStringParseError(Exception): ...
+
+    def __init__(self, refusal: Exception | None = None) -> None:
+        super().__init__("mssql_python")
+        self.refusal, self.strings, self.ran, self.closed = refusal, list[str](), list[object](), 0
+        self.description: Sequence[Sequence[object]] = RECORDED
+        self.rows = [ROW]
+
+    def connect(self, text: str, *, autocommit: bool, timeout: int) -> Played:
+        assert not autocommit and timeout
+        self.strings.append(text)
+        if self.refusal:
+            raise self.refusal
+        return self
+
+    def cursor(self) -> Played:
+        return self
+
+    def execute(self, statement: str, parameters: object) -> None:
+        self.ran.append((statement, parameters))
+
+    def fetchmany(self, size: int) -> list[tuple[object, ...]]:
+        rows, self.rows = self.rows[:size], self.rows[size:]
+        return rows
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Played:
+    played = Played()
+    monkeypatch.setitem(sys.modules, "mssql_python", played)
+    return played
+
+
+def source(sql: str = "SELECT * FROM t", *wanted: str, **variables: str) -> DbApiSource:
+    return sqlserver_source(
+        "Server=db.example.com;Database=erp;UID=x;PWD={hu;sh}", sql, wanted=wanted or ("no",), variables=variables,
+        identity=None, shown="the database",
+    )  # fmt: skip
+
+
+def test_rows_are_staged_by_the_types_that_the_driver_tells(driver: Played, sink: FileSink) -> None:
+    """Numbers and truth values as such, everything else as text that loses nothing."""
+    names = [str(item[0]) for item in RECORDED]
+    assert source("SELECT * FROM t WHERE no = @no AND note <> '@no'", *names, no="007").stage(sink) == StagedSource(1)
+    assert driver.ran == [("SELECT * FROM t WHERE no = ? AND note <> '@no'", ["007"])]
+    assert sink.rows() == [(1, "007", "1.50", 3, True, 0.1, "2026-01-31T08:00:00+00:00", "YWI=")]
+    kinds = ["BIGINT", "VARCHAR", "VARCHAR", "BIGINT", "BOOLEAN", "DOUBLE", "VARCHAR", "VARCHAR"]
+    assert list(sink.columns().values()) == kinds
+    assert driver.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "identity", "added"),
+    [
+        ("Server=s;UID=x;PWD=y", None, ";Encrypt=yes;ApplicationIntent=ReadOnly"),
+        ("Server=s;Encrypt=strict;ApplicationIntent=ReadWrite;Trusted_Connection=yes;", None, ""),
+        ("Server=s", None, ";Encrypt=yes;ApplicationIntent=ReadOnly;Authentication=ActiveDirectoryDefault"),
+        ("Server=s", "1-2", ";Encrypt=yes;ApplicationIntent=ReadOnly;Authentication=ActiveDirectoryMSI;UID=1-2"),
+        ("Server=s;User Id=x;Password={a;b}}c=d}", None, ";Encrypt=yes;ApplicationIntent=ReadOnly"),
+    ],
+)
+def test_what_a_string_leaves_open_is_filled_in(given: str, identity: str | None, added: str) -> None:
+    """TLS, reading only, and the identity where nobody signs in; what it says stays."""
+    assert connection_string(given, identity=identity, shown="it") == given.rstrip(";") + added
+
+
+@pytest.mark.parametrize("secret", ["let-me-in", "", "Server=s;hush", "UID=x;PWD=hush", "Server={s;PWD=hush"])
+def test_what_is_no_connection_string_is_not_shown(secret: str) -> None:
+    """It may be a password."""
+    with pytest.raises(SourceError, match="holds no connection string") as caught:
+        connection_string(secret, identity=None, shown="it")
+    assert "hush" not in str(caught.value)
+    assert "let-me-in" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM t",
+        "SELECT * INTO copy FROM t",
+        "SELECT 1; COMMIT; DROP TABLE t",
+        "EXEC sp_who",
+        "UPDATE t SET a = 1",
+        "MERGE t USING s ON t.a = s.a WHEN MATCHED THEN DELETE;",
+        "SELECT 1; SELECT 2",
+        "DECLARE @x int = 1",
+        "",
+    ],
+)
+def test_only_one_select_is_sent(driver: Played, sql: str) -> None:
+    """Nothing else reaches the server."""
+    with pytest.raises(SourceError, match="one SELECT"):
+        source(sql, x="1")
+    assert driver.strings == []
+
+
+def test_selects_of_every_shape_are_let_through() -> None:
+    """As databases are asked in practice."""
+    for sql in (
+        "SELECT TOP 5 [a b], COUNT(*) OVER (PARTITION BY c) FROM [dbo].[t] WITH (NOLOCK) WHERE d > ? ORDER BY 1",
+        "WITH x AS (SELECT a FROM t) SELECT a FROM x UNION ALL SELECT b FROM u",
+        "SELECT * FROM t CROSS APPLY OPENJSON(t.j) WITH (k int '$.k') -- a remark",
+        "SELECT CONVERT(varchar(10), d, 120) AS d, IIF(a = 1, 'x', 'y') AS i FROM t FOR SYSTEM_TIME AS OF ?",
+    ):
+        require_select(sql, shown="it")
+
+
+def test_a_refusal_is_told_by_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong login, no network, a string that the driver does not take."""
+    for refusal, kind, words in (
+        (Played.Error("Login failed for user 'x'. (18456)"), AuthenticationError, "refused the login"),
+        (Played.Error("Login timeout expired"), SourceError, "cannot be reached: Login timeout"),
+        (RuntimeError("Failed to load the driver"), SourceError, "Failed to load the driver"),
+        (Played.ConnectionStringParseError("unknown keyword 'hush'"), SourceError, "no connection string"),
+    ):
+        monkeypatch.setitem(sys.modules, "mssql_python", Played(refusal))
+        with pytest.raises(kind, match=words) as caught:
+            source().column_types()
+        assert "hush" not in str(caught.value)
+
+
+def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package's name, and where it is entered."""
+    monkeypatch.setitem(sys.modules, "mssql_python", None)
+    with pytest.raises(NotBuiltError, match=r"needs the package mssql-python.*requirements\.txt"):
+        source()
