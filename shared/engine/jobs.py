@@ -22,6 +22,7 @@ from shared.engine import preparing
 from shared.engine.applying import OPEN, Applied, Applier, Tally
 from shared.engine.balances import applied_destination, applied_source
 from shared.engine.drafting import Draft, Drafter, store
+from shared.engine.drift import drifted, told_columns
 from shared.engine.leasing import leased
 from shared.engine.plan import MANIFEST, ROWS, Manifest, PlanFile
 from shared.engine.readback import ReadBack
@@ -41,7 +42,8 @@ _ENDINGS = {
     JobState.FAILED: "failed",
     JobState.CANCELLED: "cancelled",
 }
-_FINISHED = (JobState.SUCCEEDED, JobState.COMPLETED_WITH_ERRORS)
+FINISHED = (JobState.SUCCEEDED, JobState.COMPLETED_WITH_ERRORS)
+"""The states of a job that came to its end."""
 
 
 class JobRunner:
@@ -181,6 +183,8 @@ class JobRunner:
             raise DefinitionError(definition.name, errors)
         with workspace_folder(self._around.workspaces) as folder:
             source = self._around.open_source(definition, start, folder / "spool")
+            columns = told_columns(definition, source)
+            problems += self._drifted(definition, columns)
             with Workspace(folder, limits=self._around.limits, readable=source.files) as workspace:
                 drafter = Drafter(
                     workspace=workspace,
@@ -207,8 +211,16 @@ class JobRunner:
             notes=(*draft.notes, *warnings),
             timings_s=drafter.timings_s,
             files=draft.files,
+            columns=columns,
         )
         return self._save(self._superseding(job)), draft
+
+    def _drifted(self, definition: SyncDefinition, columns: Mapping[str, str]) -> list[Problem]:
+        found = drifted(definition, columns, self._state.list(sync=definition.name, states=FINISHED, limit=5))
+        gone = [problem for problem in found if problem.severity is Severity.ERROR]
+        if gone:
+            raise DefinitionError(definition.name, gone)
+        return found
 
     def _superseding(self, job: Job) -> Job:
         """The job, with a note for every open plan of the sync that it makes out of date."""
@@ -219,7 +231,7 @@ class JobRunner:
         return replace(job, notes=(*job.notes, *(f"the open plan of job {o.id} is out of date now" for o in older)))
 
     def _brakes(self, job: Job, definition: SyncDefinition, counts: PlanCounts) -> tuple[Brake, ...]:
-        finished = self._state.list(sync=job.sync, states=_FINISHED, limit=50)
+        finished = self._state.list(sync=job.sync, states=FINISHED, limit=50)
         texts = {name for name, variable in definition.variables.items() if not variable.file}
         alike = [
             o for o in finished if o.source.read and all(o.variables.get(n) == job.variables.get(n) for n in texts)

@@ -13,7 +13,7 @@ from shared.values.changes import Outcome, OutcomeStatus
 from shared.values.files import FileRead
 from shared.values.jobs import Brake, DestinationBalance, Job, JobState, SourceBalance
 
-_MAPPINGS = ("variables", "planned", "timings_s", "requests")
+_MAPPINGS = ("variables", "planned", "timings_s", "requests", "columns")
 
 
 def job_to_text(job: Job) -> str:

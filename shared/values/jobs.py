@@ -106,7 +106,7 @@ class Brake:
 class Job:
     """One execution of a sync. `timings_s` holds seconds per phase; `notes` are sentences for a person.
 
-    `files` are the source's, where they are remembered.
+    `files` are the source's, where they are remembered; `columns` its own columns and their types, where it tells them.
     """
 
     id: str
@@ -128,6 +128,7 @@ class Job:
     timings_s: Mapping[str, float] = field(default_factory=dict)
     requests: Mapping[str, int] = field(default_factory=dict)
     files: tuple[FileRead, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from shared.definitions.connection import DataverseConnection
 from shared.definitions.reach import load_local_reach
 from shared.definitions.resolving import resolve_variables
 from shared.definitions.sync import SyncDefinition
-from shared.engine.jobs import JobRunner
+from shared.engine.drift import drifted, gone, told_columns
+from shared.engine.jobs import FINISHED, JobRunner
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
 from shared.engine.rejects import rejects
 from shared.engine.surroundings import Start, Surroundings
@@ -96,13 +97,16 @@ class LocalApp:
         try:
             with tempfile.TemporaryDirectory(prefix="dynsync-") as spool:
                 source = self._open_source(definition, Start(self._variables(definition, {}, {}), ""), Path(spool))
-                present = source.column_types()
+                told = told_columns(definition, source)
+                present = told or source.column_types()
         except (SourceError, NotAllowedError, NotFoundError) as error:
             return [Problem("source.path", str(error))]
         except AuthenticationError as error:
             return [Problem("source", str(error))]
         wanted = [column.name for column in definition.source.columns if not column.calculated]
-        return missing_columns(wanted, list(present), steps=definition.source.type == "json")
+        drift = drifted(definition, told, self._state.list(sync=definition.name, states=FINISHED, limit=5))
+        wanted = [name for name in wanted if gone(name) not in {problem.found for problem in drift}]
+        return [*drift, *missing_columns(wanted, list(present), steps=definition.source.type == "json")]
 
     def _destination_problems(self, definition: SyncDefinition) -> list[Problem]:
         try:
