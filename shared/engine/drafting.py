@@ -25,7 +25,7 @@ from shared.engine.planning import Planner, Rules, create_id
 from shared.engine.preparing import Filters, record_filter
 from shared.engine.reading import PagesAhead
 from shared.engine.reconciling import Comparison, Found
-from shared.engine.rejecting import Rejections, with_records
+from shared.engine.rejecting import Rejections, tell_records
 from shared.engine.resolving import Resolver
 from shared.engine.steady import SteadyFiles
 from shared.engine.workspace import Row, SourceTable, Workspace
@@ -103,6 +103,7 @@ class Drafter:
             self._set_outside_aside(prepared, rejections)
         with self._phase(Phase.PLAN):
             ids = self._plan(prepared, rejections, found)
+            tell_records(self.workspace)
         return self._draft(prepared, staged, found, ids)
 
     @contextmanager
@@ -318,6 +319,5 @@ def store(workspace: Workspace, draft: Draft, folder: Path) -> dict[str, Path]:
     rows, manifest, rejects = folder / "plan.parquet", folder / "plan.json", folder / "rejects.parquet"
     store_rows(workspace, rows)
     manifest.write_bytes(draft.manifest.to_json())
-    told = f"{with_records(workspace)} ORDER BY r.row_no"
-    workspace.run(f"COPY ({told}) TO {literal(str(rejects))} (FORMAT parquet, COMPRESSION zstd)")
+    workspace.run(f"COPY (FROM told ORDER BY row_no) TO {literal(str(rejects))} (FORMAT parquet, COMPRESSION zstd)")
     return {path.name: path for path in (rows, manifest, rejects)}

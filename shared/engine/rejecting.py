@@ -141,15 +141,19 @@ SOURCE_LENGTH = 20_000
 """Characters of a rejected record that are kept as its source told it."""
 
 
-def with_records(workspace: Workspace) -> str:
-    """The rejects, each with its record as the source told it: JSON, or the text where it could not be split."""
+def tell_records(workspace: Workspace) -> None:
+    """Fill `told`: the rejects, each with its record as the source told it (JSON, or the text that was no record)."""
+    if not workspace.value("SELECT count(*) FROM rejects"):
+        workspace.run("CREATE OR REPLACE TABLE told AS SELECT *, NULL::VARCHAR AS source FROM rejects")
+        return
     names = [identifier(name) for name in workspace.columns("source") if name != "row_no"]
     cells = f"to_json(struct_pack({', '.join(f'{name} := {name}' for name in names)}))::VARCHAR"
     torn = f"r.type = {literal(RejectType.MALFORMED_ROW.value)}"
-    return f"""
+    workspace.run(f"""
+        CREATE OR REPLACE TABLE told AS
         SELECT r.*, CASE WHEN {torn} THEN r.found ELSE t.source END AS source
         FROM rejects r LEFT JOIN (
             SELECT row_no, left({cells}, {SOURCE_LENGTH}) AS source
             FROM source WHERE row_no IN (SELECT row_no FROM rejects)
         ) t ON t.row_no = r.row_no
-    """
+    """)
