@@ -64,7 +64,7 @@ mappings:
 behaviour:
   strategy: full
   key: [new_citycode]
-  brakes: { rejects: null }
+  brakes: { rejects: null, at_least: 1000 }
 """
 SIGNS = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")
 DAYS = st.dates(min_value=date(1753, 1, 2)).map(str)
