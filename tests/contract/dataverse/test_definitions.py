@@ -344,7 +344,8 @@ JSON = st.recursive(
     max_leaves=4,
 )
 MEMBERS = st.sampled_from(
-    ["SchemaName", "DisplayName", "RequiredLevel", "MaxLength", "MinValue", "OptionSet", "Format", "Attributes", "Lookup",
+    ["SchemaName", "DisplayName", "RequiredLevel", "MaxLength", "MinValue", "OptionSet", "Format", "Attributes",
+    "Lookup",
      "KeyAttributes", "CascadeConfiguration", "ReferencedEntity", "Entity1LogicalName", "Options", "DefaultFormValue",
      "OneToManyRelationships", "Entities", "Values", "Label"]
 )  # fmt: skip

@@ -77,7 +77,7 @@ def test_a_part_that_does_not_run_yet_is_never_ignored(old: str, new: str, path:
     ("source", "paths"),
     [
         ("{ type: sql, dialect: sqlite, path: erp.db, table: customers, schema: [{ name: a }] }", []),
-        ("{ type: sql, dialect: sqlserver, connection: { secret: base--erp }, query: select 1, schema: [{ name: a }] }", []),
+        ("{ type: sql, dialect: sqlserver, connection: { secret: base--erp }, query: q, schema: [{ name: a }] }", []),
         ("{ type: parquet, path: a.parquet, schema: [{ name: a }] }", []),
         ("{ type: json, path: a.json, records: result.items, schema: [{ name: a }] }", []),
         ("{ type: fixed_width, path: a.txt, schema: [{ name: a, width: 3 }] }", []),
