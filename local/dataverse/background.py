@@ -9,11 +9,13 @@ from typing import Any
 
 
 class Background:
-    """The work that no request waits for, on the server's event loop. `wait_until_idle` may be asked in any thread."""
+    """The work that no request waits for, on the server's event loop; `broken` are errors that nobody expected.
+    `wait_until_idle` may be asked in any thread."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = Condition()
+        self.broken: list[BaseException] = []
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Starts a piece of work; called on the event loop."""
@@ -30,4 +32,6 @@ class Background:
     def _ended(self, task: asyncio.Task[None]) -> None:
         with self._changed:
             self._tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self.broken.append(error)
             self._changed.notify_all()

@@ -66,7 +66,7 @@ def _context(world: World, event: Event, shown: Shown) -> dict[str, Any]:
         "OrganizationId": shown.organization_id,
         "OrganizationName": "local",
         "BusinessUnitId": _BUSINESS_UNIT,
-        "InitiatingUserId": origin.user_id,
+        "InitiatingUserId": origin.initiator_id,
         "UserId": origin.user_id,
         "IsInTransaction": shown.sync,
         "IsolationMode": 1,

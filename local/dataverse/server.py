@@ -157,10 +157,12 @@ class LocalDataverse:
         """Waits until what goes on by itself has ended: late writes, asynchronous steps, webhooks.
 
         Raises:
-            TimeoutError: it has not ended in time.
+            TimeoutError: it has not ended in time. An error of an asynchronous step comes as it is.
         """
         if not self.application.background.wait_until_idle(timeout_s):
             raise TimeoutError(f"after {timeout_s:g} s there is still work behind the requests")
+        if self.application.background.broken:
+            raise self.application.background.broken.pop(0)
 
     def limit(self, limits: Limits | None) -> None:
         """Sets other limits, with nothing used yet; None switches them off."""

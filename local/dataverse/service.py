@@ -68,8 +68,8 @@ class Service:
             self._bulk_deletes.advance()
             remove_expired(self.world)
         try:
-            self._begin(request, in_batch=in_batch)
             with self.world.acting_as(callers.impersonated(self.world, request.headers)):
+                self._begin(request, in_batch=in_batch)
                 return self._counted(self._route(request, in_batch=in_batch))
         except RowRefusal as found:
             refusal = found.refusal
@@ -120,14 +120,12 @@ class Service:
 
     def _begin(self, request: Request, *, in_batch: bool) -> None:
         """Before a request, or an operation of a batch, which a fault may stop or refuse."""
+        if not in_batch or "tag=" in request.query:
+            tag = query_options.pairs(request.query).get("tag") if "tag=" in request.query else None
+            self.world.steps.begin((self.world.settled.caller_id, self.world.caller_id), tag, request.headers)
         if not in_batch:
             self._definitions.changing.indexes.advance()
-            tag = query_options.pairs(request.query).get("tag") if "tag=" in request.query else None
-            self.world.steps.begin(self.world.settled.caller_id, tag, request.headers)
             return
-        if "tag=" in request.query:
-            tag = query_options.pairs(request.query).get("tag")
-            self.world.steps.begin(self.world.settled.caller_id, tag, request.headers)
         if self._stop_after is not None:
             if self._stop_after == 0:
                 raise _Stopped

@@ -21,8 +21,9 @@ class StepRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a write comes from: the user, the `tag` of its URL, how deep in other logic, one id for the request."""
+    """Where a write comes from: who asked, as whom, the `tag` of its URL, how deep in other logic, the request's id."""
 
+    initiator_id: str = ""
     user_id: str = ""
     tag: str | None = None
     depth: int = 1

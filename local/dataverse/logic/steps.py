@@ -73,9 +73,9 @@ class Steps:
         finally:
             self._steps = steps
 
-    def begin(self, user_id: str, tag: str | None, headers: Mapping[str, str]) -> None:
-        """Before a request: where its writes come from."""
-        self._origin = Origin(user_id, tag, 1, str(uuid4()), _bypassed(headers)) if self._steps else Origin()
+    def begin(self, users: tuple[str, str], tag: str | None, headers: Mapping[str, str]) -> None:
+        """Before a request: where its writes come from. `users` are who asks and as whom it is done."""
+        self._origin = Origin(*users, tag, 1, str(uuid4()), _bypassed(headers)) if self._steps else Origin()
 
     def take_delay(self) -> float:
         """Seconds by which steps made the request longer."""

@@ -128,6 +128,18 @@ def test_asynchronous_steps_touch_the_row_later(local_dataverse: LocalDataverse,
     assert [row["telephone1"] for row in local_dataverse.rows("account")] == ["later"]
 
 
+def test_an_error_in_an_asynchronous_step_comes_to_light(
+    local_dataverse: LocalDataverse, caller: requests.Session
+) -> None:
+    """`settle` raises it; the write it followed stays, and the server goes on."""
+    local_dataverse.on(lambda event: {}[event.row_id], "account", stage=Stage.LATER)  # type: ignore[misc]
+    assert caller.post(f"{local_dataverse.url}accounts", json={"name": "a"}).status_code == 204
+    with pytest.raises(KeyError):
+        local_dataverse.settle()
+    local_dataverse.settle()
+    assert names(local_dataverse) == ["a"]
+
+
 def test_callers_may_bypass_custom_logic(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
     """By the header, synchronous and asynchronous steps each for itself; seeds raise none."""
     seen: list[str] = []

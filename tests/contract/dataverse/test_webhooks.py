@@ -90,6 +90,18 @@ def test_a_create_is_told_in_the_services_form(
     assert "createdon" not in told
 
 
+def test_an_impersonated_write_tells_both_users(
+    receiver: Receiver, local_dataverse: LocalDataverse, caller: requests.Session
+) -> None:
+    """Who asked is the initiating user, as whom it was done is the user."""
+    (user,) = local_dataverse.insert("systemuser", [{"fullname": "Ann"}])
+    local_dataverse.register(Webhook(url=receiver.url, table="account"))
+    caller.post(f"{local_dataverse.url}accounts", json={"name": "a"}, headers={"MSCRMCallerID": user})
+    local_dataverse.settle()
+    context = receiver.posts[0][2]
+    assert (context["InitiatingUserId"], context["UserId"]) == ("0d000000-0000-4000-8000-0000000000a1", user)
+
+
 def test_updates_are_told_by_their_columns_and_deletes_as_references(
     receiver: Receiver, local_dataverse: LocalDataverse, caller: requests.Session
 ) -> None:
