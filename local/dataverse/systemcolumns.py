@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -152,3 +153,19 @@ def _state(status: Mapping[str, Any] | None) -> list[Column]:
         ),
         Column("statuscode", "statuscode", Kind.STATUS, "Status Reason", options=reasons),
     ]
+
+
+def companions(column: Column) -> list[Column]:
+    """The columns that come with a file or an image, and go with it."""
+    endings = {
+        Kind.FILE: (("_name", Kind.TEXT),),
+        Kind.IMAGE: (("_timestamp", Kind.BIGINT), ("_url", Kind.TEXT), ("id", Kind.UNIQUEIDENTIFIER)),
+    }
+    return [_companion(column, ending, kind) for ending, kind in endings.get(column.kind, ())]
+
+
+def _companion(column: Column, ending: str, kind: Kind) -> Column:
+    low, high = (Decimal(-(2**63)), Decimal(2**63 - 1)) if kind is Kind.BIGINT else (None, None)
+    name = f"{column.schema_name}{ending}"
+    made = Column(name.lower(), name, kind, name, creatable=False, updatable=False, custom=True, low=low, high=high)
+    return replace(made, attribute_of=column.name, max_length=200 if kind is Kind.TEXT else None)

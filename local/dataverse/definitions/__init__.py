@@ -130,6 +130,7 @@ def _columns(
     columns = [_id_column(body, str(body.get("id", f"{name}id")), custom)]
     for column_name, spec in (body.get("columns") or {}).items():
         columns.append(column(Place(name, column_name, column_name == body.get("name"), option_sets), spec))
+    columns += [companion for c in columns for companion in systemcolumns.companions(c)]
     columns += systemcolumns.of(name, {c.name for c in columns}, columns, owned=owned, status=body.get("status"))
     return columns + (systemcolumns.elastic({c.name for c in columns}) if body.get("elastic") else [])
 

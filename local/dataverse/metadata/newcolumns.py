@@ -119,7 +119,7 @@ def with_columns(table: Table, *new: Column) -> Table:
         if column.name in columns:
             raise refused.column_taken(column.schema_name)
         columns[column.name] = column
-        for companion in _companions(column):
+        for companion in systemcolumns.companions(column):
             columns.setdefault(companion.name, companion)
     for extra in systemcolumns.money(table.name, new):
         columns.setdefault(extra.name, extra)
@@ -218,19 +218,3 @@ def _default(column: Column, body: Body, options: tuple[Option, ...]) -> int | b
     if found != -1 and found not in {option.value for option in options}:
         raise refused.argument(f"The DefaultFormValue {found} of attribute {column.name} is none of its options.")
     return None if found == -1 else found
-
-
-def _companions(column: Column) -> list[Column]:
-    """The columns that come with a file or an image, and go with it."""
-    endings = {
-        Kind.FILE: (("_name", Kind.TEXT),),
-        Kind.IMAGE: (("_timestamp", Kind.BIGINT), ("_url", Kind.TEXT), ("id", Kind.UNIQUEIDENTIFIER)),
-    }
-    return [_companion(column, ending, kind) for ending, kind in endings.get(column.kind, ())]
-
-
-def _companion(column: Column, ending: str, kind: Kind) -> Column:
-    low, high = bounds.WIDEST.get(kind, (None, None))
-    name = f"{column.schema_name}{ending}"
-    made = Column(name.lower(), name, kind, name, creatable=False, updatable=False, custom=True, low=low, high=high)
-    return replace(made, attribute_of=column.name, max_length=200 if kind is Kind.TEXT else None)

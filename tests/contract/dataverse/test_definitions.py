@@ -345,8 +345,8 @@ JSON = st.recursive(
 )
 MEMBERS = st.sampled_from(
     ["SchemaName", "DisplayName", "RequiredLevel", "MaxLength", "MinValue", "OptionSet", "Format", "Attributes",
-    "Lookup",
-     "KeyAttributes", "CascadeConfiguration", "ReferencedEntity", "Entity1LogicalName", "Options", "DefaultFormValue",
+     "Lookup", "KeyAttributes", "CascadeConfiguration", "ReferencedEntity", "Entity1LogicalName", "Options",
+     "DefaultFormValue",
      "OneToManyRelationships", "Entities", "Values", "Label"]
 )  # fmt: skip
 PATHS = (
