@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.dataverse import LocalDataverse
+from local.dataverse.store import CannotOpenError
 
 Ask = Callable[..., requests.Response]
 TYPE = "Microsoft.Dynamics.CRM."
@@ -384,3 +387,57 @@ def test_nothing_malformed_breaks_the_definitions(
         f"RetrieveMetadataChanges(Query=@p)?@p={segment}",
     ):
         assert ask("GET", requests.utils.requote_uri(path)).status_code < 500
+
+
+def test_definitions_are_replaced(ask: Ask, part: str) -> None:
+    """Texts of a table (other languages kept on demand), a delete behaviour, names and options of an option set."""
+    two = {"LocalizedLabels": [{"Label": "Part", "LanguageCode": 1033}, {"Label": "Teil", "LanguageCode": 1031}]}
+    assert ask("PUT", part, {"SchemaName": "new_Part", "DisplayName": two}).status_code == 204
+    one = {"SchemaName": "new_Part", "DisplayName": label("Piece"), "ChangeTrackingEnabled": True}
+    assert ask("PUT", part, one, **{"MSCRM.MergeLabels": "true"}).status_code == 204
+    shown = ask("GET", f"{part}?$select=DisplayName,ChangeTrackingEnabled").json()
+    assert [text["Label"] for text in shown["DisplayName"]["LocalizedLabels"]] == ["Piece", "Teil"]
+    assert shown["ChangeTrackingEnabled"] is True
+    assert code(ask("PUT", part, one | {"ChangeTrackingEnabled": False})) == (400, "0x80040203")
+    assert ask("POST", "RelationshipDefinitions", one_to_many()).status_code == 204
+    address = "RelationshipDefinitions(SchemaName='new_account_part')"
+    assert ask("PUT", address, {"CascadeConfiguration": {"Delete": "Cascade"}}).status_code == 204
+    assert ask("GET", f"{address}/CascadeConfiguration").json()["Delete"] == "Cascade"
+    options = [{"Value": value, "Label": label(str(value))} for value in (1, 2, 3)]
+    shared = {"@odata.type": f"{TYPE}OptionSetMetadata", "Name": "new_Sizes", "Options": options}
+    assert ask("POST", "GlobalOptionSetDefinitions", shared).status_code == 204
+    sizes = "GlobalOptionSetDefinitions(Name='new_sizes')"
+    assert ask("PUT", sizes, {"DisplayName": label("Sizes!")}).status_code == 204
+    place = {"OptionSetName": "new_sizes"}
+    assert ask("POST", "OrderOption", {**place, "Values": [3, 1, 2]}).status_code == 204
+    assert ask("POST", "DeleteOptionValue", {**place, "Value": 1}).status_code == 204
+    assert ask("POST", "UpdateOptionValue", {**place, "Value": 2, "Label": label("Two")}).status_code == 204
+    found = ask("GET", sizes).json()
+    assert found["DisplayName"]["UserLocalizedLabel"]["Label"] == "Sizes!"
+    assert [(o["Value"], o["Label"]["UserLocalizedLabel"]["Label"]) for o in found["Options"]] == [(3, "3"), (2, "Two")]
+
+
+def test_a_customer_lookup_is_made(ask: Ask, part: str) -> None:
+    """It points at accounts and contacts, and at nothing else."""
+    links = [
+        {"SchemaName": f"new_part_{name}", "ReferencedEntity": name, "ReferencingEntity": "new_part"}
+        for name in ("account", "contact")
+    ]
+    lookup = attribute("new_CustomerId", "Lookup")
+    refused = ask("POST", "CreateCustomerRelationships", {"OneToManyRelationships": links[:1], "Lookup": lookup})
+    assert code(refused) == (400, "0x80040203")
+    assert ask("POST", "CreateCustomerRelationships", {"OneToManyRelationships": links, "Lookup": lookup}).ok
+    column = ask("GET", f"{part}/Attributes(LogicalName='new_customerid')").json()
+    assert (column["AttributeType"], column["Targets"]) == ("Customer", ["account", "contact"])
+
+
+def test_damaged_definitions_are_told(tmp_path: Path, ask_at: Callable[[LocalDataverse], Ask]) -> None:
+    """A file whose kept definitions cannot be read is refused with its name."""
+    file = tmp_path / "rows.sqlite"
+    with LocalDataverse(file=file) as server:
+        assert ask_at(server)("POST", "EntityDefinitions", table()).status_code == 204
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("""UPDATE "~metadata" SET body = '{}' WHERE part = 'column'""")
+        database.commit()
+    with pytest.raises(CannotOpenError, match=r"rows\.sqlite"):
+        LocalDataverse(file=file)
