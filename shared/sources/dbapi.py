@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from shared import variables
 from shared.errors import SourceError
@@ -185,15 +185,22 @@ class _Picked:
         for at, kind in zip(self.positions, self.types, strict=True):
             column: Sequence[object] = columns[at]
             if kind == "VARCHAR":
-                texts = [as_text(value) for value in column]
+                texts = _texts(column)
                 if "\0" in "".join(filter(None, texts)):
                     damaged.update(number for number, text in enumerate(texts) if text and "\0" in text)
                 column = texts
             picked.append(column)
         malformed += [MalformedRow(after + 1 + at, "a text holds a NUL character", "") for at in sorted(damaged)]
-        for number, row in enumerate(zip(*picked, strict=True)):
-            if number not in damaged:
-                yield row
+        whole = zip(*picked, strict=True)
+        return (row for number, row in enumerate(whole) if number not in damaged) if damaged else whole
+
+
+def _texts(column: Sequence[object]) -> Sequence[str | None]:
+    """A column as texts. Most hold texts or whole numbers alone, which need no look at each value."""
+    kinds = set(map(type, column))
+    if kinds <= {str, type(None)}:
+        return cast("Sequence[str | None]", column)
+    return list(map(str, column)) if kinds == {int} else [as_text(value) for value in column]
 
 
 def as_text(value: object) -> str | None:
