@@ -21,6 +21,7 @@ from shared.sources import open_source
 
 TABLE = "customers"
 BATCH = 10_000
+MEMORY_MB = 100
 
 
 def ours(kind: str, place: str) -> int:
@@ -41,7 +42,7 @@ def ours(kind: str, place: str) -> int:
             secrets=EnvironmentSecrets({"DYNSYNC_SECRET_BENCH": place}),
             spool=folder / "spool",
         )
-        with Workspace(folder, limits=Limits(), readable=source.files) as workspace:
+        with Workspace(folder, limits=Limits(memory_mb=MEMORY_MB), readable=source.files) as workspace:
             return source.stage(SourceTable(workspace)).records
 
 
@@ -53,7 +54,7 @@ def raw(kind: str, place: str) -> int:
 def _scan(query: str) -> int:
     """DuckDB puts what it reads into a table of the same kind of file, with the same memory, and does no more."""
     with tempfile.TemporaryDirectory() as folder, duckdb.connect(f"{folder}/raw.duckdb") as connection:
-        for setting in ("memory_limit = '256MB'", "threads = 2", "disabled_compression_methods = 'dict_fsst'"):
+        for setting in (f"memory_limit = '{MEMORY_MB}MB'", "threads = 2", "disabled_compression_methods = 'dict_fsst'"):
             connection.execute(f"SET {setting}").fetchall()
         connection.execute(f"CREATE TABLE source AS {query}").fetchall()
         return int(connection.execute("SELECT count(*) FROM source").fetchall()[0][0])

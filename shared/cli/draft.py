@@ -19,10 +19,13 @@ _TEXTS = {ColumnKind.TEXT, ColumnKind.MEMO, ColumnKind.CHOICE, ColumnKind.CHOICE
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The answers that make a definition. `connection` is `destination:` as far as it says where and who."""
+    """The answers that make a definition. `path` is a file's.
+
+    `connection` is `destination:` as far as it says where and who.
+    """
 
     name: str
-    path: str
+    path: str | None
     look: SourceLook
     connection: Mapping[str, object]
     id_column: str
@@ -106,7 +109,7 @@ def _source(draft: Draft) -> list[str]:
     return [
         "source:",
         *(f"  {key}: {flow(value)}" for key, value in _typed_first(draft.look.settings).items()),
-        f"  path: {scalar(draft.path.replace('@', '@@'))}",
+        *([f"  path: {scalar(draft.path.replace('@', '@@'))}"] if draft.path is not None else []),
         "  # validate: true rejects a record whose value cannot be read; with mandatory: true also one without a value",
         "  schema:",
         *(f"    - {flow(column)}{_doubt(draft, column)}" for column in columns),

@@ -10,6 +10,7 @@ from shared.errors import DefinitionError
 from shared.ports import ProgressListener
 from shared.values.changes import Action
 from shared.values.jobs import Job
+from shared.values.looks import SourceSample
 from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
@@ -65,3 +66,6 @@ class App(Protocol):
 
     def table(self, destination: Mapping[str, object]) -> Table:
         """The table that a definition's `destination:` leads to: what it says, in YAML's words, of where and who."""
+
+    def sample(self, source: Mapping[str, object]) -> SourceSample:
+        """A first look at the table that a definition's `source:` leads to: what it says, in YAML's words, of where."""

@@ -15,14 +15,14 @@ from rich.table import Table as Grid
 
 from shared.cli.dataverse import service_url
 from shared.cli.draft import Draft, render
-from shared.cli.looking import SourceLook
+from shared.cli.looking import SourceLook, look_at_table
 from shared.cli.options import everywhere, session_of
 from shared.cli.output import say_json
 from shared.cli.proposals import Match, Proposal, guess, propose, propose_key, writable
 from shared.cli.reaching import reachable_path
 from shared.cli.screens.paper import draw, say
 from shared.cli.session import Session
-from shared.cli.texts import called, counted, safe_lines
+from shared.cli.texts import called, counted, safe, safe_lines
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.loading import parse_sync
 from shared.definitions.reach import LOOPBACK, address
@@ -38,6 +38,9 @@ class Answers:
 
     name: str | None
     source: Path | None
+    dialect: str | None
+    source_table: str | None
+    source_secret: str | None
     entity: str | None
     service_url: str | None
     tenant_id: str | None
@@ -67,6 +70,11 @@ class Answers:
 @click.command()
 @click.argument("name", required=False)
 @click.option("--source", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The source file.")
+@click.option(
+    "--database", "dialect", type=click.Choice(["postgresql", "sqlserver"]), help="A table instead of a file."
+)
+@click.option("--table", "source_table", help="The database's table: sales.customers.")
+@click.option("--connection-secret", "source_secret", help="Name of the secret that holds its connection string.")
 @click.option("--entity", help="The table: account.")
 @click.option("--service-url", help="The environment: https://org.crm4.dynamics.com")
 @click.option("--tenant-id-secret", "tenant_id", help="Name of the secret; left out, the service names the tenant.")
@@ -82,12 +90,17 @@ class Answers:
 def init(session: Session, /, **given: object) -> None:
     """Write a first definition: look into a source file, propose mappings by name, ask for the rest."""
     answers = Answers(**given)  # type: ignore[arg-type]
-    source = answers.source or Path(answers.ask("Source file", None, option="--source"))
-    look = session.look(source)
-    name = _name(answers, source)
+    if answers.dialect is not None:
+        source = Path(answers.ask("Table of the database", answers.source_table, option="--table"))
+        name = _name(answers, source)
+        look = _table_look(session, answers, name, str(source))
+    else:
+        source = answers.source or Path(answers.ask("Source file", None, option="--source"))
+        look = session.look(source)
+        name = _name(answers, source)
     target = _target(session, answers, name)
     connection = _connection(answers, name)
-    path = reachable_path(session.syncs, source, agree=answers.agree)
+    path = None if answers.dialect else reachable_path(session.syncs, source, agree=answers.agree)
     table = _table(session, connection)
     mappings = _confirmed(session, answers, _stated(answers, _proposals(look, table), look, table), table)
     draft = Draft(
@@ -103,6 +116,21 @@ def init(session: Session, /, **given: object) -> None:
     )
     _write(target, draft)
     _say(session, target, draft)
+
+
+def _table_look(session: Session, answers: Answers, name: str, table: str) -> SourceLook:
+    """The table's columns; its first rows are shown."""
+    secret = answers.ask("Secret with the connection string", answers.source_secret, f"{name}--source")
+    where = {"type": "sql", "dialect": answers.dialect, "connection": {"secret": secret}, "table": table}
+    sample = session.app.sample(where)
+    if not session.json:
+        about = f"about {sample.about:,} rows; " if sample.about is not None else ""
+        click.echo(f"{table}: {about}the first ones:", err=True)
+        grid = Grid(*sample.columns, box=None, pad_edge=False, header_style="bold")
+        for row in sample.rows:
+            grid.add_row(*("" if cell is None else safe(cell[:40]) for cell in row))
+        draw(session.err(), grid)
+    return look_at_table(where, sample)
 
 
 def _name(answers: Answers, source: Path) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.cli.recipes import writings
+from shared.values.looks import SourceSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,14 @@ def look_into(path: Path) -> SourceLook:
         texts = [one.name for one in found.columns if one.type == "text"]
         written = writings(path, delimiter=str(found.delimiter), encoding=str(found.encoding), names=texts)
     return SourceLook(settings(found), columns, {one.name: one.doubt for one in found.columns if one.doubt}, written)
+
+
+def look_at_table(settings: Mapping[str, object], sample: SourceSample) -> SourceLook:
+    """A look at a database's table, whose columns have types of their own."""
+    from shared.sources.column_guess import native
+
+    columns = tuple(_column(name, native(kind) or "text", None) for name, kind in sample.columns.items())
+    return SourceLook(settings, columns)
 
 
 def _column(name: str, kind: str, input_format: str | None) -> dict[str, object]:

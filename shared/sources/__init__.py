@@ -22,7 +22,7 @@ from shared.errors import NotAllowedError, NotBuiltError, SourceError
 from shared.ports import Secrets, Source
 from shared.sources.blob import BlobFiles, Storage, encoded, place
 from shared.sources.csv_dialect import Dialect
-from shared.sources.dbapi import select_table
+from shared.sources.dbapi import DbApiSource, select_table
 from shared.sources.delimited import DelimitedFile
 from shared.sources.excel import ExcelFile, Sheet
 from shared.sources.file_set import FileSet
@@ -36,8 +36,10 @@ from shared.sources.sqlite import sqlite_source
 from shared.sources.sqlserver import sqlserver_source
 from shared.sources.unpacking import is_zip
 from shared.values.files import FileRead
+from shared.values.looks import SourceSample
 
-__all__ = ["Remote", "Storage", "open_source"]
+__all__ = ["Remote", "Storage", "open_source", "sample_table"]
+_SAMPLE_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,18 @@ def open_source(
     kind = getattr(definition, "type", type(definition).__name__)
     kind += f" of dialect {definition.dialect}" if isinstance(definition, SqlSource) else ""
     raise NotBuiltError(f"a source of type {kind} does not run yet; files, PostgreSQL and SQLite do")
+
+
+def sample_table(
+    source: SqlSource, *, base: Path, allows_path: Callable[[Path], bool], secrets: Secrets
+) -> SourceSample:
+    """A first look at a table or query: columns with types, ten rows, and about how many there are where that is cheap.
+
+    Raises:
+        SourceError, AuthenticationError, NotAllowedError: as when it is read.
+    """
+    around = _Surroundings({}, base, allows_path, secrets, Path(tempfile.gettempdir()), Remote())
+    return _DATABASES[source.dialect](source, (), around).sample(_SAMPLE_ROWS)
 
 
 def _files(definition: FileSource, wanted: tuple[str, ...], around: _Surroundings) -> Source:
@@ -164,12 +178,12 @@ def _sheet(definition: ExcelSource) -> Sheet:
     return Sheet(definition.sheet, definition.header, definition.skip_rows, definition.skip_footer_rows)
 
 
-def _sqlite(definition: SqlSource, wanted: tuple[str, ...], around: _Surroundings) -> Source:
+def _sqlite(definition: SqlSource, wanted: tuple[str, ...], around: _Surroundings) -> DbApiSource:
     sql = definition.query or select_table(definition.table or "", definition.filter)
     return sqlite_source(_database(definition, around), sql, wanted=wanted, variables=around.variables)
 
 
-def _postgresql(definition: SqlSource, wanted: tuple[str, ...], around: _Surroundings) -> Source:
+def _postgresql(definition: SqlSource, wanted: tuple[str, ...], around: _Surroundings) -> PostgresSource:
     name = definition.connection.secret if definition.connection else ""
     return PostgresSource(
         conninfo=around.secrets.get(name),
@@ -195,7 +209,7 @@ def _database(definition: SqlSource, around: _Surroundings) -> Path:
         ) from None
 
 
-def _sqlserver(definition: SqlSource, wanted: tuple[str, ...], around: _Surroundings) -> Source:
+def _sqlserver(definition: SqlSource, wanted: tuple[str, ...], around: _Surroundings) -> DbApiSource:
     name = definition.connection.secret if definition.connection else ""
     return sqlserver_source(
         around.secrets.get(name),
@@ -207,7 +221,7 @@ def _sqlserver(definition: SqlSource, wanted: tuple[str, ...], around: _Surround
     )
 
 
-_DATABASES: Mapping[str, Callable[[SqlSource, tuple[str, ...], _Surroundings], Source]] = {
+_DATABASES: Mapping[str, Callable[[SqlSource, tuple[str, ...], _Surroundings], DbApiSource | PostgresSource]] = {
     "sqlite": _sqlite,
     "postgresql": _postgresql,
     "sqlserver": _sqlserver,

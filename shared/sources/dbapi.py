@@ -20,6 +20,7 @@ from shared.errors import SourceError
 from shared.ports import MalformedRow, SourceSink, StagedSource
 from shared.sources import names
 from shared.sql import identifier
+from shared.values.looks import SourceSample
 
 ParameterStyle = Literal["qmark", "numeric", "named", "format", "pyformat"]
 Parameters = list[str] | dict[str, str]
@@ -142,6 +143,12 @@ class DbApiSource:
         """The result's columns and the DuckDB types they are staged as."""
         with self._opened() as (_, types):
             return types
+
+    def sample(self, size: int) -> SourceSample:
+        """The columns and the first rows. How many rows there are would need a count."""
+        with self._opened() as (cursor, types):
+            rows = cursor.fetchmany(size)
+        return SourceSample(types, tuple(tuple(as_text(value) for value in row) for row in rows))
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[tuple[Cursor, dict[str, str]]]:

@@ -26,6 +26,7 @@ from shared.sources.dbapi import Statement, bind
 from shared.sources.postgresql_errors import refusal, unreachable
 from shared.sources.text_file import room_for
 from shared.sql import identifier, literal
+from shared.values.looks import SourceSample
 
 if TYPE_CHECKING:
     import psycopg
@@ -115,12 +116,17 @@ class PostgresSource:
         with self._connected() as connection:
             return {column.name: column.kind for column in self._columns(connection)}
 
-    def sample(self, size: int) -> list[tuple[str | None, ...]]:
-        """The first rows, as texts."""
+    def sample(self, size: int) -> SourceSample:
+        """The columns, the first rows, and about how many there are: what the server's planner expects."""
         with self._connected() as connection:
-            cells = ", ".join(f"({column.expression()})::text" for column in self._columns(connection))
-            statement = self._bound(f"SELECT {cells} FROM (\n", f"{_TAIL} LIMIT {int(size)}")
-            return [tuple(row) for row in self._run(connection, statement).fetchall()]
+            columns = self._columns(connection)
+            cells = ", ".join(f"({column.expression()})::text" for column in columns)
+            rows = self._run(
+                connection, self._bound(f"SELECT {cells} FROM (\n", f"{_TAIL} LIMIT {int(size)}")
+            ).fetchall()
+            explained = self._run(connection, self._bound(f"EXPLAIN (FORMAT JSON) {_HEAD}", _TAIL)).fetchall()
+        about = int(explained[0][0][0]["Plan"]["Plan Rows"])
+        return SourceSample({column.name: column.kind for column in columns}, tuple(map(tuple, rows)), about)
 
     def _bound(self, head: str, tail: str) -> Statement:
         inner = bind(self.sql, self.variables, style="pyformat")

@@ -13,6 +13,7 @@ from shared.definitions.catalogue import Catalogue
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.reach import load_local_reach
 from shared.definitions.resolving import resolve_variables
+from shared.definitions.source import SqlSource
 from shared.definitions.sync import SyncDefinition
 from shared.engine.drift import drifted, gone, told_columns
 from shared.engine.jobs import FINISHED, JobRunner
@@ -31,10 +32,11 @@ from shared.errors import (
 )
 from shared.ports import ProgressListener, Source
 from shared.secrets import EnvironmentSecrets
-from shared.sources import Remote, Storage, open_source
+from shared.sources import Remote, Storage, open_source, sample_table
 from shared.state import LocalState
 from shared.values.changes import Action
 from shared.values.jobs import Job
+from shared.values.looks import SourceSample
 from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
@@ -188,6 +190,11 @@ class LocalApp:
         connection = DataverseConnection.model_validate({k: v for k, v in destination.items() if k != "type"})
         with self._connector.open(_sync_of(connection), connection) as client:
             return client.table(connection.entity)
+
+    def sample(self, source: Mapping[str, object]) -> SourceSample:
+        """A first look at the table that a definition's `source:` (as in YAML, without a schema) leads to."""
+        definition = SqlSource.model_validate({**source, "schema": [{"name": "any"}]})
+        return sample_table(definition, base=self._base, allows_path=self._reach.allows_path, secrets=self._secrets)
 
     def _variables(
         self, definition: SyncDefinition, given: Mapping[str, str], files: Mapping[str, Path]

@@ -19,6 +19,7 @@ from shared.errors import DefinitionError, DynsyncError, NotFoundError, Unavaila
 from shared.ports import ProgressListener
 from shared.values.changes import Action
 from shared.values.jobs import Brake, DestinationBalance, Job, JobState, Phase, Progress, SourceBalance
+from shared.values.looks import SourceSample
 from shared.values.plans import FieldChange, PlannedChange
 from shared.values.problems import Problem, Severity
 from shared.values.records import Reject, RejectType
@@ -215,6 +216,11 @@ class MadeUpApp:
 
     def rejects(self, job_id: str, *, limit: int | None = None) -> Iterator[Reject]:
         return iter([] if job_id == CLEAN.id else REJECTS[:limit])
+
+    def sample(self, source: Mapping[str, object]) -> SourceSample:
+        self.asked.append(("sample", dict(source)))
+        types = {"accountnumber": "VARCHAR", "Credit Limit": "DECIMAL", "openedon": "TIMESTAMP", "done": "BOOLEAN"}
+        return SourceSample(types, (("A1", "1.50", None, "true"),), 25_000)
 
     def table(self, destination: Mapping[str, object]) -> Table:
         self.asked.append(("table", dict(destination)))

@@ -17,7 +17,7 @@ from shared.cli.looking import SourceLook, look_into
 from shared.cli.proposals import Match, Proposal, guess, propose, propose_key
 from shared.definitions.loading import load_sync, parse_sync
 from shared.definitions.reach import load_reach
-from shared.definitions.source import DelimitedSource
+from shared.definitions.source import DelimitedSource, SqlSource
 from tests.unit.cli.cases import ACCOUNT, LOOK, MadeUpApp, call, column
 
 
@@ -309,3 +309,22 @@ def test_without_a_key_the_option_is_named(folder: Path) -> None:
     """--yes cannot guess what does harm when it is wrong."""
     result = call(MadeUpApp(), *BASIC, "--yes", "--map", "accountnumber=", "--map", "telephone=name")
     assert (result.exit_code, "give --key" in result.stderr) == (1, True)
+
+
+def test_a_table_of_a_database_is_looked_at(folder: Path) -> None:
+    """Its own types are taken over, ten rows are shown, and the secret is named, never asked for."""
+    app = MadeUpApp()
+    database = ["--database", "postgresql", "--table", "sales.customers", "--entity", "account", "--yes"]
+    result = call(app, "init", "from-erp", *database)
+    assert result.exit_code == 0, result.stderr
+    sync = load_sync(folder / "syncs" / "from-erp.yaml")
+    assert isinstance(sync.source, SqlSource)
+    assert (sync.source.dialect, sync.source.table, sync.source.path) == ("postgresql", "sales.customers", None)
+    assert sync.source.connection is not None
+    assert sync.source.connection.secret == "from-erp--source"
+    assert {one.name: one.type for one in sync.source.columns} == {
+        "accountnumber": "text", "Credit Limit": "number", "openedon": "date", "done": "bool",
+    }  # fmt: skip
+    assert "about 25,000 rows" in result.stderr
+    where = {"type": "sql", "dialect": "postgresql", "table": "sales.customers"}
+    assert app.asked[0] == ("sample", {**where, "connection": {"secret": "from-erp--source"}})

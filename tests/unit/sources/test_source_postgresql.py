@@ -187,7 +187,9 @@ def test_without_the_driver_it_says_what_to_install(
 def test_a_sample_is_ten_rows_of_texts(server: Server, tmp_path: Path) -> None:
     """Without reading more."""
     found = source(server.conninfo("erp"), select_table("Sales 2026", "n > 5"), spool=tmp_path).sample(10)
-    assert (len(found), found[0]) == (10, ("6",))
+    assert (dict(found.columns), len(found.rows), found.rows[0]) == ({"n": "BIGINT"}, 10, ("6",))
+    assert found.about is not None
+    assert found.about > 0
 
 
 def test_what_cannot_be_staged_says_so(server: Server, sink: FileSink, tmp_path: Path) -> None:
