@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from shared.definitions.connection import DataverseConnection
-from shared.definitions.part import ColumnName, Count, Flag, ODataFilter
+from shared.definitions.part import ColumnName, Count, Flag, ODataFilter, Part, distinct
 
 OnNull = Literal["clear", "keep"]
+Guid = Annotated[
+    str, Field(strict=True, pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"), AfterValidator(str.lower)
+]
+Tag = Annotated[str, Field(strict=True, pattern=r"^[0-9A-Za-z][0-9A-Za-z._:-]{0,99}$")]
+
+
+class Bypass(Part):
+    """Custom logic of the environment that this sync's writes do not trigger. Microsoft's own logic always runs."""
+
+    logic: Annotated[tuple[Literal["sync", "async"], ...], AfterValidator(distinct)] = Field(
+        default=(),
+        description="Custom plug-ins and classic workflows to skip: [sync], [async] or [sync, async]. The application "
+        "user needs the privilege prvBypassCustomBusinessLogic.",
+    )
+    plugins: Flag = Field(
+        default=False,
+        description="The older bypass: skips synchronous plug-ins and workflows, as logic: [sync] does, for "
+        "environments where only the privilege prvBypassCustomPlugins is given.",
+    )
+    steps: Annotated[tuple[Guid, ...], Field(max_length=10), AfterValidator(distinct)] = Field(
+        default=(),
+        description="Ids of single plug-in steps to skip (SdkMessageProcessingStep). Dataverse takes three unless an "
+        "administrator raised its limit; at most ten. Needs prvBypassCustomBusinessLogic.",
+    )
+    flows: Flag = Field(
+        default=False,
+        description="true: Power Automate flows that wait for changes of the table are not started. Needs no privilege "
+        "of its own; the flows' owners are not told.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if not (self.logic or self.plugins or self.steps or self.flows):
+            raise ValueError("bypasses nothing; name what to skip, or remove bypass")
+        if self.plugins and self.logic:
+            raise ValueError("has plugins and logic; plugins is the older form of logic: [sync], so keep one of them")
+        if self.steps and len(self.logic) == 2:
+            raise ValueError("skips all custom logic, so single steps say nothing more; remove steps, or logic")
+        return self
 
 
 class DynamicsDestination(DataverseConnection):
@@ -31,6 +70,25 @@ class DynamicsDestination(DataverseConnection):
     )
     currency: Annotated[str, Field(strict=True, pattern=r"^[A-Z]{3}$")] | None = Field(
         default=None, description="ISO code (EUR) used when a money column is mapped and no currency is."
+    )
+    bypass: Bypass | None = Field(
+        default=None, description="Custom logic that is skipped while this sync writes. When left out, all of it runs."
+    )
+    duplicate_detection: Flag = Field(
+        default=False,
+        description="true: the environment's published duplicate detection rules are asked on every create and update; "
+        "a hit is a reject. Needs no privilege. Slower; not for elastic tables.",
+    )
+    caller: Guid | None = Field(
+        default=None,
+        description="Entra object id of the user in whose name rows are written: createdby and modifiedby are that "
+        "user, and what both may do counts. The application user needs prvActOnBehalfOfAnotherUser. Reading stays the "
+        "application user's.",
+    )
+    tag: Tag | None = Field(
+        default=None,
+        description="A word (letters, digits, . _ : -) that plug-ins, webhooks and flows see as the shared variable "
+        "tag, so that they can leave this sync's own writes alone. Needs no privilege.",
     )
     batch_size: Annotated[Count, Field(ge=1, le=1000)] | None = Field(
         default=None,

@@ -17,6 +17,7 @@ from shared.mapping.cells import Cell, accepted_types, cell
 from shared.mapping.compose import Mapping, Target
 from shared.mapping.links import LinkSide, LinkTable, link_cell
 from shared.mapping.removals import Removal, removal_of
+from shared.mapping.states import note_closing, state_of_status
 from shared.sql import identifier, literal
 from shared.values.problems import Problem, Severity
 from shared.values.tables import Column, ColumnKind, Environment, Table
@@ -194,11 +195,13 @@ def prepare(
     found = [builder.target(number, mapping) for number, mapping in enumerate(definition.mappings)]
     targets = [target for target in found if target is not None]
     targets += _currency(builder, targets)
-    targets += _state_of_status(builder, targets)
+    targets += state_of_status(metadata.table, targets)
     targets = _by_currency(builder, targets)
     _check_money(builder, targets)
     _check_ids(builder)
     _check_key(builder, targets)
+    _check_options(builder)
+    note_closing(metadata.table, [mapping.target for mapping in definition.mappings], builder.note)
     removal = removal_of(definition, metadata.table, builder.note)
     when, watched, extra = _condition(builder, targets)
     if any(problem.severity is Severity.ERROR for problem in builder.problems):
@@ -228,19 +231,6 @@ def _currency(builder: Builder, targets: Sequence[Target]) -> list[Target]:
         builder.note("destination.currency", f"the environment has no currency {code}", f"it has {listed}")
         return []
     return [Target(form_of(column), (), Cell(f"{literal(known[code][0])}::UUID"))]
-
-
-def _state_of_status(builder: Builder, targets: Sequence[Target]) -> list[Target]:
-    """A mapped status reason brings its state along: Dataverse refuses a reason that belongs to another state."""
-    state = builder.metadata.table.columns.get("statecode")
-    status = next((target for target in targets if target.form.column.kind is ColumnKind.STATUS), None)
-    if status is None or state is None or not state.updatable or any(t.name == state.name for t in targets):
-        return []
-    owning = " ".join(f"WHEN {o.value} THEN {o.state}" for o in status.form.column.options if o.state is not None)
-    if not owning:
-        return []
-    value = f"CASE ({status.cell.value}) {owning} END"
-    return [Target(form_of(state), status.sources, Cell(value), keep_null=status.keep_null)]
 
 
 def _by_currency(builder: Builder, targets: list[Target]) -> list[Target]:
@@ -283,6 +273,13 @@ def _check_ids(builder: Builder) -> None:
     if stated != real:
         table = builder.metadata.table.name
         builder.note("destination.id_column", f"the id column of {table} is {real}, not {stated!r}", f"write {real}")
+
+
+def _check_options(builder: Builder) -> None:
+    table = builder.metadata.table
+    if table.elastic and builder.definition.destination.duplicate_detection:
+        found = f"{table.name} is an elastic table, which has no duplicate detection"
+        builder.note("destination.duplicate_detection", found, "remove it")
 
 
 def _check_key(builder: Builder, targets: Sequence[Target]) -> None:

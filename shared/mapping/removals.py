@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shared.canonical import Form, form_of
 from shared.definitions.behaviour import Deactivate, Expire
 from shared.definitions.sync import SyncDefinition
+from shared.mapping.states import CLOSED_BY
 from shared.values.changes import Action
 from shared.values.tables import Column, ColumnKind, Option, Table
 
@@ -65,6 +66,10 @@ def _deactivate(wanted: str | int, table: Table, note: Note, mapped: set[str]) -
     state, status = table.columns.get("statecode"), table.columns.get("statuscode")
     if state is None or status is None or not state.updatable:
         note(_PATH, f"rows of {table.name} cannot be deactivated", "use ignore, delete or expire")
+        return Removal()
+    if table.name in CLOSED_BY:
+        found = f"rows of {table.name} are not closed by setting their state but by {CLOSED_BY[table.name]}"
+        note(_PATH, found, "use ignore, delete or expire, and close them in Dynamics")
         return Removal()
     reasons = [option for option in status.options if option.state not in (0, None)]
     chosen = next((o for o in reasons if wanted in (o.value, o.label) or _same(wanted, o.label)), None)

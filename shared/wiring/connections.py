@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from shared.dataverse.auth import DEFAULT_AUTHORITY, ClientSecretTokens
 from shared.dataverse.client import DataverseClient
 from shared.dataverse.transport import Transport
-from shared.dataverse.writing import Writer
+from shared.dataverse.writing import WriteOptions, Writer, write_options
 from shared.definitions.connection import Credential, DataverseConnection
+from shared.definitions.destination import DynamicsDestination
 from shared.definitions.reach import Reach
 from shared.definitions.sync import SyncDefinition
 from shared.errors import NotAllowedError, NotBuiltError
@@ -25,10 +26,11 @@ class Connected:
 
     client: DataverseClient
     batch_size: int
+    options: WriteOptions
 
     def writer(self, table: Table) -> Writer:
         """Writes rows of a table."""
-        return Writer(self.client.transport, table, batch_size=self.batch_size)
+        return Writer(self.client.transport, table, batch_size=self.batch_size, options=self.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Connector:
         """A connection to the definition's destination, closed afterwards."""
         destination = definition.destination
         with self.open(definition.name, destination, parallel=destination.parallel) as client:
-            yield Connected(client, destination.batch_size or 1000)
+            yield Connected(client, destination.batch_size or 1000, options_of(destination))
 
     @contextmanager
     def open(
@@ -93,6 +95,20 @@ class Connector:
                 "and what an operator adds under `secrets` in syncs/reach.yaml"
             )
         return self.secrets.get(name)
+
+
+def options_of(destination: DynamicsDestination) -> WriteOptions:
+    """What a definition wants to travel with every write."""
+    bypass = destination.bypass
+    return write_options(
+        logic=bypass.logic if bypass else (),
+        plugins=bool(bypass and bypass.plugins),
+        steps=bypass.steps if bypass else (),
+        flows=bool(bypass and bypass.flows),
+        duplicate_detection=destination.duplicate_detection,
+        caller=destination.caller,
+        tag=destination.tag,
+    )
 
 
 def utc_now() -> datetime:

@@ -12,6 +12,7 @@ from itertools import pairwise, takewhile
 
 from shared.dataverse.payloads import body_with_id, row_path
 from shared.dataverse.refusals import Refusal, read_refusal
+from shared.dataverse.writing.options import NO_OPTIONS, WriteOptions
 from shared.values.changes import Write, WriteKind
 from shared.values.tables import Table
 
@@ -42,25 +43,35 @@ def boundary_of(writes: Sequence[Write]) -> str:
     return f"batch_{writes[0].row_id}"
 
 
-def batch_headers(boundary: str) -> dict[str, str]:
+def batch_headers(boundary: str, options: WriteOptions = NO_OPTIONS) -> dict[str, str]:
     """The outer request's headers: go on after a refused row."""
-    return {"Content-Type": f'multipart/mixed; boundary="{boundary}"', "Prefer": "odata.continue-on-error"}
+    own = {"Content-Type": f'multipart/mixed; boundary="{boundary}"', "Prefer": "odata.continue-on-error"}
+    return {**options.headers, **own}
 
 
-def batch_body(table: Table, kind: WriteKind, writes: Sequence[Write], *, boundary: str, root: str) -> bytes:
+def batch_body(
+    table: Table,
+    kind: WriteKind,
+    writes: Sequence[Write],
+    *,
+    boundary: str,
+    root: str,
+    options: WriteOptions = NO_OPTIONS,
+) -> bytes:
     """The outer request's body; `root` is the service's path, `/api/data/v9.2/`."""
-    operations = "".join(f"--{boundary}\r\n{_operation(table, kind, write, root)}\r\n" for write in writes)
+    operations = "".join(f"--{boundary}\r\n{_operation(table, kind, write, root, options)}\r\n" for write in writes)
     return f"{operations}--{boundary}--\r\n".encode()
 
 
-def _operation(table: Table, kind: WriteKind, write: Write, root: str) -> str:
-    path = table.entity_set if kind is WriteKind.CREATE else row_path(table, write.row_id)
+def _operation(table: Table, kind: WriteKind, write: Write, root: str, options: WriteOptions) -> str:
+    path = options.tagged(table.entity_set if kind is WriteKind.CREATE else row_path(table, write.row_id))
     lines = [
         "Content-Type: application/http",
         "Content-Transfer-Encoding: binary",
         "",
         f"{_METHODS[kind]} {root}{path} HTTP/1.1",
         *_operation_headers(kind, write),
+        *options.lines,
         "",
         _operation_body(table, kind, write),
     ]

@@ -16,6 +16,7 @@ from shared.dataverse.required import refused
 from shared.dataverse.transport import Transport
 from shared.dataverse.writing.batch import Part, batch_body, batch_headers, boundary_of, read_answers
 from shared.dataverse.writing.chunks import halves
+from shared.dataverse.writing.options import NO_OPTIONS, WriteOptions
 from shared.dataverse.writing.pace import Pace
 from shared.dataverse.writing.run import Run
 from shared.dataverse.writing.verdicts import end_when_all, give_up, id_is_taken, is_repeatable, note_taken, settle
@@ -36,20 +37,22 @@ class Batches:
         table: Table,
         paces: Mapping[WriteKind, Pace],
         again: Callable[[Run, Sequence[int]], None],
+        options: WriteOptions = NO_OPTIONS,
     ) -> None:
         self._transport, self._table, self._paces, self._again = transport, table, paces, again
+        self._options = options
         self._reader = Reader(transport)
 
     def send(self, run: Run, positions: Sequence[int]) -> None:
         """One batch; each row of it gets its outcome."""
         writes = [run.writes[position] for position in positions]
         boundary = boundary_of(writes)
-        body = batch_body(self._table, run.kind, writes, boundary=boundary, root=self._transport.service.path)
+        root, options = self._transport.service.path, self._options
+        body = batch_body(self._table, run.kind, writes, boundary=boundary, root=root, options=options)
+        headers = batch_headers(boundary, options)
         repeatable = is_repeatable(run, positions)
         try:
-            reply = self._transport.exchange(
-                "POST", "$batch", body=body, headers=batch_headers(boundary), repeatable=repeatable
-            )
+            reply = self._transport.exchange("POST", "$batch", body=body, headers=headers, repeatable=repeatable)
         except UnavailableError as error:
             self.unanswered(run, positions, error, repeated=repeatable)
             return

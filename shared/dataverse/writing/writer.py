@@ -23,6 +23,7 @@ from shared.dataverse.writing.batch import MOST_OPERATIONS
 from shared.dataverse.writing.batches import Batches
 from shared.dataverse.writing.chunks import MOST_BYTES, chunks, halves
 from shared.dataverse.writing.narrowing import Way
+from shared.dataverse.writing.options import NO_OPTIONS, WriteOptions
 from shared.dataverse.writing.pace import Pace
 from shared.dataverse.writing.run import Run
 from shared.errors import DestinationError, RetryError, UnavailableError
@@ -37,7 +38,8 @@ _MESSAGES = {WriteKind.CREATE: "CreateMultiple", WriteKind.UPDATE: "UpdateMultip
 class Writer:
     """Writes to one table. Thread-safe: what belongs to one call lives in its `Run`.
 
-    `batch_size` caps the rows of one request, `first_rows` is the size that is begun with.
+    `batch_size` caps the rows of one request, `first_rows` is the size that is begun with; `options` travel with every
+    request.
     """
 
     def __init__(
@@ -48,12 +50,13 @@ class Writer:
         batch_size: int = MOST_OPERATIONS,
         first_rows: int = FIRST_ROWS,
         most_bytes: int = MOST_BYTES,
+        options: WriteOptions = NO_OPTIONS,
     ) -> None:
-        self._transport, self._table = transport, table
+        self._transport, self._table, self._options = transport, table, options
         most = max(1, min(batch_size, ELASTIC_ROWS if table.elastic else MOST_OPERATIONS))
         self._paces = {kind: Pace(BatchSize(most=most, first=first_rows)) for kind in WriteKind}
         self._most_bytes = most_bytes
-        self._batches = Batches(transport, table, self._paces, self._send)
+        self._batches = Batches(transport, table, self._paces, self._send, options)
 
     def write(self, kind: WriteKind, writes: Sequence[Write]) -> list[Outcome]:
         """Send the writes; one outcome each, in order.
@@ -136,12 +139,14 @@ class Writer:
 
         Such a refusal says for certain that the call was rolled back.
         """
-        path = f"{self._table.entity_set}/Microsoft.Dynamics.CRM.{_MESSAGES[run.kind]}"
+        path = self._options.tagged(f"{self._table.entity_set}/Microsoft.Dynamics.CRM.{_MESSAGES[run.kind]}")
         body = self._targets(run, positions)
         attempt = 0
         while True:
             attempt += 1
-            reply = self._transport.exchange("POST", path, body=body, repeatable=repeatable, rows=len(positions))
+            reply = self._transport.exchange(
+                "POST", path, body=body, headers=self._options.headers, repeatable=repeatable, rows=len(positions)
+            )
             if not reply.refused or repeatable or self._table.elastic or attempt > repeats_allowed(reply):
                 return reply
             self._transport.wait(self._transport.backoff_s(attempt))
