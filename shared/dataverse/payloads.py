@@ -28,18 +28,35 @@ def row_path(table: Table, row_id: str) -> str:
 
 def body_with_id(table: Table, write: Write, *, typed: bool) -> str:
     """The write's body with its row id in front, and with `@odata.type` when it stands in a bulk call."""
+    return with_id(id_head(table, typed=typed), write)
+
+
+def id_head(table: Table, *, typed: bool) -> str:
+    """What stands before the id in a body; the same for all rows of a call."""
     kind = f'"@odata.type":"{odata_type(table)}",' if typed else ""
-    members = write.body.strip()[1:-1].strip()
-    return f'{{{kind}"{table.id_column}":"{write.row_id}"{"," if members else ""}{members}}}'
+    return f'{{{kind}"{table.id_column}":"'
+
+
+def with_id(head: str, write: Write) -> str:
+    """The write's body with its row id in front, after `head`."""
+    body = write.body
+    if body[:2] == '{"':  # as plans hold them; what follows the brace is taken as it is
+        return f'{head}{write.row_id}",{body[1:]}'
+    members = body.strip()[1:-1].strip()
+    return f'{head}{write.row_id}"{"," if members else ""}{members}}}'
 
 
 def fault_of(write: Write) -> str | None:
     """What makes a write unfit to travel, or None. Its id and etag stand in paths and headers, so they are checked."""
-    if not is_guid(write.row_id):
+    if _GUID.fullmatch(write.row_id) is None:
         return "the row id is not a GUID in lower case without braces"
     if write.etag is not None and _ETAG.fullmatch(write.etag) is None:
         return 'the etag is not of the form W/"…"'
-    body = write.body.strip()
-    if not (body.startswith("{") and body.endswith("}")):
+    body = write.body
+    if (body[:1] != "{" or body[-1:] != "}") and not _is_object(body.strip()):
         return "the body is not a JSON object"
     return None
+
+
+def _is_object(body: str) -> bool:
+    return body.startswith("{") and body.endswith("}")

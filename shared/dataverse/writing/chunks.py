@@ -29,6 +29,9 @@ def chunks(
 
 
 def _next_run(writes: Sequence[Write], positions: Sequence[int], most_bytes: int) -> list[int]:
+    sizes = sum(len(writes[position].body) for position in positions) + _FRAME_BYTES * len(positions)
+    if sizes <= most_bytes and len({writes[position].row_id for position in positions}) == len(positions):
+        return list(positions)
     rows: set[str] = set()
     used = 0
     for number, position in enumerate(positions):

@@ -49,8 +49,8 @@ class Run:
 
     def done(self, positions: Iterable[int]) -> None:
         """They were carried out."""
-        for position in positions:
-            self._note(position, OutcomeStatus.DONE)
+        writes, done = self.writes, OutcomeStatus.DONE
+        self._outcomes.update((position, Outcome(writes[position].change, done)) for position in positions)
 
     def unsettled(self, positions: Iterable[int], reason: str = _UNSETTLED) -> None:
         """Nobody knows."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from shared.dataverse.error_dictionary import Reaction, reaction_to
 from shared.dataverse.pauses import repeats_allowed
-from shared.dataverse.payloads import body_with_id, fault_of
+from shared.dataverse.payloads import fault_of, id_head, with_id
 from shared.dataverse.refusals import request_id_of
 from shared.dataverse.reply import Reply
 from shared.dataverse.required import refused
@@ -152,7 +152,8 @@ class Writer:
             self._transport.wait(self._transport.backoff_s(attempt))
 
     def _targets(self, run: Run, positions: Sequence[int]) -> bytes:
-        rows = (body_with_id(self._table, run.writes[position], typed=True) for position in positions)
+        head, writes = id_head(self._table, typed=True), run.writes
+        rows = [with_id(head, writes[position]) for position in positions]
         return f'{{"Targets":[{",".join(rows)}]}}'.encode()
 
     def _check_ids(self, run: Run, positions: Sequence[int], reply: Reply) -> None:

@@ -96,3 +96,41 @@ def test_plain_words():
     words = in_plain_words(Refusal(400, "0x80044331", "The length of 'name'", "r1"))
     assert "longer than its column allows" in words
     assert "r1" in words
+
+
+RETRY, SHRINK, REJECT, CONFLICT = Reaction.RETRY, Reaction.SHRINK, Reaction.REJECT, Reaction.CONFLICT
+RENEW, FAIL, ALL = Reaction.RENEW, Reaction.FAIL, Reaction.FAIL_WHEN_ALL
+KNOWN = {
+    RETRY: "80072321 80072322 80072326 80044150 80040255 80044339 80072324 8005f103 8004a001 80040216 80040224 "
+    "80044172 80044173 80044174 80081116",
+    SHRINK: "80044151 80044171 80081111",
+    REJECT: "80040251 80040265 80040237 80060892 80040333 8006089d 80060891 80040217 80044331 8004432f 80044330 "
+    "8004431a 8004431c 80040239 80050222 80040278 80040203 80040200 80048408 80040227",
+    CONFLICT: "80060882",
+    RENEW: "8004a101 80041d52 8005f101",
+    FAIL: "80060890 80041140 8006088d 8006088a 80060888 80041103 80040220 80040256 80040299 8004f507 80072560 80040225 "
+    "80044352 80072491",
+    ALL: "80048d19 8004020d 80048306 80040231",
+}
+"""Every code that is documented or was observed, by what is done about it."""
+
+
+@pytest.mark.parametrize(
+    ("code", "reaction"), [(f"0x{code}", reaction) for reaction, codes in KNOWN.items() for code in codes.split()]
+)
+def test_every_known_code_has_its_reaction(code, reaction):
+    """In hexadecimal and as the decimal number that .NET clients show; with a cause and a remedy in words."""
+    entry = explain(code)
+    assert entry is not None
+    assert entry.reaction is reaction
+    assert explain(str(int(code, 16) - 2**32)) is entry
+    assert len(entry.cause) > 5
+    assert len(entry.remedy) > 3
+
+
+@pytest.mark.parametrize(
+    ("status", "reaction"), [(413, SHRINK), (414, SHRINK), (501, FAIL), (412, CONFLICT), (401, RENEW), (403, ALL)]
+)
+def test_statuses_without_a_code(status, reaction):
+    """What has no code is judged by its status."""
+    assert reaction_to(Refusal(status, None, "", None)) is reaction
