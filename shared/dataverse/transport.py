@@ -239,6 +239,14 @@ class Transport:
     def _after_refusal(self, lane: Lane, token: str, reply: Reply, tries: Tries) -> Reply | None:
         if reply.status < 400:
             raise self._redirected(reply)
+        log.event(
+            _logger,
+            "request.refused",
+            level=logging.DEBUG,
+            status=reply.status,
+            code=reply.refusal.code,
+            request=request_id_of(reply.headers),
+        )
         if reply.status == 401 or reaction_to(reply.refusal) is Reaction.RENEW:
             tries.unauthorised(reply)
             self._count(retries=1)
@@ -263,6 +271,7 @@ class Transport:
             status=reply.status if reply else None,
             attempt=tries.unanswered,
             pause_s=round(seconds, 1),
+            request=request_id_of(reply.headers) if reply else None,
         )
         self.wait(seconds)
 

@@ -8,8 +8,8 @@ from shared.dataverse.throughput.told import WINDOW_S, Told
 
 HOLD = 0.985
 """The share of what was refused last that is used from then on."""
-_FIRST_STEP, _BOLDEST = 0.01, 0.16
-_QUIET_USES = 300
+_FIRST_STEP, _BOLDEST = 0.02, 0.16
+_QUIET_USES = 100
 """So a refusal that comes of trying more is one among some hundred requests."""
 _USED_UP = 0.85
 _LEAST = 0.95
@@ -20,8 +20,8 @@ class Budget:
     """Uses within a window. Unit: seconds of execution, or requests. Times are seconds of any clock that only grows.
 
     Nothing is held back until the first refusal: what had been used within the window by then is what may be used in
-    one. After a quiet window, and at least a hundred requests, it tries a hundredth more, then twice as much each time.
-    `running` is what the requests under way have used so far; it counts.
+    one. After a quiet quarter of a window, and at least a hundred requests, it tries two hundredths more, then twice as
+    much each time. `running` is what the requests under way have used so far; it counts.
     """
 
     def __init__(self) -> None:

@@ -24,7 +24,8 @@ _ROUNDS_HELD = 8
 _MOST_ROUNDS_HELD = 512
 _CALLS = 4
 _SIMILAR = 1.5
-_CATCH_UP = 1.5
+_CATCH_UP = 2.0
+"""A pause leaves part of the window unused; so much faster than sustained it is caught up."""
 
 
 @dataclass(slots=True)

@@ -29,13 +29,14 @@ class Way(StrEnum):
 class Costs:
     """Seconds of the service: `call` for any request, `row` for each row of a bulk call, `part` for each of a batch.
 
-    `refused` is the share of its rows' time that a refused bulk call takes.
+    `refused` is the share of its rows' time that a refused bulk call takes. What is assumed of batches before one was
+    measured is low, so that one is tried.
     """
 
     call: float = 0.05
     row: float = 0.004
     refused: float = 0.5
-    part: float = 0.02
+    part: float = 0.006
 
     def rounded(self) -> Costs:
         """To two digits, so that decisions can be kept."""

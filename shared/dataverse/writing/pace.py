@@ -10,6 +10,8 @@ from shared.dataverse.writing.narrowing import Costs, Way, best_size, way
 _REMEMBERED_ROWS = 10_000
 _WEIGHT_BEFORE = 30
 _SMOOTH = 0.3
+_TELLING = 10
+"""A batch of fewer rows says little of what a row costs."""
 _DEFAULT = Costs()
 
 
@@ -45,6 +47,7 @@ class Pace:
         self._size = size
         self._line = _Line()
         self._refused, self._part = _DEFAULT.refused, _DEFAULT.part / _DEFAULT.row
+        self._batches = 0
         self._bad = self._rows = 0.0
         self._lock = threading.Lock()
 
@@ -90,8 +93,10 @@ class Pace:
         """A batch was answered; `bulk`: the table has bulk calls too, whose size is their own matter."""
         with self._lock:
             costs = self.costs
-            ratio = max(seconds - costs.call, 0.0) / rows / costs.row
-            self._part += _SMOOTH * (ratio - self._part)
+            if rows >= _TELLING:
+                ratio = max(seconds - costs.call, 0.0) / rows / costs.row
+                self._part += (_SMOOTH if self._batches else 1.0) * (ratio - self._part)
+                self._batches += 1
             if not bulk:
                 self._size.took(rows, seconds)
 

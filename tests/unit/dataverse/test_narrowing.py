@@ -95,6 +95,8 @@ def test_the_pace_adapts_to_bad_rows_and_back():
     """One bad row in a hundred makes calls small; ten thousands of good ones make them large again."""
     pace = Pace(BatchSize(most=1000, first=1000))
     assert pace.rows_of_next(1000, bulk=True) == 1000
+    pace.bulk_took(1000, 4.05)
+    pace.batch_took(100, 4.05, bulk=True)
     for _ in range(20):
         pace.settled(1000, 10)
     assert pace.rows_of_next(1000, bulk=True) < 200

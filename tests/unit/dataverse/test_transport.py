@@ -247,3 +247,37 @@ def test_a_silent_service_is_told(serve, time, caplog):
         f"service.unanswered service={service.url} status=none attempt=1",
         f"service.unanswered service={service.url} status=503 attempt=2",
     ]
+
+
+class Named(Tokens):
+    """Tokens of one application user."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def token(self) -> str:
+        return f"{self.name}{self.number}"
+
+
+def test_several_credentials_share_the_work(serve, time):
+    """A request that one user is refused goes on with the other at once; the refused one rests; each renews its own."""
+    throttled = refusal(429, "0x80072321", "Combined execution time", **{"Retry-After": "60"})
+    service = serve(lambda seen: throttled if seen.headers["authorization"] == "Bearer a0" else Say(204))
+    with transport_to(service.url, time, [Named("a"), Named("b")]) as transport:
+        for _ in range(3):
+            assert transport.send("POST", "accounts", body=b"{}", repeatable=False).status == 204
+        used = [use.requests for use in transport.uses()]
+    assert time.slept == []
+    assert [seen.headers["authorization"] for seen in service.seen].count("Bearer a0") == 1
+    assert used == [1, 3]
+
+
+def test_a_refusal_is_logged_with_its_request_id(serve, time, caplog):
+    """What Microsoft's support asks for is in the log."""
+    service = serve(lambda seen: refusal(400, "0x80040203", "A value with a secret in it"))
+    with transport_to(service.url, time) as transport, caplog.at_level("DEBUG"):
+        transport.exchange("POST", "accounts", body=b"{}", repeatable=False)
+    lines = [record.getMessage() for record in caplog.records]
+    assert "request.refused status=400 code=0x80040203 request=req-1" in lines
+    assert not any("secret" in one for one in lines)

@@ -30,6 +30,8 @@ class Model:
     strength: float = math.inf
     """Requests at a time (all users) that run without making each other slower."""
     told_window: bool = True
+    overhead: float = 0.05
+    """The share of its time, at most, that a request takes longer for the client than the service counts."""
 
 
 @dataclass
@@ -106,13 +108,14 @@ class Simulation:
         user.running[server] += 1
         user.started[server].append(now)
         self.number += 1
-        heapq.heappush(self.events, (now + seconds, self.number, user, server, now, rows))
+        on_the_way = seconds * self.model.overhead * self.random.random()
+        heapq.heappush(self.events, (now + seconds + on_the_way, self.number, user, server, now, rows, seconds))
 
     def end(self, event: tuple, result: Result, from_s: float) -> None:
-        now, _, user, server, began, rows = event
+        now, _, user, server, began, rows, seconds = event
         user.running[server] -= 1
         user.started[server].remove(began)
-        user.uses[server].append((now, now - began))
+        user.uses[server].append((now, seconds))
         user.controller.answered(now, began, rows)
         if self.model.hint:
             user.controller.hinted(now, self.model.hint)

@@ -56,8 +56,8 @@ def test_quiet_windows_make_it_bolder():
         seen.append(budget.capacity)
     grown = sorted(set(seen))
     assert grown[0] == before
-    assert grown[1] == pytest.approx(before * 1.01)
-    assert grown[2] == pytest.approx(before * 1.01 * 1.02)
+    assert grown[1] == pytest.approx(before * 1.02)
+    assert grown[2] == pytest.approx(before * 1.02 * 1.04)
 
 
 def test_a_window_that_does_not_agree_is_made_to():
