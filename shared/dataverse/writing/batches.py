@@ -52,7 +52,9 @@ class Batches:
         headers = batch_headers(boundary, options)
         repeatable = is_repeatable(run, positions)
         try:
-            reply = self._transport.exchange("POST", "$batch", body=body, headers=headers, repeatable=repeatable)
+            reply = self._transport.exchange(
+                "POST", "$batch", body=body, headers=headers, repeatable=repeatable, rows=len(positions)
+            )
         except UnavailableError as error:
             self.unanswered(run, positions, error, repeated=repeatable)
             return
