@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from threading import RLock
 from uuid import uuid4
 
-from local.dataverse import admin, edge, page
+from local.dataverse import admin, edge, page, refusals
 from local.dataverse.background import Background
 from local.dataverse.edge import Call, Delivery, Receive, Scope, Send
 from local.dataverse.faults import Asked, Fault, FaultKind, Faults
@@ -170,7 +170,7 @@ class Application:
             return admin.answer(self, request)
         if request.method == "GET":
             return page.answer(self, request)
-        return error_reply(Refusal(404, "0x8006088a", "No HTTP resource was found that matches the request URI."))
+        return error_reply(refusals.no_resource())
 
     async def _api(self, request: Request, root: str, stop_after: int | None) -> Reply:
         """The Web API: first the token, then the limits, then the work; then the answer waits for its time."""

@@ -53,15 +53,15 @@ class Bulk:
 
     def update(self, targets: Sequence[Target]) -> list[str]:
         """UpdateMultiple; of a row that comes twice only the first target counts."""
-        ids = self._identified(targets)
         first: dict[str, Target] = {}
-        for row_id, target in zip(ids, targets, strict=True):
-            first.setdefault(row_id, target)
+        for target in targets:
+            address = self._address(target)
+            row_id = address.row_id or addresses.find(self._world.store, address)
+            if row_id is None:
+                raise addresses.missing(address)
+            first.setdefault(row_id, self._found(address, target))
         self._must_exist(list(first))
-        if len(first) == len(targets):
-            self._writer.update(ids, targets)
-        else:
-            self._writer.update(list(first), list(first.values()))
+        self._writer.update(list(first), list(first.values()))
         return []
 
     def upsert(self, targets: Sequence[Target]) -> list[str]:
@@ -107,7 +107,7 @@ class Bulk:
 
     def _found(self, address: addresses.Address, target: Target) -> Target:
         """A target that updates: what is part of its address cannot be changed through it."""
-        return {k: v for k, v in target.items() if k not in address.key}
+        return {k: v for k, v in target.items() if k not in address.key} if address.key else target
 
     def _key_mark(self, address: addresses.Address) -> object:
         return tuple(
@@ -117,7 +117,9 @@ class Bulk:
 
     def _address(self, target: Target) -> addresses.Address:
         given = target.get(self._table.id_column)
-        if isinstance(given, str) and GUID.fullmatch(given):
+        if given is not None:
+            if not isinstance(given, str) or GUID.fullmatch(given) is None:
+                raise refusals.bad_literal(self._table.name, given, "Edm.Guid")
             partition = target.get("partitionid") if self._table.elastic else None
             return addresses.Address(
                 self._table, given, given.lower(), partition=None if partition is None else str(partition)
@@ -135,25 +137,6 @@ class Bulk:
         if any(name in target for name in address.key):
             raise Refusal(400, "0x80040216", "An unexpected error occurred.")
         return born(self._world.tables, address, target)
-
-    def _identified(self, targets: Sequence[Target]) -> list[str]:
-        name = self._table.id_column
-        found: list[str] = []
-        for target in targets:
-            given = target.get(name)
-            if isinstance(given, str) and GUID.fullmatch(given):
-                found.append(given.lower())
-            elif given is None and "@odata.id" in target:
-                address = self._address(target)
-                row_id = addresses.find(self._world.store, address)
-                if row_id is None:
-                    raise addresses.missing(address)
-                found.append(row_id)
-            elif given is None:
-                raise Refusal(400, "0x80040203", f"Required member '{name}' missing for a target of UpdateMultiple.")
-            else:
-                raise refusals.bad_literal(self._table.name, given, "Edm.Guid")
-        return found
 
     def _must_exist(self, ids: Sequence[str]) -> None:
         key = identifier(self._table.id_column)
@@ -209,6 +192,4 @@ def _check_type(table: Table, found: object, wanted: str) -> None:
             "The property '@odata.type' is missing: 'Targets' holds an abstract type, so each item needs to say which.",
         )
     if str(found).removeprefix("#") != wanted:
-        raise refusals.payload(
-            table.name, f"The type '{str(found)[:100]}' is not '{wanted}': all targets are of one table."
-        )
+        raise refusals.wrong_type(table.name, found)

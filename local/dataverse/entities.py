@@ -57,6 +57,8 @@ class Entities:
         if not segments:
             return self._set(table, request)
         if segments == ["$count"]:
+            if request.method != "GET":
+                raise refusals.wrong_verb()
             return self._queries.count(table, request)
         name = segments[0].removeprefix("Microsoft.Dynamics.CRM.")
         if len(segments) == 1 and name in BULK and name != segments[0]:
@@ -140,7 +142,7 @@ class Entities:
 
     def _bulk(self, table: Table, name: str, request: Request) -> Reply:
         if request.method != "POST":
-            raise Refusal(404, "0x8006088a", "No HTTP resource was found that matches the request URI.")
+            raise refusals.no_resource()
         if name == "DeleteMultiple" and not table.elastic:
             raise refusals.not_built("DeleteMultiple")
         if not table.bulk:

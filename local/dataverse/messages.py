@@ -12,8 +12,14 @@ import orjson
 
 from local.dataverse.refusals import Refusal
 
-_LONG = re.compile(rb"[0-9]{12}[0-9]*\.[0-9]")
-"""A number that may have more digits than a float keeps: such a body is read with decimals, which takes longer."""
+_KEPT_DIGITS = 15
+_LONG = re.compile(
+    rb"\.(?:%s)"
+    % b"|".join(
+        rb"(?<=[0-9]{%d}\.)(?=[0-9]{%d})" % (before, _KEPT_DIGITS + 1 - before) for before in range(1, _KEPT_DIGITS + 1)
+    )
+)
+"""A number with more digits than a float keeps: such a body is read with decimals, which takes longer."""
 JSON = "application/json; odata.metadata=minimal"
 
 
@@ -43,7 +49,14 @@ class Reply:
 
 def json_reply(document: object, status: int = 200, *, message: str = "", rows: int = 0) -> Reply:
     """A reply with a JSON body."""
-    return Reply(status, orjson.dumps(document), message=message, rows=rows)
+    return Reply(status, orjson.dumps(document, default=_number), message=message, rows=rows)
+
+
+def _number(value: object) -> float:
+    """A decimal that came with a body and goes back as it is."""
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(type(value).__name__)
 
 
 def error_reply(refusal: Refusal, wants: Callable[[str], bool] = lambda _: False) -> Reply:

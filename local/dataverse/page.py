@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from local.dataverse import refusals
 from local.dataverse.messages import Reply, Request, error_reply
 from local.dataverse.odata import options as query_options
 from local.dataverse.odata import reading
@@ -17,7 +18,6 @@ from local.dataverse.odata.options import Preferences
 from local.dataverse.odata.reading import FORMATTED
 from local.dataverse.odata.scope import ROOT
 from local.dataverse.panels import panels
-from local.dataverse.refusals import Refusal
 from local.dataverse.tables import Column, Table
 from shared.sql import identifier
 
@@ -50,7 +50,7 @@ def answer(application: Application, request: Request) -> Reply:
     name = unquote(request.path.removeprefix("/tables/"))
     table = application.service.world.tables.by_name.get(name)
     if table is None or not request.path.startswith("/tables/"):
-        return error_reply(Refusal(404, "0x8006088a", "No HTTP resource was found that matches the request URI."))
+        return error_reply(refusals.no_resource())
     given = query_options.pairs(request.query).get("page", "1")
     page = max(1, int(given)) if given.isascii() and given.isdigit() and len(given) < 9 else 1
     return _html(request, f"{table.label} · Local Dataverse", _rows(application, table, page))

@@ -62,7 +62,23 @@ def payload(table: str, inner: str) -> Refusal:
 
 def bad_literal(table: str, value: object, edm: str) -> Refusal:
     """A value of the wrong JSON type or form."""
+    if isinstance(value, list | dict):
+        node = "StartArray" if isinstance(value, list) else "StartObject"
+        return payload(
+            table,
+            f"An unexpected '{node}' node was found when reading from the JSON reader. A 'PrimitiveValue' node was "
+            "expected.",
+        )
     return payload(table, f"Cannot convert the literal '{_shown(value)}' to the expected type '{edm}'.")
+
+
+def wrong_type(table: str, found: object) -> Refusal:
+    """A body that says it is a row of another table."""
+    return payload(
+        table,
+        f"A resource with type '{_shown(found)}' was found, but it is not assignable to the expected type "
+        f"'Microsoft.Dynamics.CRM.{table}'.",
+    )
 
 
 def unknown_property(table: str, name: str) -> Refusal:
@@ -98,6 +114,11 @@ def no_property(table: str, name: str) -> Refusal:
 def no_segment(segment: str) -> Refusal:
     """No such entity set, function or action."""
     return Refusal(404, "0x8006088a", f"Resource not found for the segment '{segment}'.")
+
+
+def no_resource() -> Refusal:
+    """Nothing answers to this URL; an action or a function not to this verb either."""
+    return Refusal(404, "0x8006088a", "No HTTP resource was found that matches the request URI.")
 
 
 def no_row(table: str, row_id: str) -> Refusal:

@@ -53,13 +53,10 @@ class Service:
         world.steps.bind(self._image, self._written)
         self._definitions = Definitions(world)
         self._bulk_deletes = BulkDeletes(world, self.entities)
-        self._fixed: dict[str, Callable[[Request], Reply]] = {
+        self._documents: dict[str, Callable[[Request], Reply]] = {
             "": self._definitions.service_document,
             "$metadata": self._definitions.model,
             "sdkmessagefilters": self._definitions.message_filters,
-            "WhoAmI": self._who_am_i,
-            "WhoAmI()": self._who_am_i,
-            "BulkDelete": self._bulk_deletes.order,
         }
 
     def answer(self, request: Request, *, in_batch: bool = False) -> Reply:
@@ -171,15 +168,27 @@ class Service:
             return self._batch(request, in_batch=in_batch)
         if self._definitions.owns(first):
             return self._definitions.answer(segments, request)
-        fixed = self._fixed.get(first) if len(segments) == 1 else None
-        if fixed is not None:
-            return fixed(request)
+        built_in = self._built_in(first, request) if len(segments) == 1 else None
+        if built_in is not None:
+            return built_in
         called = self.calls.answer(segments, request)
-        if called is not None:
-            return called
-        if first.startswith("RetrieveTotalRecordCount("):
-            return self._record_counts(first, request)
-        return self._rows(first, segments[1:], request)
+        return self._rows(first, segments[1:], request) if called is None else called
+
+    def _built_in(self, segment: str, request: Request) -> Reply | None:
+        """The reply of what every environment has beside its rows: documents, functions and an action."""
+        document = self._documents.get(segment)
+        if document is not None:
+            if request.method != "GET":
+                raise refusals.wrong_verb()
+            return document(request)
+        if segment == "BulkDelete":
+            return self._bulk_deletes.order(request)
+        counts = segment.startswith("RetrieveTotalRecordCount(")
+        if not (counts or segment in ("WhoAmI", "WhoAmI()")):
+            return None
+        if request.method != "GET":
+            raise refusals.no_resource()
+        return self._record_counts(segment, request) if counts else self._who_am_i(request)
 
     def _rows(self, first: str, rest: list[str], request: Request) -> Reply:
         table = self.world.tables.by_set.get(first)

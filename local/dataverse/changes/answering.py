@@ -124,6 +124,8 @@ def _check(table: Table, options: Options) -> None:
         "$expand": bool(options.expand),
         "$top": options.top is not None,
         "$apply": options.apply is not None,
+        "fetchXml": options.fetch is not None,
+        "sql": options.sql is not None,
     }
     for name, found in given.items():
         if found:

@@ -99,10 +99,16 @@ class Fetches:
 
 
 def _check_table(table: Table, fetch: Fetch, option: str) -> None:
+    """The query is about the table of the URL, which has all the joins asked for; an elastic one has outer ones only.
+
+    Source: Microsoft Learn, "Use elastic tables".
+    """
     if fetch.entity.name != table.name:
         raise faults.invalid(
             f"The {option} query is about the entity '{fetch.entity.name[:100]}', the URL about '{table.name}'."
         )
+    if table.elastic and any(join.kind != "outer" for join in fetch.entity.joins()):
+        raise faults.no_links()
 
 
 def _document(table: Table, asked: Asked, fetch: Fetch) -> JsonRow:

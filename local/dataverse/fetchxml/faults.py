@@ -56,6 +56,11 @@ def bad_link(name: str) -> Refusal:
     return Refusal(400, "0x80041117", f"Invalid link-type '{name[:100]}'; valid values are 'inner' and 'outer'.")
 
 
+def no_links() -> Refusal:
+    """A join that an elastic table does not have."""
+    return Refusal(400, "0x80048d0b", "Link entities are not supported")
+
+
 def bad_alias(name: str) -> Refusal:
     """An alias that is missing, given twice or malformed."""
     return Refusal(400, "0x80041109", f"The alias '{name[:100]}' is missing, not unique, or not a valid name.")

@@ -5,6 +5,7 @@ Source: Microsoft Learn, "FetchXml reference", read November 2026.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 DATE_GROUPS = frozenset(("day", "week", "month", "quarter", "year", "fiscal-period", "fiscal-year"))
@@ -42,6 +43,14 @@ class Filter:
     either: bool
     parts: tuple[Condition | Filter | Entity, ...]
 
+    def links(self) -> Iterator[Entity]:
+        """The links inside this filter and the filters below it."""
+        for part in self.parts:
+            if isinstance(part, Entity):
+                yield part
+            elif isinstance(part, Filter):
+                yield from part.links()
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -74,6 +83,13 @@ class Entity:
     links: tuple[Entity, ...] = ()
     alias: str | None = None
     join: Join | None = None
+
+    def joins(self) -> Iterator[Join]:
+        """How every entity below this one joins, those inside filters too."""
+        for link in (*self.links, *(link for part in self.filters for link in part.links())):
+            if link.join is not None:
+                yield link.join
+            yield from link.joins()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class BulkDeletes:
             Refusal: a parameter is missing or cannot be used.
         """
         if request.method != "POST":
-            raise Refusal(404, "0x8006088a", "No HTTP resource was found that matches the request URI.")
+            raise refusals.no_resource()
         body = body_object(request)
         queries = body.get("QuerySet")
         if not isinstance(queries, list) or not queries:

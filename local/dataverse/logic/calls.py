@@ -94,7 +94,7 @@ class Calls:
         if len(segments) == 2 and not segments[1].startswith(_NAMESPACE):
             raise Refusal(404, "0x80060888", "Request message has unresolved parameters.")
         if request.method != ("POST" if operation.kind == "action" else "GET"):
-            raise no_resource()
+            raise refusals.no_resource()
         return self._called(operation, _given(operation, named[2], request), row_id, request)
 
     def run(self, job: Job) -> None:
@@ -162,7 +162,7 @@ class Calls:
         if workflow is None:
             raise refusals.no_row("workflow", workflow_id)
         if request.method != "POST":
-            raise no_resource()
+            raise refusals.no_resource()
         if not (workflow.active and workflow.on_demand):
             raise Refusal(400, "0x80045001", f"The workflow '{workflow.name}' is not active, or not on demand.")
         row_id = str(body_object(request).get("EntityId", "")).lower()
@@ -181,16 +181,11 @@ class Calls:
             raise DocumentError(f"{where}: no table {name!r}; there are {', '.join(self._world.tables.by_name)}")
 
 
-def no_resource() -> Refusal:
-    """The verb does not fit what the URL names."""
-    return Refusal(404, "0x8006088a", "No HTTP resource was found that matches the request URI.")
-
-
 def _given(operation: Operation, inline: str | None, request: Request) -> dict[str, object]:
     """The parameters of a call: members of an action's body, arguments of a function's URL."""
     if operation.kind == "action":
         if inline is not None:
-            raise no_resource()
+            raise refusals.no_resource()
         return body_object(request) if request.body.strip() else {}
     aliases = query_options.pairs(request.query)
     given: dict[str, object] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
@@ -107,7 +108,7 @@ def _bad(text: str) -> Refusal:
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "text": str,
     "integer": int,
-    "number": (int, float),
+    "number": (int, float, Decimal),
     "boolean": bool,
     "guid": str,
     "reference": dict,

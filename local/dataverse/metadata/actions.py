@@ -56,7 +56,7 @@ class Actions:
         if segment.partition("(")[0] == _CHANGES:
             return querying.answer(catalogue, segment, request)
         if request.method != "POST":
-            raise refusals.Refusal(404, "0x8006088a", "No HTTP resource was found that matches the request URI.")
+            raise refusals.no_resource()
         found = self._named[segment](Body(segment, body_object(request)))
         if found is None:
             return Reply(204, message=segment)

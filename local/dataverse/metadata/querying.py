@@ -42,7 +42,7 @@ def answer(catalogue: Catalogue, segment: str, request: Request) -> Reply:
         Refusal: the query cannot be understood.
     """
     if request.method != "GET":
-        raise refusals.Refusal(404, "0x8006088a", "No HTTP resource was found that matches the request URI.")
+        raise refusals.no_resource()
     query = Body.of("EntityQueryExpression", _query(segment, request))
     query.only(("Properties", "Criteria", "LabelQuery", *_PARTS))
     properties = _properties(query)

@@ -45,14 +45,14 @@ class Queries:
         asked = asked_of(request, rows=True)
         options, wishes = asked.options, asked.preferences
         _check_alone(options)
+        if options.delta is not None or wishes.track_changes:
+            return applied(self._changes.answer(table, asked, request), wishes)
         if options.fetch is not None:
             return applied(self._fetches.fetch(table, options.fetch, asked), wishes)
         if options.sql is not None:
             return applied(self._fetches.sql(table, options.sql, asked, request), wishes)
         if options.apply is not None:
             return applied(applying.answer(self.reader, table, asked), wishes)
-        if options.delta is not None or wishes.track_changes:
-            return applied(self._changes.answer(table, asked, request), wishes)
         page = self.reader.page(table, asked)
         return applied(_page_reply(table, page, asked, f"{table.entity_set}", request), wishes)
 

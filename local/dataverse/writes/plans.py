@@ -12,6 +12,7 @@ from local.dataverse.tables import Column, Table, Target
 from local.dataverse.values import Check, check_of
 
 Row = Mapping[str, object]
+TYPE = "@odata.type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The members of a group of rows, understood."""
+    """The members of a group of rows, understood; `typed` is the place of the member that says their type."""
 
     scalars: tuple[Scalar, ...]
     links: tuple[Link, ...]
+    typed: int | None
 
 
 def grouped(rows: Sequence[Row]) -> list[Group]:
@@ -81,7 +83,8 @@ class Planner:
                 scalars.append(meant)
             elif meant is not None:
                 links.append(meant)
-        return Plan(tuple(scalars), tuple(links))
+        typed = members.index(TYPE) if TYPE in members else None
+        return Plan(tuple(scalars), tuple(links), typed)
 
     def _meaning(self, at: int, member: str) -> Scalar | Link | None:
         if "@" in member:

@@ -10,6 +10,7 @@ from operator import length_hint
 
 import orjson
 
+from local.dataverse import refusals
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.tables import MONEY_SCALE, Column, Kind, Table
 from local.dataverse.values.check import null
@@ -96,7 +97,7 @@ class Writer:
     def _checked(self, plan: Plan, group: Group) -> Columns:
         """The values of the members, checked and converted; money still as it came."""
         columns: Columns = {}
-        worst: RowRefusal | None = None
+        worst = None if plan.typed is None else self._mistyped(group.values[plan.typed])
         for scalar in plan.scalars:
             try:
                 columns[scalar.column.name] = scalar.check.all(group.values[scalar.at])
@@ -110,6 +111,12 @@ class Writer:
         if worst is not None:
             raise worst
         return columns
+
+    def _mistyped(self, types: Sequence[object]) -> RowRefusal | None:
+        """The refusal of the first row that says it is of another table."""
+        name = f"Microsoft.Dynamics.CRM.{self._table.name}"
+        others = [at for at, given in enumerate(types) if given not in (name, f"#{name}")]
+        return RowRefusal(others[0], refusals.wrong_type(self._table.name, types[others[0]])) if others else None
 
     def _new_columns(self, group: Group) -> Columns:
         table, count = self._table, len(group.positions)

@@ -184,6 +184,16 @@ def test_unbound_actions(local_dataverse: LocalDataverse, caller: requests.Sessi
     assert "No HTTP resource was found that matches the request URI" in caller.get(url).text
 
 
+def test_numbers_of_any_length_are_parameters(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """A number with more digits than a float keeps is a number as any other, answered and stored."""
+    local_dataverse.insert("account", [{"name": "a"}])
+    does = {"set": {"creditlimit": "$N"}, "table": "account", "echo": {"N": "N"}}
+    local_dataverse.declare(Operation.of({"name": "new_Rate", "parameters": {"N": "number"}, "does": does}))
+    reply = caller.post(f"{local_dataverse.url}new_Rate", data='{"N": 12345678901.994999999}')
+    assert reply.json()["N"] == pytest.approx(12345678901.995)
+    assert [row["creditlimit"] for row in local_dataverse.rows("account")] == [12345678901.99]
+
+
 def test_bound_actions(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
     """Of one row by its full name, of the set; one that fails has changed nothing; an inactive one is not there."""
     (row_id,) = local_dataverse.insert("account", [{"name": "a", "accountnumber": "1"}])
