@@ -6,12 +6,12 @@ for itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import orjson
 
 from local.dataverse import addresses, refusals
-from local.dataverse.refusals import Refusal
+from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.tables import Table, Tables
 from local.dataverse.values import GUID
 from local.dataverse.world import World
@@ -66,10 +66,10 @@ class Bulk:
 
     def upsert(self, targets: Sequence[Target]) -> list[str]:
         """UpsertMultiple; a row that comes twice sinks the call."""
-        updates: tuple[list[str], list[Target]] = ([], [])
-        creates: list[Target] = []
+        known: dict[int, tuple[str, Target]] = {}
+        fresh: dict[int, Target] = {}
         seen: set[object] = set()
-        for target in targets:
+        for index, target in enumerate(targets):
             address = self._address(target)
             row_id = addresses.find(self._world.store, address)
             mark: object = row_id or address.row_id or self._key_mark(address)
@@ -77,12 +77,14 @@ class Bulk:
                 raise Refusal(412, "0x80040237", "Cannot insert duplicate key: two targets are the same record.")
             seen.add(mark)
             if row_id is None:
-                creates.append(self._born(address, target))
+                fresh[index] = self._born(address, target)
             else:
-                updates[0].append(row_id)
-                updates[1].append(self._found(address, target))
-        self._writer.update(*updates)
-        self._nested.create(self._table, creates)
+                known[index] = row_id, self._found(address, target)
+        updates = list(known.values())
+        _first_refused(
+            (list(known), lambda: self._writer.update([row_id for row_id, _ in updates], [row for _, row in updates])),
+            (list(fresh), lambda: self._nested.create(self._table, list(fresh.values()))),
+        )
         return []
 
     def _one(self, message: str, target: Target) -> tuple[str, int]:
@@ -146,6 +148,22 @@ class Bulk:
         if absent:
             text = f"{self._table.schema_name} With Ids = {', '.join(absent[:10])} Do Not Exist"
             raise Refusal(404, "0x80040217", text)
+
+
+def _first_refused(*writes: tuple[list[int], Callable[[], object]]) -> None:
+    """Does writes, each of the targets at some indexes.
+
+    Raises:
+        RowRefusal: the first target that any of them refuses.
+    """
+    refused: list[RowRefusal] = []
+    for indexes, write in writes:
+        try:
+            write()
+        except RowRefusal as found:
+            refused.append(RowRefusal(indexes[found.index], found.refusal))
+    if refused:
+        raise min(refused, key=lambda found: found.rank)
 
 
 def born(tables: Tables, address: addresses.Address, body: Target) -> Target:

@@ -67,6 +67,8 @@ class BulkDeletes:
         """Brings every unfinished job one step further."""
         if not self._waiting:
             return
+        caller = self._world.caller_id
+        self._world.steps.begin((caller, caller), None, {})
         now = self._world.clock().astimezone(UTC)
         for job_id, state, work, created, postponed in self._unfinished():
             if postponed is not None and datetime.fromisoformat(str(postponed)) > now:

@@ -6,6 +6,7 @@ What would be deleted is found first, so a refused delete has changed nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 
 import orjson
 
@@ -27,12 +28,13 @@ def delete_row(world: World, table: Table, row_id: str) -> None:
     Raises:
         Refusal: a row that restricts deletes points at it, or at a row that would go with it.
     """
-    with world.steps.deleting(table, row_id):
-        delete_rows(world, table, [row_id])
+    delete_rows(world, table, [row_id])
 
 
 def delete_rows(world: World, table: Table, ids: Sequence[str]) -> int:
     """Deletes rows that exist, all or none; the number of rows deleted, those that went with them included.
+
+    Every one of them raises its steps.
 
     Raises:
         Refusal: a row that restricts deletes points at one of them, and stays.
@@ -43,8 +45,12 @@ def delete_rows(world: World, table: Table, ids: Sequence[str]) -> int:
         fresh = [found for parent, parents in fresh for found in _below(world, parent, parents, gone)]
     for name, listed in gone.items():
         _check_restricted(world, world.tables.by_name[name], list(listed), gone)
-    for name, listed in gone.items():
-        _delete(world, world.tables.by_name[name], list(listed))
+    with ExitStack() as steps:
+        for name, listed in gone.items():
+            for row_id in listed:
+                steps.enter_context(world.steps.deleting(world.tables.by_name[name], row_id))
+        for name, listed in gone.items():
+            _delete(world, world.tables.by_name[name], list(listed))
     world.forget()
     return sum(map(len, gone.values()))
 

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from local.dataverse import LocalDataverse
+from local.dataverse.logic import Event
 
 TABLES = """
 tables:
@@ -198,6 +199,34 @@ def test_a_delete_takes_the_rows_below_or_none(tmp_path: Path) -> None:
         row = server.rows("new_toy")[0]
         assert row["_new_parentid_value"] is None
         assert int(str(row["versionnumber"])) > int(str(before))
+
+
+def test_every_row_that_goes_raises_its_steps(tmp_path: Path) -> None:
+    """In a delete, the rows that cascade with it; in a bulk delete, all; and a step there may refuse."""
+    (tmp_path / "tables.yaml").write_text(TABLES, encoding="utf-8")
+    told: set[object] = set()
+
+    def note(event: Event) -> None:
+        before = event.before or {}
+        if before.get("new_name") == "kept":
+            event.refuse("This one stays.")
+        told.add(event.row_id)
+
+    with LocalDataverse(tables=tmp_path / "tables.yaml") as server:
+        parents = server.insert("new_parent", [{"new_name": name} for name in ("a", "b", "kept")])
+        binds = [{"new_parentid@odata.bind": f"new_parents({parent})"} for parent in parents]
+        children = server.insert("new_child", binds)
+        server.on(note, message="Delete")
+        session = _session(server)
+        assert session.delete(f"{server.url}new_parents({parents[0]})").status_code == 204
+        assert told == {parents[0], children[0]}
+        ordered = session.post(f"{server.url}BulkDelete", json={"QuerySet": [{"EntityName": "new_parent"}]})
+        assert ordered.status_code == 200
+        while any(job["statecode"] != 3 for job in server.rows("asyncoperation")):
+            session.get(f"{server.url}WhoAmI")
+        assert {parents[1], children[1]} < told
+        assert [row["new_parentid"] for row in server.rows("new_parent")] == [parents[2]]
+        assert [row["new_childid"] for row in server.rows("new_child")] == [children[2]]
 
 
 @pytest.mark.parametrize(("count", "status"), [(1000, 200), (1001, 400)])
