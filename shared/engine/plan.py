@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import duckdb
 import orjson
@@ -102,9 +102,8 @@ def _tuple(value: Any) -> Any:
     return tuple(map(_tuple, value)) if isinstance(value, list) else value
 
 
-@dataclass(frozen=True, slots=True)
-class PlanRow:
-    """One change as stored. `before`, `after` and `later` are JSON texts."""
+class PlanRow(NamedTuple):
+    """One change as stored. `before`, `after` and `later` are JSON texts. A tuple, as `Write` is."""
 
     change: int
     action: Action

@@ -59,7 +59,7 @@ def _job(members: Mapping[str, Any]) -> Job:
 
 def exceptions_to_text(exceptions: tuple[Outcome, ...]) -> str:
     """Outcomes as a JSON array."""
-    return json.dumps([asdict(outcome) for outcome in exceptions])
+    return json.dumps([outcome._asdict() for outcome in exceptions])
 
 
 def exceptions_from_text(text: str) -> tuple[Outcome, ...]:
