@@ -11,6 +11,7 @@ from typing import Protocol
 from shared.values.changes import ChunkOutcome
 from shared.values.files import FileRead
 from shared.values.jobs import Job, JobState, Lease, Progress
+from shared.values.secrets import SecretState
 
 Clock = Callable[[], datetime]
 """Gives the present time, always with a zone."""
@@ -92,6 +93,23 @@ class Secrets(Protocol):
 
     def get(self, name: str) -> str:
         """The value. Raises `AuthenticationError` naming the secret (never a value) when there is none."""
+
+    def renew(self, name: str) -> str:
+        """The value as its home has it now, not as it is remembered; for one that was refused. Raises as `get`."""
+
+
+class SecretHome(Secrets, Protocol):
+    """Where secrets are kept, for those who look after them."""
+
+    @property
+    def place(self) -> str:
+        """The home's name, for people."""
+
+    def put(self, name: str, value: str) -> None:
+        """Keep a value. Raises `NotAllowedError` where that cannot be done."""
+
+    def states(self, names: Iterable[str]) -> Mapping[str, SecretState]:
+        """Whether each can be read; and what else the home holds, where it can tell. Names come in lower case."""
 
 
 class JobStore(Protocol):

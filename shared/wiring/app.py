@@ -31,7 +31,6 @@ from shared.errors import (
     SourceError,
 )
 from shared.ports import ProgressListener, Source
-from shared.secrets import EnvironmentSecrets
 from shared.sources import Remote, Storage, open_source, sample_table
 from shared.state import LocalState
 from shared.values.changes import Action
@@ -43,11 +42,12 @@ from shared.values.records import Reject
 from shared.values.tables import Table
 from shared.wiring.columns import missing_columns
 from shared.wiring.connections import Connector, utc_now
+from shared.wiring.secrets import open_secrets
 from shared.wiring.settings import Settings
 
 
 class LocalApp:
-    """The product on one machine: definitions in a folder, state in a folder, secrets from the environment."""
+    """The product on one machine: definitions in a folder, state in a folder, secrets by setting."""
 
     def __init__(self, *, state: Path, syncs: Path, environ: Mapping[str, str]) -> None:
         settings = Settings.from_environment(environ)
@@ -56,8 +56,8 @@ class LocalApp:
         self._reach = load_local_reach(syncs)
         self._catalogue = Catalogue(syncs, self._reach, local=True)
         self._state = LocalState(state)
-        self._secrets = EnvironmentSecrets(environ)
         verify = str(settings.ca_file) if settings.ca_file else True
+        self._secrets = open_secrets(settings, environ, verify=verify)
         self._connector = Connector(self._secrets, self._reach, local=True, verify=verify)
         self._storage = Storage(settings.source_storage, settings.source_identity)
         limits = Limits(settings.memory_mb, settings.threads, settings.disk_mb)
@@ -103,7 +103,7 @@ class LocalApp:
                 present = told or source.column_types()
         except (SourceError, NotAllowedError, NotFoundError) as error:
             return [Problem("source.path", str(error))]
-        except AuthenticationError as error:
+        except (AuthenticationError, RetryError) as error:
             return [Problem("source", str(error))]
         wanted = [column.name for column in definition.source.columns if not column.calculated]
         drift = drifted(definition, told, self._state.list(sync=definition.name, states=FINISHED, limit=5))
@@ -224,8 +224,8 @@ class LocalApp:
 
 def _sync_of(connection: DataverseConnection) -> str:
     """The sync to which the connection's secrets belong by name: `<sync>--client-id`."""
-    credential = connection.sign_ins[0] if connection.sign_ins else None
-    return credential.client_id.secret.partition("--")[0] if credential else ""
+    client_id = connection.sign_ins[0].client_id if connection.sign_ins else connection.client_id
+    return client_id.secret.partition("--")[0] if client_id else ""
 
 
 def _job_id(now: datetime) -> str:

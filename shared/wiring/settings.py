@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.definitions.reach import LOOPBACK, address
+from shared.definitions.reach import LOOPBACK, address, matches
 from shared.errors import RefuseError
 
 
@@ -18,6 +18,7 @@ class Settings:
     Dataverse's certificate is verified against instead of the public ones (a proxy that opens TLS, a test server).
     `source_storage` is the address of the storage account of `blob://…`; `source_identity` the client id of the managed
     identity that reads files and databases, one without rights on the app's own state.
+    `key_vault_url` is the vault of all secrets; without it they are environment variables.
     """
 
     memory_mb: int
@@ -26,10 +27,12 @@ class Settings:
     ca_file: Path | None = None
     source_storage: str | None = None
     source_identity: str | None = None
+    key_vault_url: str | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Read `DYNSYNC_MEMORY_MB`, `DYNSYNC_THREADS`, `DYNSYNC_DISK_MB`, `DYNSYNC_CA_FILE` and `DYNSYNC_SOURCE_…`.
+        """Read `DYNSYNC_MEMORY_MB`, `DYNSYNC_THREADS`, `DYNSYNC_DISK_MB`, `DYNSYNC_CA_FILE`, `DYNSYNC_SOURCE_…`
+        and `DYNSYNC_KEY_VAULT_URL`.
 
         Raises:
             RefuseError: a setting is no whole number, out of range, no file, or no address.
@@ -41,7 +44,12 @@ class Settings:
             ca_file=_file(environ, "DYNSYNC_CA_FILE"),
             source_storage=_address(environ, "DYNSYNC_SOURCE_STORAGE"),
             source_identity=environ.get("DYNSYNC_SOURCE_IDENTITY", "").strip() or None,
+            key_vault_url=_vault(environ, "DYNSYNC_KEY_VAULT_URL"),
         )
+
+
+_VAULTS = ("*.vault.azure.net", "*.vault.azure.cn", "*.vault.usgovcloudapi.net")
+"""Hosts of key vaults, by cloud. Source: Microsoft Learn, "About keys, secrets, and certificates"."""
 
 
 def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int) -> int:
@@ -67,4 +75,13 @@ def _address(environ: Mapping[str, str], name: str) -> str | None:
         raise RefuseError(
             f"setting {name} is no address of a storage account; write https://<account>.blob.core.windows.net"
         )
+    return text or None
+
+
+def _vault(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name, "").strip().rstrip("/")
+    found = address(text) if text else None
+    known = found is not None and (found.host in LOOPBACK or any(matches(found.host, one) for one in _VAULTS))
+    if text and (found is None or not known or found.scheme != "https" or text.count("/") > 2):
+        raise RefuseError(f"setting {name} is no address of a key vault; write https://<vault>.vault.azure.net")
     return text or None

@@ -41,3 +41,23 @@ def test_the_storage_of_sources_is_an_address(value: str) -> None:
         Settings.from_environment({"DYNSYNC_SOURCE_STORAGE": value})
     for good in ("https://acct.blob.core.windows.net/", "http://127.0.0.1:10000/devstore"):
         assert Settings.from_environment({"DYNSYNC_SOURCE_STORAGE": good}).source_storage == good.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "my-vault",
+        "http://my-vault.vault.azure.net",
+        "https://my-vault.vault.azure.net.evil.example",
+        "https://evil.example",
+        "https://my-vault.vault.azure.net/secrets/a",
+        "https://user@my-vault.vault.azure.net",
+        "http://127.0.0.1:8200",
+    ],
+)
+def test_the_vault_is_an_address_of_a_key_vault(value: str) -> None:
+    """Over TLS, in a known cloud or on this machine; nothing else is handed the app's identity."""
+    with pytest.raises(RefuseError, match="DYNSYNC_KEY_VAULT_URL"):
+        Settings.from_environment({"DYNSYNC_KEY_VAULT_URL": value})
+    for good in ("https://my-vault.vault.azure.net/", "https://v.vault.usgovcloudapi.net", "https://127.0.0.1:8200"):
+        assert Settings.from_environment({"DYNSYNC_KEY_VAULT_URL": good}).key_vault_url == good.rstrip("/")

@@ -1,0 +1,1 @@
+"""Key Vault: secrets and their versions, deleted ones, rights."""
