@@ -48,6 +48,7 @@ class Store:
     def __init__(self, tables: Tables, fold: Fold, file: Path | None = None) -> None:
         self.tables = tables
         self._depth = 0
+        self._marked: tuple[Tables, str] | None = None
         try:
             self._db = sqlite3.connect(file or ":memory:", isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
@@ -111,6 +112,13 @@ class Store:
     def version(self) -> int:
         """The newest row version."""
         return self._version
+
+    @property
+    def metadata_version(self) -> str:
+        """What the service calls the global metadata version: it changes with every change of the definitions."""
+        if self._marked is None or self._marked[0] is not self.tables:
+            self._marked = (self.tables, kept.mark(self.tables))
+        return self._marked[1]
 
     @property
     def in_transaction(self) -> bool:

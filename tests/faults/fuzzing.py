@@ -143,10 +143,10 @@ def _known(answer: Answer, made: Made) -> bool:
 
 
 def state(application: Application) -> list[tuple[object, ...]]:
-    """Tells whether a row was made, changed or deleted: each change has a new version."""
-    store = application.service.world.store
-    counts = (f'SELECT count(*), sum(versionnumber) FROM "{name}"' for name in application.service.world.tables.by_name)
-    return [store.all(statement)[0] for statement in counts]
+    """Every row there is, those of relationships of many to many too."""
+    world = application.service.world
+    names = [*world.tables.by_name, *(pair.intersect for pair in world.tables.pairs)]
+    return [row for name in names for row in world.store.all(f'SELECT * FROM "{name}"')]
 
 
 async def send(application: Application, made: Made) -> Answer:

@@ -127,7 +127,7 @@ def _table(name: str, body: dict[str, Any], option_sets: Mapping[str, OptionSet]
 def _columns(
     name: str, body: Mapping[str, Any], option_sets: Mapping[str, OptionSet], *, custom: bool, owned: str
 ) -> list[Column]:
-    columns = [_id_column(body, str(body.get("id", f"{name}id")), custom)]
+    columns = [_id_column(name, body, custom=custom)]
     for column_name, spec in (body.get("columns") or {}).items():
         columns.append(column(Place(name, column_name, column_name == body.get("name"), option_sets), spec))
     columns += [companion for c in columns for companion in systemcolumns.companions(c)]
@@ -135,11 +135,12 @@ def _columns(
     return columns + (systemcolumns.elastic({c.name for c in columns}) if body.get("elastic") else [])
 
 
-def _id_column(body: Mapping[str, Any], name: str, custom: bool) -> Column:
-    schema = str(body.get("id_schema", name if custom else name.capitalize()))
+def _id_column(table: str, body: Mapping[str, Any], *, custom: bool) -> Column:
+    name = str(body.get("id", f"{table}id"))
+    schema = f"{body.get('schema', table.capitalize())}Id"
     return Column(
         name,
-        schema,
+        str(body.get("id_schema", schema if schema.lower() == name else name)),
         Kind.UNIQUEIDENTIFIER,
         str(body.get("label", name)),
         required="SystemRequired",

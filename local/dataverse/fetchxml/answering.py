@@ -22,6 +22,7 @@ COOKIE = "Microsoft.Dynamics.CRM.fetchxmlpagingcookie"
 MORE = "Microsoft.Dynamics.CRM.morerecords"
 TOTAL = "Microsoft.Dynamics.CRM.totalrecordcount"
 OVER = "Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"
+METADATA = "Microsoft.Dynamics.CRM.globalmetadataversion"
 _GIVEN = re.compile(r'\s*<cookie page="\d{1,9}"\s*/?>.{0,20000}', re.DOTALL)
 
 
@@ -49,6 +50,8 @@ class Fetches:
         wants = asked.preferences.wants
         if wants(TOTAL):
             document |= self._total(made, fetch)
+        if wants(METADATA):
+            document[f"@{METADATA}"] = self._reader.world.store.metadata_version
         if wants(MORE):
             document[f"@{MORE}"] = more
         if more and wants(COOKIE) and table.id_column in rows[0]:

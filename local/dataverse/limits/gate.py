@@ -12,6 +12,8 @@ from local.dataverse.limits.allowance import Allowance
 from local.dataverse.limits.settings import Limits
 
 Headers = list[tuple[str, str]]
+_UNUSED_S, _UNUSED = 1200.0, 6000
+"""What the headers tell of a limit that there is not: the service's own, untouched."""
 _COOKIE = re.compile(r"(?:^|;)\s*ARRAffinity=([0-9a-f]{64})\s*(?:;|$)")
 
 
@@ -142,17 +144,14 @@ class Visit:
 
         The cookie lacks the service's `secure`: this is HTTP, where no client would send it back.
         """
-        now = self._clock()
+        now, limits = self._clock(), self._gate.limits
+        execution = _UNUSED_S if limits.execution_s is None else self._allowance.execution_left(now)
+        requests = _UNUSED - 1 if limits.requests is None else self._allowance.requests_left(now)
+        told = [
+            ("x-ms-dop-hint", str(limits.hint)),
+            ("x-ms-ratelimit-time-remaining-xrm-requests", f"{execution:,.2f}"),
+            ("x-ms-ratelimit-burst-remaining-xrm-requests", str(requests)),
+        ]
         if not self._gate.on:
-            return _told(self._gate.limits.hint, "1,200.00", "5999")
-        left = f"{self._allowance.execution_left(now):,.2f}"
-        told = _told(self._gate.limits.hint, left, str(self._allowance.requests_left(now)))
+            return told
         return [*told, ("Set-Cookie", f"ARRAffinity={self._server.mark}; path=/; HttpOnly")]
-
-
-def _told(hint: int, execution: str, requests: str) -> Headers:
-    return [
-        ("x-ms-dop-hint", str(hint)),
-        ("x-ms-ratelimit-time-remaining-xrm-requests", execution),
-        ("x-ms-ratelimit-burst-remaining-xrm-requests", requests),
-    ]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from decimal import Decimal
 from typing import Any, Protocol
+from zlib import crc32
 
 import orjson
 
@@ -52,6 +53,12 @@ def keep(database: Database, before: Tables, after: Tables) -> None:
                 'INSERT INTO "~metadata" VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body',
                 (*place, body),
             )
+
+
+def mark(tables: Tables) -> str:
+    """A number for a state of the definitions, as text: another one after every change."""
+    pieces = sorted(_pieces(tables, set()).items())
+    return str(crc32(orjson.dumps(pieces, default=_plain)))
 
 
 def overlaid(database: Database, tables: Tables) -> Tables:

@@ -9,7 +9,7 @@ import orjson
 from local.dataverse import addresses, refusals
 from local.dataverse.changes.answering import Changes
 from local.dataverse.collation import Fold
-from local.dataverse.fetchxml.answering import Fetches
+from local.dataverse.fetchxml.answering import METADATA, OVER, TOTAL, Fetches
 from local.dataverse.messages import Reply, Request, json_reply
 from local.dataverse.odata import applying
 from local.dataverse.odata import options as query_options
@@ -22,9 +22,6 @@ from local.dataverse.properties import found
 from local.dataverse.tables import Column, Kind, Table
 from local.dataverse.world import World
 from shared.sql import identifier
-
-TOTAL = "Microsoft.Dynamics.CRM.totalrecordcount"
-OVER = "Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"
 
 
 class Queries:
@@ -54,7 +51,8 @@ class Queries:
         if options.apply is not None:
             return applied(applying.answer(self.reader, table, asked), wishes)
         page = self.reader.page(table, asked)
-        return applied(_page_reply(table, page, asked, f"{table.entity_set}", request), wishes)
+        reply = self._page_reply(table, page, asked, table.entity_set, request)
+        return applied(reply, wishes)
 
     def count(self, table: Table, request: Request, within: Within | None = None) -> Reply:
         """Answers `GET accounts/$count`.
@@ -111,7 +109,26 @@ class Queries:
         if links:
             page = Page(_links(many.table, page.rows, request), page.next_token, page.count, page.over_cap, ())
         address_text = f"{table.entity_set}({row_id})/{'/'.join(segments)}"
-        return applied(_page_reply(many.table, page, asked, address_text, request, links=links), asked.preferences)
+        reply = self._page_reply(many.table, page, asked, address_text, request, links=links)
+        return applied(reply, asked.preferences)
+
+    def _page_reply(
+        self, table: Table, page: Page, asked: Asked, address: str, request: Request, *, links: bool = False
+    ) -> Reply:
+        context = "Collection($ref)" if links else f"{table.entity_set}{_shown(page.shown)}"
+        document: JsonRow = {"@odata.context": f"{request.root}$metadata#{context}"}
+        if page.count is not None:
+            document["@odata.count"] = page.count
+        if asked.preferences.wants(TOTAL):
+            document[f"@{TOTAL}"] = -1 if page.count is None else page.count
+        if asked.preferences.wants(OVER):
+            document[f"@{OVER}"] = page.over_cap
+        if asked.preferences.wants(METADATA):
+            document[f"@{METADATA}"] = self.world.store.metadata_version
+        document["value"] = page.rows
+        if page.next_token is not None:
+            document["@odata.nextLink"] = next_link(request, address, page.next_token)
+        return json_reply(document, message="RetrieveMultiple", rows=len(page.rows))
 
     def _column(self, table: Table, row_id: str, column: Column, request: Request, *, plain: bool) -> Reply:
         """One value: in JSON, or as plain text (`/$value`)."""
@@ -189,23 +206,6 @@ def _check_alone(options: Options) -> None:
     ]
     for name in [*given[1:], *(name for name, value in others if given and value(options))]:
         raise refusals.query(f"The query parameter {name} cannot be used together with {given[0]}.")
-
-
-def _page_reply(
-    table: Table, page: Page, asked: Asked, address: str, request: Request, *, links: bool = False
-) -> Reply:
-    context = "Collection($ref)" if links else f"{table.entity_set}{_shown(page.shown)}"
-    document: JsonRow = {"@odata.context": f"{request.root}$metadata#{context}"}
-    if page.count is not None:
-        document["@odata.count"] = page.count
-    if asked.preferences.wants(TOTAL):
-        document[f"@{TOTAL}"] = -1 if page.count is None else page.count
-    if asked.preferences.wants(OVER):
-        document[f"@{OVER}"] = page.over_cap
-    document["value"] = page.rows
-    if page.next_token is not None:
-        document["@odata.nextLink"] = next_link(request, address, page.next_token)
-    return json_reply(document, message="RetrieveMultiple", rows=len(page.rows))
 
 
 def _row_reply(table: Table, row: JsonRow, shown: tuple[str, ...], request: Request, status: int = 200) -> Reply:

@@ -57,7 +57,7 @@ def _check(step: dict[str, Any], reply: Any, saved: dict[str, str], told: str) -
     for text in [step["says"]] if isinstance(step.get("says"), str) else step.get("says", []):
         assert _filled(text, saved) in reply.text, told
     for text in step.get("lacks", []):
-        assert text not in reply.text, told
+        assert _filled(text, saved) not in reply.text, told
     if "holds" in step:
         _subset(json.loads(_filled(json.dumps(step["holds"]), saved)), reply.json(), told)
     if "rows" in step:

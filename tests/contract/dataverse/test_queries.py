@@ -128,6 +128,9 @@ def test_counts_end_at_five_thousand(local_dataverse: LocalDataverse, caller: re
     assert (page["@odata.count"], len(page["value"])) == (5000, 5000)
     assert page["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"] is True
     assert "@odata.nextLink" in page
+    large = caller.get(f"{url}?$select=new_citycode", headers={"Prefer": "odata.maxpagesize=9999"})
+    assert len(large.json()["value"]) == 5000
+    assert large.headers["Preference-Applied"] == "odata.maxpagesize=5000"
     assert caller.get(f"{url}/$count").content.decode("utf-8-sig") == "5000"
     total = caller.get(f"{local_dataverse.url}RetrieveTotalRecordCount(EntityNames=['new_city'])").json()
     assert total["EntityRecordCountCollection"]["Values"] == [5001]

@@ -131,6 +131,14 @@ def test_headers_are_in_the_services_form(clock: Clock) -> None:
     assert told(Gate(), "x-ms-ratelimit-time-remaining-xrm-requests") == "1,200.00"
 
 
+def test_a_limit_that_there_is_not_is_told_as_untouched(clock: Clock) -> None:
+    """A client that slows down near the end of a limit does not slow down for none."""
+    gate = Gate(Limits(requests=None, execution_s=None, call_ms=1500), clock)
+    call(gate, clock)
+    assert told(gate, "x-ms-ratelimit-burst-remaining-xrm-requests") == "5999"
+    assert told(gate, "x-ms-ratelimit-time-remaining-xrm-requests") == "1,200.00"
+
+
 def test_a_scaled_window_keeps_the_rates_and_the_words(clock: Clock) -> None:
     """Five minutes in five seconds: a hundred requests fit, the text and the headers stay the service's."""
     gate = Gate(Limits(scale=1 / 60), clock)
