@@ -47,6 +47,7 @@ class Delivery:
 
 WHOLE = Delivery()
 _PIECES = 10
+_BODILESS = (204, 304)
 
 
 async def received(scope: Scope, receive: Receive) -> Call:
@@ -73,14 +74,14 @@ async def _body(receive: Receive) -> bytes | None:
 
 async def send_reply(scope: Scope, send: Send, call: Call, reply: Reply, delivery: Delivery = WHOLE) -> None:
     """Sends an answer, compressed for those who take it so."""
-    body = reply.body
+    body = b"" if reply.status in _BODILESS else reply.body
     sent = [(name.lower().encode("latin-1"), _clean(value)) for name, value in reply.headers]
     if body:
         sent.append((b"content-type", reply.content_type.encode("latin-1")))
         if len(body) > 1024 and "gzip" in call.headers.get("accept-encoding", ""):
             body = igzip.compress(body, 1)
             sent.append((b"content-encoding", b"gzip"))
-    if reply.status not in (204, 304):
+    if reply.status not in _BODILESS:
         sent.append((b"content-length", str(len(body)).encode()))
     if delivery.pause_s:
         await asyncio.sleep(delivery.pause_s)

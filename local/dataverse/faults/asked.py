@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
 _PART = re.compile(rb"^content-type:\s*application/http", re.IGNORECASE | re.MULTILINE)
+_COLUMN = re.compile(r"\)/(\w+)(?:/\$(?:value|ref))?$")
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "Create": ("Create",),
     "CreateMultiple": ("Create",),
@@ -53,9 +55,18 @@ class Asked:
         targets = self._document().get("Targets") if self.message.endswith("Multiple") and self.body else None
         return len(targets) if isinstance(targets, list) else 1
 
+    def names(self, column: str) -> bool:
+        """Whether the URL is that of a column of a row (`…)/name`, `…)/name/$value`, `…)/lookup/$ref`)."""
+        found = _COLUMN.search(unquote(self.path.partition("?")[0]))
+        return found is not None and found[1] in (column, f"_{column}_value")
+
     def writes(self, column: str) -> bool:
-        """Whether the body gives a value to a column (a lookup by its navigation property, a column of one target)."""
-        if self.method == "GET" or not self.body:
+        """Whether it gives a value to a column (a lookup by its navigation property, a column of one target)."""
+        if self.method == "GET":
+            return False
+        if self.names(column):
+            return True
+        if not self.body:
             return False
         document = self._document()
         targets = document.get("Targets")

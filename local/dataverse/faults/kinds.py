@@ -58,6 +58,9 @@ class FaultKind(StrEnum):
     """A page of HTML with `status` (200 unless given) instead of an answer, before any work."""
 
 
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault, for `count` of the requests that it matches (None = all of them), from the `nth` match on.
@@ -78,7 +81,7 @@ class Fault:
     status: Annotated[int, Field(ge=200, le=599)] | None = None
     code: str = ""
     text: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[HeaderName, str] = field(default_factory=dict)
     delay_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
     table: str = ""
     user: str = ""

@@ -8,7 +8,7 @@ import orjson
 
 from local.dataverse.faults.asked import Asked
 from local.dataverse.faults.kinds import Fault, FaultKind
-from local.dataverse.messages import Reply
+from local.dataverse.messages import JSON, Reply
 
 _HTML = b"<!doctype html><html><head><title>Service unavailable</title></head><body><h1>Please wait</h1></body></html>"
 
@@ -24,11 +24,15 @@ def spoil(fault: Fault, reply: Reply, asked: Asked, url: str) -> None:
         reply.body = reply.body[: len(reply.body) // 2]
     elif fault.kind is FaultKind.CONTENT_TYPE:
         reply.content_type = "text/html; charset=utf-8"
-    elif fault.kind is FaultKind.REPEATED_LINK and reply.status == 200:
+    elif reply.status != 200 or asked.method != "GET":
+        return
+    elif fault.kind is FaultKind.COLUMN_SECURITY and asked.names(fault.column):
+        reply.status, reply.body = 204, b""
+    elif reply.content_type == JSON and fault.kind is FaultKind.REPEATED_LINK:
         document = orjson.loads(reply.body)
         document["@odata.nextLink"] = url
         reply.body = orjson.dumps(document)
-    elif fault.kind is FaultKind.COLUMN_SECURITY and asked.method == "GET" and reply.status == 200:
+    elif reply.content_type == JSON and fault.kind is FaultKind.COLUMN_SECURITY:
         reply.body = orjson.dumps(_hidden(orjson.loads(reply.body), fault.column))
 
 

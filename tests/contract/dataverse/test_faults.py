@@ -159,6 +159,33 @@ def test_a_secured_column_is_neither_written_nor_read(
         assert [name for name in row if name.startswith("creditlimit@")] == []
 
 
+def test_a_secured_column_has_no_other_way_in(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """Its own URL gives nothing and takes nothing, also in a batch; counts, which do not tell of it, are free."""
+    (row_id,) = local_dataverse.insert("account", [{"name": "secret"}])
+    local_dataverse.inject(Fault(FaultKind.COLUMN_SECURITY, column="name", count=None))
+    row = f"{local_dataverse.url}accounts({row_id})"
+    for url in (f"{row}/name", f"{row}/name/$value", f"{row.replace('(', '%28').replace(')', '%29')}/name"):
+        assert (caller.get(url).status_code, caller.get(url).text) == (204, "")
+    for refused in (caller.put(f"{row}/name", json={"value": "B"}), caller.delete(f"{row}/name")):
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "0x8004f507")
+    part = f"--b\r\nContent-Type: application/http\r\n\r\nDELETE accounts({row_id})/name HTTP/1.1\r\n\r\n\r\n--b--\r\n"
+    headers = {"Content-Type": "multipart/mixed; boundary=b"}
+    assert "0x8004f507" in caller.post(f"{local_dataverse.url}$batch", data=part, headers=headers).text
+    assert caller.get(f"{local_dataverse.url}accounts/$count").content.decode("utf-8-sig") == "1"
+    assert local_dataverse.rows("account")[0]["name"] == "secret"
+
+
+def test_faults_of_pages_leave_other_answers_alone(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """A count has no next link to repeat; a status without a body is sent without one."""
+    local_dataverse.inject(Fault(FaultKind.REPEATED_LINK))
+    assert caller.get(f"{local_dataverse.url}accounts/$count").status_code == 200
+    for status in (204, 304):
+        local_dataverse.inject(Fault(status=status))
+        reply = caller.get(f"{local_dataverse.url}accounts")
+        assert (reply.status_code, reply.content) == (status, b"")
+    assert caller.get(f"{local_dataverse.url}accounts").json()["value"] == []
+
+
 def test_the_local_door_shows_and_ends_faults(local_dataverse: LocalDataverse) -> None:
     """GET tells how often each matched and came; DELETE with a number ends one."""
     door = f"{local_dataverse.authority}_local/faults"

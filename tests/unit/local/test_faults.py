@@ -119,6 +119,7 @@ def test_faults_can_be_switched_off_one_by_one() -> None:
         ({"probability": 2}, "probability"),
         ({"delay_s": float("nan")}, "delay_s"),
         ([], "fault"),
+        ({"headers": {"Retry After": "1"}}, "headers"),
     ],
 )
 def test_a_wrong_fault_is_named(document: object, said: str) -> None:
