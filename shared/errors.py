@@ -11,10 +11,13 @@
     │   ├── SourceError           the source cannot be read, or not to its end
     │   ├── AuthenticationError   credentials refused
     │   ├── DestinationError      Dataverse refused something that no retry mends
-    │   └── StateError            the job store cannot be read or written
+    │   ├── StateError            the job store cannot be read or written
+    │   ├── StaleLeaseError       another start took the sync over; this one may change nothing more
+    │   └── CancelledError        somebody asked the job to stop
     └── RefuseError           the request itself is refused; nothing was started
         ├── NotAllowedError       rights or reach
         ├── AlreadyRunningError   another job of this sync holds the lease
+        ├── TransitionError       the job's state does not allow that
         ├── NotBuiltError         the definition uses a part that does not run yet
         └── NotFoundError         no such sync, job, row
 
@@ -99,6 +102,14 @@ class StateError(FailError):
     """The job store cannot be read or written."""
 
 
+class StaleLeaseError(FailError):
+    """The lease was lost: another start of the sync may be at work, so nothing more is sent and nothing is stored."""
+
+
+class CancelledError(FailError):
+    """Somebody asked the job to stop."""
+
+
 class RefuseError(DynsyncError):
     """The request is refused; nothing was started."""
 
@@ -109,6 +120,10 @@ class NotAllowedError(RefuseError):
 
 class AlreadyRunningError(RefuseError):
     """Another job of this sync is running."""
+
+
+class TransitionError(RefuseError):
+    """A job's state does not lead to the state that was asked for."""
 
 
 class NotBuiltError(RefuseError):

@@ -113,26 +113,67 @@ class SecretHome(Secrets, Protocol):
 
 
 class JobStore(Protocol):
-    """Jobs and leases."""
+    """Jobs, by id and by age. A job's id, sync and time of creation never change."""
 
     def save(self, job: Job) -> None:
-        """Insert or replace one job."""
+        """Insert or replace one job.
+
+        Raises:
+            TransitionError: the stored job's state does not lead to the new one (`values.life`).
+        """
 
     def get(self, job_id: str) -> Job:
         """One job. Raises `NotFoundError`."""
 
-    def list(self, *, sync: str | None = None, states: Iterable[JobState] = (), limit: int = 50) -> list[Job]:
-        """The newest first."""
+    def find(self, beginning: str, *, limit: int = 6) -> list[str]:
+        """The ids that begin so, sorted."""
+
+    def list(
+        self,
+        *,
+        sync: str | None = None,
+        states: Iterable[JobState] = (),
+        before: datetime | None = None,
+        limit: int = 50,
+    ) -> list[Job]:
+        """The newest first, by time of creation and then by id; of one sync, in some states, made before a time."""
+
+    def forget(self, job_id: str) -> None:
+        """Remove a job with its outcomes and files; the job itself last. Nothing happens when it is not there.
+
+        Raises:
+            TransitionError: the job is not finished.
+        """
+
+
+class LeaseStore(Protocol):
+    """One lease per sync, with an epoch that grows with every holder."""
 
     def acquire(self, sync: str, job_id: str, *, now: datetime, seconds: float) -> Lease:
-        """Take or renew the lease. Raises `AlreadyRunningError` when a living job of the sync holds it."""
+        """Take the lease until `now` + `seconds`. Raises `AlreadyRunningError` while another start holds it."""
+
+    def renew(self, lease: Lease, *, now: datetime, seconds: float) -> Lease:
+        """The same lease until `now` + `seconds`. Raises `StaleLeaseError` when it is no longer ours."""
 
     def release(self, lease: Lease) -> None:
-        """Give the lease back; does nothing when it is no longer ours."""
+        """Give the lease back; does nothing when it is no longer ours. `lease.uneasy` is remembered for the next."""
+
+
+class CancelStore(Protocol):
+    """A flag per job: somebody asks it to stop. It may be set by anybody at any time."""
+
+    def ask_to_cancel(self, job_id: str, by: str) -> None:
+        """Set the flag. Raises `NotFoundError`."""
+
+    def cancel_asked(self, job_id: str) -> str | None:
+        """Who asked, or None."""
+
+    def clear_cancel(self, job_id: str) -> None:
+        """Take the flag back."""
 
 
 class OutcomeStore(Protocol):
-    """What became of each chunk of a plan; written before and after every request."""
+    """What became of each chunk of a plan of a stored job; written before and after every request."""
 
     def mark_sent(self, job_id: str, chunk: ChunkOutcome) -> None:
         """Note durably that the chunk is about to be sent."""
@@ -167,8 +208,16 @@ class FileMemory(Protocol):
         """All files remembered for a sync."""
 
 
-class State(JobStore, OutcomeStore, ArtifactStore, FileMemory, Protocol):
-    """All of a job's memory behind one seam."""
+class State(JobStore, LeaseStore, CancelStore, OutcomeStore, ArtifactStore, FileMemory, Protocol):
+    """All of a job's memory behind one seam.
+
+    As it is opened, it changes a stored job, its outcomes and files only while nobody holds the lease of its sync; new
+    jobs and the flag to cancel may be written at any time. What holds the lease writes through `under(lease)`. Either
+    raises `StaleLeaseError` when the lease is another's, and then nothing is changed.
+    """
+
+    def under(self, lease: Lease) -> State:
+        """The same store for the holder of a lease: every write is conditional on the lease's epoch."""
 
 
 class ProgressListener(Protocol):

@@ -23,10 +23,16 @@ NAME = "devstore"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A running account: its blob address and its key."""
+    """A running account: its blob address, its key and its tables' address."""
 
     url: str
     key: str
+    tables: str
+
+    @property
+    def connection(self) -> str:
+        """Its connection string."""
+        return f"AccountName={NAME};AccountKey={self.key};BlobEndpoint={self.url};TableEndpoint={self.tables};"
 
     def sas(self, container: str, permissions: str = "rl", *, hours: float = 1) -> str:
         """A token for one container."""
@@ -69,8 +75,10 @@ def running() -> Iterator[Account]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            _wait(ports["blob"], process)
-            yield Account(f"http://127.0.0.1:{ports['blob']}/{NAME}", key)
+            blobs, tables = (f"http://127.0.0.1:{ports[kind]}/{NAME}" for kind in ("blob", "table"))
+            for kind in ("blob", "table"):
+                _wait(ports[kind], process)
+            yield Account(blobs, key, tables)
         finally:
             process.terminate()
             process.wait()

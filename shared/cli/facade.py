@@ -47,6 +47,9 @@ class App(Protocol):
     def apply(self, job_id: str, *, started_by: str, progress: ProgressListener) -> Job:
         """Carry out the plan of a job that waits."""
 
+    def cancel(self, job_id: str, *, by: str) -> Job:
+        """Stop a job: a running one stops within one batch, one that waits is cancelled at once."""
+
     def jobs(self, *, sync: str | None = None, limit: int = 20) -> list[Job]:
         """The newest first."""
 

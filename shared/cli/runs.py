@@ -1,4 +1,4 @@
-"""`check`, `plan`, `run`, `apply`: the commands that look at a definition and run jobs."""
+"""`check`, `plan`, `run`, `apply`, `cancel`: the commands that look at a definition and run jobs."""
 
 from __future__ import annotations
 
@@ -111,6 +111,25 @@ def apply(session: Session, job_id: str) -> int:
         job = session.app.apply(job_id, started_by=who(), progress=progress)
     _say(session, job, sample=0)
     return exit_code(job)
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@everywhere
+@session_of
+def cancel(session: Session, job_id: str) -> int:
+    """Stop a job: a running one within one batch, and what it has written stays. JOB may be the beginning of an id."""
+    job = session.app.cancel(job_id, by=who())
+    if session.json:
+        say_json(job)
+    elif job.state is JobState.CANCELLED:
+        _say(session, job, sample=0)
+    else:
+        say(
+            session.out(),
+            f"Job {job.id} was asked to stop; it does within one batch. `{called()} show {job.id}` tells.",
+        )
+    return CLEAN
 
 
 def _say(session: Session, job: Job, *, sample: int) -> None:

@@ -75,6 +75,8 @@ class Transport:
     ) -> None:
         self.service = parse_service_url(service_url)
         self.timeout_s = timeout_s
+        self.permit: Callable[[], None] = lambda: None
+        """Called before each request that may write; what it raises keeps the request from being sent."""
         self.parallel_cap = parallel
         self._sleep, self._clock, self._jitter = sleep, clock, jitter
         self._pauses = pauses or PausePolicy()
@@ -194,6 +196,8 @@ class Transport:
         visit = self._lanes.enter()
         try:
             token = visit.lane.tokens.token()
+            if request.method != "GET":
+                self.permit()
             self._count(requests=1)
             reply = visit.lane.connection.exchange(request, token)
         except NoAnswerError as failure:

@@ -1,42 +1,158 @@
-"""Holds a sync's lease while its job lives."""
+"""Holds a sync's lease while its job lives, and says when a request may be sent under it.
+
+    taken ──▶ settled ──▶ requests, each only while the lease outlives its time-out ──▶ given back
+      └────────────┴──▶ lost: nothing more is sent, and the store refuses every write
+
+A lease that the last holder gave back is settled at once. After one that ran out, a request of the last holder may
+still be under way: nothing is sent before the lease's length and the longest time-out have passed once more.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
-from shared.errors import DynsyncError
-from shared.ports import Clock, JobStore
+from shared.errors import DynsyncError, StaleLeaseError
+from shared.ports import Clock, State
+from shared.values.jobs import Lease
 
-LEASE_S = 120.0
-"""How long a lease outlives the last sign of life of its job."""
+MARGIN_S = 120.0
+"""How long a lease outlives the last sign of life of its job, beyond the longest time-out of a request."""
 RENEW_S = 30.0
+LOOK_S = 1.0
+"""While it waits, a new holder looks so often whether it is to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Clocks and the longest time-out of a request. `monotonic` gives seconds that no setting of the clock moves."""
+
+    clock: Clock
+    timeout_s: float
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+
+    @property
+    def lease_s(self) -> float:
+        """The length of a lease."""
+        return self.timeout_s + MARGIN_S
+
+
+@dataclass(slots=True)
+class Held:
+    """A lease in our hands. `state` is the store under it."""
+
+    store: State
+    timing: Timing
+    lease: Lease
+    _renewed_at: float
+    _taken_at: float
+    _lost: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def state(self) -> State:
+        """The store, each of whose writes is conditional on the lease's epoch."""
+        return self.store.under(self.lease)
+
+    @property
+    def lost(self) -> bool:
+        """Whether somebody else has it."""
+        return self._lost
+
+    def renew(self) -> None:
+        """Move the lease's end. Raises `StaleLeaseError` when it is another's."""
+        began = self.timing.monotonic()
+        try:
+            new = self.store.renew(self.lease, now=self.timing.clock(), seconds=self.timing.lease_s)
+        except StaleLeaseError:
+            self._lost = True
+            raise
+        with self._lock:
+            self.lease, self._renewed_at = replace(new, uneasy=self.lease.uneasy), began
+
+    def permit(self) -> None:
+        """Called before every request that may write.
+
+        Raises:
+            StaleLeaseError: the lease was lost, or cannot be made to outlive the request's time-out.
+        """
+        if self._lost or self.lease.uneasy:
+            raise self._too_late()
+        if not self._outlives():
+            self.renew()
+            if not self._outlives():
+                raise self._too_late()
+
+    def settle(self, stop: Callable[[], bool]) -> None:
+        """Wait until no request of an earlier holder can be under way; earlier when `stop` says so, still uneasy."""
+        ends = self._taken_at + self.timing.lease_s + self.timing.timeout_s
+        while self.lease.uneasy:
+            left = ends - self.timing.monotonic()
+            if left <= 0:
+                with self._lock:
+                    self.lease = replace(self.lease, uneasy=False)
+            elif stop():
+                return
+            else:
+                self.timing.sleep(min(left, LOOK_S))
+
+    @property
+    def settles_in_s(self) -> float:
+        """How long `settle` would wait."""
+        ends = self._taken_at + self.timing.lease_s + self.timing.timeout_s
+        return max(0.0, ends - self.timing.monotonic()) if self.lease.uneasy else 0.0
+
+    def _outlives(self) -> bool:
+        """By the clock on the wall, which goes on while a machine sleeps, and by the one that nobody sets."""
+        with self._lock:
+            until, renewed_at = self.lease.until, self._renewed_at
+        by_wall = self.timing.clock() + timedelta(seconds=self.timing.timeout_s) < until
+        elapsed = self.timing.monotonic() - renewed_at
+        return by_wall and elapsed + self.timing.timeout_s < self.timing.lease_s
+
+    def _too_late(self) -> StaleLeaseError:
+        return StaleLeaseError(
+            f"job {self.lease.job_id} could not keep the lease of sync {self.lease.sync!r} long enough for another "
+            f"request; it stopped. `apply {self.lease.job_id}` goes on with its plan"
+        )
 
 
 @contextmanager
-def leased(store: JobStore, sync: str, job_id: str, *, clock: Clock) -> Iterator[Callable[[], bool]]:
-    """Hold the lease, renewed by a thread; gives a function that says whether it was lost.
+def leased(store: State, sync: str, job_id: str, *, timing: Timing) -> Iterator[Held]:
+    """Hold the lease, renewed by a thread, and give it back at the end.
 
     Raises:
-        AlreadyRunningError: a living job of the sync holds it.
+        AlreadyRunningError: another start of the sync holds it.
     """
-    lease = store.acquire(sync, job_id, now=clock(), seconds=LEASE_S)
-    ended, lost = threading.Event(), threading.Event()
+    began = timing.monotonic()
+    lease = store.acquire(sync, job_id, now=timing.clock(), seconds=timing.lease_s)
+    held = Held(store, timing, lease, began, timing.monotonic())
+    ended = threading.Event()
 
-    def renew() -> None:
+    def keep() -> None:
         while not ended.wait(RENEW_S):
             try:
-                store.acquire(sync, job_id, now=clock(), seconds=LEASE_S)
-            except DynsyncError:
-                lost.set()
+                held.renew()
+            except StaleLeaseError:
                 return
+            except DynsyncError:
+                continue  # the store may answer again while the lease lasts; until then `permit` lets nothing out
 
-    keeper = threading.Thread(target=renew, name="dynsync-lease", daemon=True)
+    keeper = threading.Thread(target=keep, name="dynsync-lease", daemon=True)
     keeper.start()
     try:
-        yield lost.is_set
+        yield held
     finally:
         ended.set()
         keeper.join()
-        store.release(lease)
+        store.release(held.lease)
+
+
+def after(newest: datetime | None, now: datetime) -> datetime:
+    """The time of a new job: now, yet later than the newest one's, though the clock was set back."""
+    return now if newest is None or now > newest else newest + timedelta(microseconds=1)

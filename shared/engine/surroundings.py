@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ class Start:
 class Surroundings:
     """What the engine is given: the store, and how sources and destinations are opened.
 
-    `open_source` takes a definition, the start and a spool folder; `connect` a definition.
+    `open_source` takes a definition, the start and a spool folder; `connect` a definition. Finished jobs are kept for
+    `retention_days`; None: for good.
     """
 
     state: State
@@ -56,3 +58,6 @@ class Surroundings:
     new_job_id: Callable[[datetime], str]
     limits: Limits
     workspaces: Path | None = None
+    retention_days: int | None = None
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from shared.errors import NotFoundError, StateError
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+from shared.state.names import NAME, checked
 
 
 class Artifacts:
@@ -22,8 +20,11 @@ class Artifacts:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def put(self, job_id: str, name: str, path: Path) -> None:
-        """Keep the file at `path` under `name`, in place of an older one; `path` is consumed.
+    @contextlib.contextmanager
+    def staged(self, job_id: str, name: str, path: Path) -> Iterator[Callable[[], None]]:
+        """Make the file at `path` ready, on the disk and beside its place; gives what puts it under its name.
+
+        Called, that takes the place of an older one, and `path` is consumed; else the older one, and `path`, stay.
 
         Raises:
             StateError: the file cannot be kept; the older one, and `path`, are still there.
@@ -35,9 +36,19 @@ class Artifacts:
             target.parent.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # plans and rejects hold field values
             target.parent.mkdir(exist_ok=True, mode=0o700)
             if _same_disk(path, target.parent):
-                _rename(path, target)
+                _sync(path)
+                yield lambda: _rename(path, target)
             else:
-                _copy(path, target)
+                with _copied(path, target.parent) as beside:
+                    yield lambda: _rename(beside, target)
+                path.unlink()
+
+    def remove(self, job_id: str) -> None:
+        """Remove all files of a job."""
+        folder = self._folder / checked(job_id, "job id")
+        with _worded(f"the files of job {job_id}"):
+            if folder.is_dir():
+                shutil.rmtree(folder)
 
     def path(self, job_id: str, name: str) -> Path:
         """Where the file is. Raises `NotFoundError`."""
@@ -49,23 +60,14 @@ class Artifacts:
 
     def names(self, job_id: str) -> list[str]:
         """The files kept for the job, sorted; none for a job that keeps nothing."""
-        folder = self._folder / _checked(job_id, "job id")
+        folder = self._folder / checked(job_id, "job id")
         with _worded(f"the files of job {job_id}"):
             if not folder.is_dir():
                 return []
-            return sorted(entry.name for entry in folder.iterdir() if _NAME.fullmatch(entry.name))
+            return sorted(entry.name for entry in folder.iterdir() if NAME.fullmatch(entry.name))
 
     def _target(self, job_id: str, name: str) -> Path:
-        return self._folder / _checked(job_id, "job id") / _checked(name, "file name")
-
-
-def _checked(name: str, what: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise StateError(
-            f"{name!r} is no {what}; allowed are letters, digits, dot, underscore and hyphen, "
-            "the first a letter or digit, at most 128 characters"
-        )
-    return name
+        return self._folder / checked(job_id, "job id") / checked(name, "file name")
 
 
 def _same_disk(path: Path, folder: Path) -> bool:
@@ -73,22 +75,22 @@ def _same_disk(path: Path, folder: Path) -> bool:
 
 
 def _rename(path: Path, target: Path) -> None:
-    _sync(path)
     os.replace(path, target)  # noqa: PTH105 - the one system call this promise rests on, under its own name
     _sync(target.parent)
 
 
-def _copy(path: Path, target: Path) -> None:
-    """From another disk: copy beside the target first."""
-    number, name = tempfile.mkstemp(prefix=".", dir=target.parent)
+@contextlib.contextmanager
+def _copied(path: Path, folder: Path) -> Iterator[Path]:
+    """From another disk: a copy beside the target, gone at the end unless it was renamed."""
+    number, name = tempfile.mkstemp(prefix=".", dir=folder)
     os.close(number)
     beside = Path(name)
     try:
         shutil.copyfile(path, beside)
-        _rename(beside, target)
+        _sync(beside)
+        yield beside
     finally:
         beside.unlink(missing_ok=True)
-    path.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -14,7 +14,8 @@ from shared.errors import StateError
 APPLICATION_ID = 0x44594E53
 """Marks the file as ours ("DYNS" in its header)."""
 
-VERSION = 1
+VERSION = 2
+"""2: leases know their length and whether they were given back; jobs can be asked to stop."""
 
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -24,8 +25,10 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_by_age ON jobs (created_us);
 CREATE INDEX jobs_by_sync ON jobs (sync, created_us);
 CREATE TABLE leases (
-  sync TEXT PRIMARY KEY, job_id TEXT, holder TEXT, epoch INTEGER NOT NULL, until_us INTEGER NOT NULL
+  sync TEXT PRIMARY KEY, job_id TEXT, holder TEXT, epoch INTEGER NOT NULL, until_us INTEGER NOT NULL,
+  length_us INTEGER NOT NULL DEFAULT 0, uneasy INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE TABLE cancels (job_id TEXT PRIMARY KEY, asked_by TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE chunks (
   job_id TEXT NOT NULL, chunk INTEGER NOT NULL, first_change INTEGER NOT NULL, last_change INTEGER NOT NULL,
   answered INTEGER NOT NULL, exceptions TEXT NOT NULL, PRIMARY KEY (job_id, chunk)
@@ -42,6 +45,13 @@ CREATE TABLE IF NOT EXISTS files_read (
 ) STRICT, WITHOUT ROWID
 """
 """What came later and an older version does not miss; added to a store when it is opened."""
+
+_FROM_1_TO_2 = """
+ALTER TABLE leases ADD COLUMN length_us INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE leases ADD COLUMN uneasy INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE cancels (job_id TEXT PRIMARY KEY, asked_by TEXT NOT NULL) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 2;
+"""
 
 _REMEDIES = {
     sqlite3.SQLITE_NOTADB: "it is no SQLite database: move it away and start again, or restore a copy",
@@ -97,6 +107,7 @@ class Database:
         try:
             connection.execute("PRAGMA synchronous = FULL")
             self._refuse_foreign(connection)
+            _bring_up_to_date(connection)
             connection.execute(_ADDED)
         except BaseException:
             connection.close()
@@ -108,7 +119,7 @@ class Database:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID:
             raise StateError(f"{self._path} is not a job store of Dynamics Sync; choose another state folder")
-        if version != VERSION:
+        if version not in (1, VERSION):
             raise StateError(
                 f"{self._path} was written by another version of Dynamics Sync (its layout is {version}, this version "
                 f"reads {VERSION}); use that version, or choose another state folder"
@@ -124,6 +135,21 @@ class Database:
             raise StateError(f"the job store {self._path} failed ({error}); {remedy}") from error
         except OSError as error:
             raise StateError(f"the job store {self._path} failed ({error}); check the folder and its rights") from error
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """A store of layout 1 gets the tables and columns of layout 2; of several that open it, one does so."""
+    if connection.execute("PRAGMA user_version").fetchone() == (VERSION,):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.execute("PRAGMA user_version").fetchone() == (1,):
+            for statement in _FROM_1_TO_2.split(";"):
+                connection.execute(statement)
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def create(path: Path) -> None:

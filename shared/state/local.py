@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import copy
+import sqlite3
 import uuid
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from shared.errors import AlreadyRunningError, NotFoundError
+from shared.errors import NotFoundError
+from shared.state import leases
 from shared.state.artifacts import Artifacts
 from shared.state.database import Database
+from shared.state.leases import NEVER_HELD, StoredLease
 from shared.state.rows import exceptions_from_text, exceptions_to_text, job_from_text, job_to_text, microseconds
 from shared.values.changes import ChunkOutcome
 from shared.values.files import FileRead
 from shared.values.jobs import Job, JobState, Lease
+from shared.values.life import refuse_forget, refuse_transition
 
 _SAVE_JOB = """
 INSERT INTO jobs (id, sync, state, created_us, body) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET sync = excluded.sync, state = excluded.state, created_us = excluded.created_us,
-  body = excluded.body
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, body = excluded.body
 """
 
-_TAKE_LEASE = """
-INSERT INTO leases (sync, job_id, holder, epoch, until_us) VALUES (?, ?, ?, ?, ?)
+_READ_LEASE = "SELECT job_id, holder, epoch, until_us, length_us, uneasy FROM leases WHERE sync = ?"
+
+_SAVE_LEASE = """
+INSERT INTO leases (job_id, holder, epoch, until_us, length_us, uneasy, sync) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (sync) DO UPDATE SET job_id = excluded.job_id, holder = excluded.holder, epoch = excluded.epoch,
-  until_us = excluded.until_us
+  until_us = excluded.until_us, length_us = excluded.length_us, uneasy = excluded.uneasy
 """
 
 _SAVE_CHUNK = """
@@ -36,12 +43,11 @@ ON CONFLICT (job_id, chunk) DO UPDATE SET first_change = excluded.first_change, 
 
 _SAVE_FILE = "INSERT INTO files_read (sync, name, version, job_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
+_SAVE_CANCEL = "INSERT INTO cancels (job_id, asked_by) VALUES (?, ?) ON CONFLICT (job_id) DO NOTHING"
+
 
 class LocalState:
     """All of a job's memory in one folder; safe for several threads and several processes at once.
-
-    Each instance is one *holder* of leases: a job's lease is renewed only by the instance that took it, so the same
-    job started twice runs once.
 
     Raises:
         StateError: from every method, when the folder or its database cannot be read or written.
@@ -50,60 +56,104 @@ class LocalState:
     def __init__(self, folder: Path, *, busy_timeout_s: float = 30.0) -> None:
         self._database = Database(folder / "state.db", busy_timeout_s=busy_timeout_s)
         self._artifacts = Artifacts(folder / "jobs")
-        self._holder = uuid.uuid4().hex
+        self._lease: Lease | None = None
 
     def close(self) -> None:
         """Close the database; done by itself when the object is no longer used."""
         self._database.close()
 
+    def under(self, lease: Lease) -> LocalState:
+        """The same store for the holder of a lease: every write is conditional on the lease's epoch."""
+        bound = copy.copy(self)
+        bound._lease = lease
+        return bound
+
+    # ---- jobs
+
     def save(self, job: Job) -> None:
-        """Insert or replace one job."""
+        """Insert or replace one job. Raises `TransitionError`, `StaleLeaseError`."""
         row = (job.id, job.sync, job.state.value, microseconds(job.created_at), job_to_text(job))
         with self._database.writing() as connection:
+            stored = _job(connection, job.id)
+            if stored is not None:
+                leases.refuse_other_identity(stored, job)
+            if stored is not None or self._lease is not None:
+                self._require_right(connection, job.sync)
+            if stored is not None:
+                refuse_transition(stored, job.state)
             connection.execute(_SAVE_JOB, row)
 
     def get(self, job_id: str) -> Job:
         """One job. Raises `NotFoundError`."""
         rows = self._database.rows("SELECT body FROM jobs WHERE id = ?", (job_id,))
         if not rows:
-            raise NotFoundError(f"there is no job {job_id!r}; `dynsync jobs` lists them")
+            raise _not_found(job_id)
         return job_from_text(str(rows[0][0]))
 
+    def find(self, beginning: str, *, limit: int = 6) -> list[str]:
+        """The ids that begin so, sorted."""
+        sql = "SELECT id FROM jobs WHERE substr(id, 1, length(?1)) = ?1 ORDER BY id LIMIT ?2"
+        return [str(job_id) for (job_id,) in self._database.rows(sql, (beginning, limit))]
+
+    def forget(self, job_id: str) -> None:
+        """Remove a finished job with its outcomes and files; the job itself last."""
+        with self._writing_job(job_id, missing_ok=True) as connection:
+            stored = _job(connection, job_id)
+            if stored is None:
+                return
+            refuse_forget(stored)
+            self._artifacts.remove(job_id)
+            for table in ("chunks", "cancels"):
+                connection.execute(f"DELETE FROM {table} WHERE job_id = ?", (job_id,))
+            connection.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+
+    # ---- leases
+
     def acquire(self, sync: str, job_id: str, *, now: datetime, seconds: float) -> Lease:
-        """Take or renew the lease until `now` + `seconds`.
-
-        Renewing keeps the epoch; taking it over, once it is free or has run out, raises it by one.
-
-        Raises:
-            AlreadyRunningError: a living job of the sync, or another start of this job, holds it.
-        """
-        until = now + timedelta(seconds=seconds)
+        """Take the lease until `now` + `seconds`; the epoch rises by one. Raises `AlreadyRunningError`."""
         with self._database.writing() as connection:
-            held = connection.execute("SELECT job_id, holder, epoch, until_us FROM leases WHERE sync = ?", (sync,))
-            epoch = self._next_epoch(held.fetchone(), sync, job_id, now)
-            connection.execute(_TAKE_LEASE, (sync, job_id, self._holder, epoch, microseconds(until)))
-        return Lease(sync=sync, job_id=job_id, epoch=epoch, until=until)
+            stored = leases.seen(_lease(connection, sync), now)
+            living = leases.is_living(stored, now)
+            new = stored if living else leases.taken(stored, job_id, uuid.uuid4().hex, now=now, seconds=seconds)
+            _save_lease(connection, sync, new)
+        if living:
+            raise leases.running(sync, stored)
+        return new.lease(sync)
 
-    def _next_epoch(self, held: tuple[Any, ...] | None, sync: str, job_id: str, now: datetime) -> int:
-        if held is None:
-            return 1
-        holding_job, holder, epoch, until_us = held
-        if holding_job is None or until_us <= microseconds(now):
-            return int(epoch) + 1
-        if holding_job == job_id and holder == self._holder:
-            return int(epoch)
-        until = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=until_us)
-        raise AlreadyRunningError(
-            f"sync {sync!r} is being run by job {holding_job} (its lease lasts until "
-            f"{until.isoformat(timespec='seconds')}); wait until it ends; after a crash, try again after that time"
-        )
+    def renew(self, lease: Lease, *, now: datetime, seconds: float) -> Lease:
+        """The same lease until `now` + `seconds`. Raises `StaleLeaseError`."""
+        with self._database.writing() as connection:
+            new = leases.renewed(_lease(connection, lease.sync), lease, now=now, seconds=seconds)
+            _save_lease(connection, lease.sync, new)
+        return new.lease(lease.sync)
 
     def release(self, lease: Lease) -> None:
         """Give the lease back; does nothing when it is no longer ours. The epoch is remembered."""
-        ours = (lease.sync, lease.job_id, lease.epoch, self._holder)
-        sql = "UPDATE leases SET job_id = NULL, holder = NULL, until_us = 0"
         with self._database.writing() as connection:
-            connection.execute(f"{sql} WHERE sync = ? AND job_id = ? AND epoch = ? AND holder = ?", ours)
+            stored = _lease(connection, lease.sync)
+            if leases.is_ours(stored, lease):
+                _save_lease(connection, lease.sync, leases.released(stored, lease))
+
+    # ---- the flag to cancel
+
+    def ask_to_cancel(self, job_id: str, by: str) -> None:
+        """Set the flag. Raises `NotFoundError`."""
+        with self._database.writing() as connection:
+            if _job(connection, job_id) is None:
+                raise _not_found(job_id)
+            connection.execute(_SAVE_CANCEL, (job_id, by))
+
+    def cancel_asked(self, job_id: str) -> str | None:
+        """Who asked, or None."""
+        rows = self._database.rows("SELECT asked_by FROM cancels WHERE job_id = ?", (job_id,))
+        return str(rows[0][0]) if rows else None
+
+    def clear_cancel(self, job_id: str) -> None:
+        """Take the flag back."""
+        with self._writing_job(job_id) as connection:
+            connection.execute("DELETE FROM cancels WHERE job_id = ?", (job_id,))
+
+    # ---- outcomes
 
     def mark_sent(self, job_id: str, chunk: ChunkOutcome) -> None:
         """Note durably that the chunk is about to be sent: until `record`, it is in doubt."""
@@ -116,7 +166,7 @@ class LocalState:
     def _save_chunk(self, job_id: str, chunk: ChunkOutcome, *, answered: bool) -> None:
         exceptions = exceptions_to_text(chunk.exceptions)
         row = (job_id, chunk.chunk, chunk.first_change, chunk.last_change, int(answered), exceptions)
-        with self._database.writing() as connection:
+        with self._writing_job(job_id) as connection:
             connection.execute(_SAVE_CHUNK, row)
 
     def chunks(self, job_id: str) -> list[ChunkOutcome]:
@@ -126,10 +176,13 @@ class LocalState:
         )
         return [_chunk(row) for row in self._database.rows(sql, (job_id,))]
 
+    # ---- files
+
     def note_files(self, job: Job) -> None:
         """Remember the files of a job that has finished."""
         rows = [(job.sync, file.name, file.version, job.id) for file in job.files]
         with self._database.writing() as connection:
+            self._require_right(connection, job.sync)
             connection.executemany(_SAVE_FILE, rows)
 
     def files_read(self, sync: str) -> frozenset[FileRead]:
@@ -139,7 +192,8 @@ class LocalState:
 
     def put(self, job_id: str, name: str, path: Path) -> None:
         """Keep the file at `path` under `name` (whole or not at all); `path` is consumed."""
-        self._artifacts.put(job_id, name, path)
+        with self._artifacts.staged(job_id, name, path) as into_place, self._writing_job(job_id):
+            into_place()
 
     def path(self, job_id: str, name: str) -> Path:
         """A local, readable copy. Raises `NotFoundError`."""
@@ -149,18 +203,74 @@ class LocalState:
         """The files kept for the job."""
         return self._artifacts.names(job_id)
 
-    def list(self, *, sync: str | None = None, states: Iterable[JobState] = (), limit: int = 50) -> list[Job]:
-        """The newest first; of one sync, in some states, when asked."""
+    # ---- the right to write
+
+    @contextmanager
+    def _writing_job(self, job_id: str, *, missing_ok: bool = False) -> Iterator[sqlite3.Connection]:
+        """A transaction in which nobody else can take the lease of the job's sync."""
+        with self._database.writing() as connection:
+            found = connection.execute("SELECT sync FROM jobs WHERE id = ?", (job_id,)).fetchone()
+            if found is None and not missing_ok:
+                raise _not_found(job_id)
+            if found is not None or self._lease is not None:
+                self._require_right(connection, found[0] if found else str(self._lease and self._lease.sync))
+            yield connection
+
+    def _require_right(self, connection: sqlite3.Connection, sync: str) -> None:
+        stored = _lease(connection, sync)
+        if self._lease is None:
+            if stored.job_id is not None:
+                raise leases.held(sync, stored)
+        elif self._lease.sync != sync:
+            raise leases.stale(self._lease)
+        else:
+            leases.require_ours(stored, self._lease)
+
+    def list(
+        self,
+        *,
+        sync: str | None = None,
+        states: Iterable[JobState] = (),
+        before: datetime | None = None,
+        limit: int = 50,
+    ) -> list[Job]:
+        """The newest first; of one sync, in some states, made before a time, when asked."""
         wanted = tuple(state.value for state in states)
-        conditions = (["sync = ?"] if sync is not None else []) + (
-            [f"state IN ({', '.join('?' * len(wanted))})"] if wanted else []
-        )
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        parameters = (*(() if sync is None else (sync,)), *wanted, limit)
-        sql = f"SELECT body FROM jobs {where} ORDER BY created_us DESC, rowid DESC LIMIT ?"
+        tests: list[tuple[str, tuple[object, ...]]] = []
+        if sync is not None:
+            tests.append(("sync = ?", (sync,)))
+        if wanted:
+            tests.append((f"state IN ({', '.join('?' * len(wanted))})", wanted))
+        if before is not None:
+            tests.append(("created_us < ?", (microseconds(before),)))
+        where = f"WHERE {' AND '.join(test for test, _ in tests)}" if tests else ""
+        sql = f"SELECT body FROM jobs {where} ORDER BY created_us DESC, id DESC LIMIT ?"
+        parameters = (*(value for _, values in tests for value in values), limit)
         return [job_from_text(str(body)) for (body,) in self._database.rows(sql, parameters)]
+
+
+def _job(connection: sqlite3.Connection, job_id: str) -> Job | None:
+    found = connection.execute("SELECT body FROM jobs WHERE id = ?", (job_id,)).fetchone()
+    return job_from_text(found[0]) if found else None
+
+
+def _lease(connection: sqlite3.Connection, sync: str) -> StoredLease:
+    found = connection.execute(_READ_LEASE, (sync,)).fetchone()
+    if found is None:
+        return NEVER_HELD
+    job_id, holder, epoch, until_us, length_us, uneasy = found
+    return StoredLease(job_id, holder, epoch, until_us, length_us, bool(uneasy))
+
+
+def _save_lease(connection: sqlite3.Connection, sync: str, new: StoredLease) -> None:
+    row = (new.job_id, new.holder, new.epoch, new.until_us, new.length_us, int(new.uneasy), sync)
+    connection.execute(_SAVE_LEASE, row)
 
 
 def _chunk(row: tuple[Any, ...]) -> ChunkOutcome:
     chunk, first, last, answered, exceptions = row
     return ChunkOutcome(chunk, first, last, bool(answered), exceptions_from_text(exceptions))
+
+
+def _not_found(job_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no job {job_id!r}; `dynsync jobs` lists them")

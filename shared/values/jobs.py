@@ -133,12 +133,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to run a sync until `until`; `epoch` grows with every holder."""
+    """The right to run a sync until `until`; `epoch` grows with every holder.
+
+    `uneasy`: an earlier holder did not give it back, so a request of it may still be under way.
+    """
 
     sync: str
     job_id: str
     epoch: int
     until: datetime
+    uneasy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,6 @@ from shared.errors import (
 )
 from shared.ports import ProgressListener, Source
 from shared.sources import Remote, Storage, open_source, sample_table
-from shared.state import LocalState
 from shared.values.changes import Action
 from shared.values.jobs import Job
 from shared.values.looks import SourceSample
@@ -44,6 +43,7 @@ from shared.wiring.columns import missing_columns
 from shared.wiring.connections import Connector, utc_now
 from shared.wiring.secrets import open_secrets
 from shared.wiring.settings import Settings
+from shared.wiring.states import open_state
 
 
 class LocalApp:
@@ -55,9 +55,9 @@ class LocalApp:
         self._base = syncs.resolve().parent
         self._reach = load_local_reach(syncs)
         self._catalogue = Catalogue(syncs, self._reach, local=True)
-        self._state = LocalState(state)
         verify = str(settings.ca_file) if settings.ca_file else True
         self._secrets = open_secrets(settings, environ, verify=verify)
+        self._state = open_state(settings, state, self._secrets, verify=verify)
         self._connector = Connector(self._secrets, self._reach, local=True, verify=verify)
         self._storage = Storage(settings.source_storage, settings.source_identity)
         limits = Limits(settings.memory_mb, settings.threads, settings.disk_mb)
@@ -69,6 +69,7 @@ class LocalApp:
                 clock=utc_now,
                 new_job_id=_job_id,
                 limits=limits,
+                retention_days=settings.retention_days,
             )
         )
 
@@ -141,6 +142,10 @@ class LocalApp:
         definition = self._catalogue.get(job.sync)
         return self._runner.apply(definition, job.id, Start(job.variables, started_by, progress=progress))
 
+    def cancel(self, job_id: str, *, by: str) -> Job:
+        """Stop a job: a running one stops within one batch, one that waits is cancelled at once."""
+        return self._runner.cancel(self.job(job_id).id, by=by)
+
     def jobs(self, *, sync: str | None = None, limit: int = 20) -> list[Job]:
         """The newest first."""
         return self._state.list(sync=sync, limit=limit)
@@ -154,13 +159,13 @@ class LocalApp:
         try:
             return self._state.get(job_id)
         except NotFoundError:
-            alike = [job for job in self._state.list(limit=10_000) if job_id and job.id.startswith(job_id)]
+            alike = self._state.find(job_id) if job_id else []
             if len(alike) == 1:
-                return alike[0]
+                return self._state.get(alike[0])
             if not alike:
                 raise
-        names = ", ".join(job.id for job in alike[:5])
-        raise NotFoundError(f"{len(alike)} jobs begin with {job_id!r}: {names}; give more of the id")
+        names = ", ".join(alike[:5]) + (" …" if len(alike) > 5 else "")
+        raise NotFoundError(f"several jobs begin with {job_id!r}: {names}; give more of the id")
 
     def plan_sample(
         self, job_id: str, *, limit: int, actions: Sequence[Action] | None = None, key: str | None = None

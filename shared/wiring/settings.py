@@ -17,8 +17,11 @@ class Settings:
     `memory_mb`, `threads` and `disk_mb` bound one job's working memory. `ca_file` is a PEM bundle of authorities that
     Dataverse's certificate is verified against instead of the public ones (a proxy that opens TLS, a test server).
     `source_storage` is the address of the storage account of `blob://…`; `source_identity` the client id of the managed
-    identity that reads files and databases, one without rights on the app's own state.
-    `key_vault_url` is the vault of all secrets; without it they are environment variables.
+    identity that reads files and databases, one without rights on the app's own state. `state_tables` and `state_blobs`
+    are the addresses of the storage account that keeps the state instead of a folder, `state_identity` the client id of
+    the managed identity that signs in there; or `state_secret` names the secret with its connection string. Jobs that
+    ended are removed after `retention_days`; None: never. `key_vault_url` is the vault of all secrets; without it they are
+    environment variables.
     """
 
     memory_mb: int
@@ -28,24 +31,52 @@ class Settings:
     source_storage: str | None = None
     source_identity: str | None = None
     key_vault_url: str | None = None
+    state_tables: str | None = None
+    state_blobs: str | None = None
+    state_identity: str | None = None
+    state_secret: str | None = None
+    retention_days: int | None = 90
+
+    @property
+    def state_in_azure(self) -> bool:
+        """Whether the state is kept in a storage account."""
+        return bool(self.state_secret or self.state_tables)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Read `DYNSYNC_MEMORY_MB`, `DYNSYNC_THREADS`, `DYNSYNC_DISK_MB`, `DYNSYNC_CA_FILE`, `DYNSYNC_SOURCE_…`
-        and `DYNSYNC_KEY_VAULT_URL`.
+        """Read `DYNSYNC_MEMORY_MB`, `DYNSYNC_THREADS`, `DYNSYNC_DISK_MB` and so on, as docs/local.md lists them.
 
         Raises:
             RefuseError: a setting is no whole number, out of range, no file, or no address.
         """
-        return cls(
+        settings = cls(
             memory_mb=_whole(environ, "DYNSYNC_MEMORY_MB", 256, least=64),
             threads=_whole(environ, "DYNSYNC_THREADS", 2, least=1),
             disk_mb=_whole(environ, "DYNSYNC_DISK_MB", 20_000, least=100),
             ca_file=_file(environ, "DYNSYNC_CA_FILE"),
             source_storage=_address(environ, "DYNSYNC_SOURCE_STORAGE"),
-            source_identity=environ.get("DYNSYNC_SOURCE_IDENTITY", "").strip() or None,
+            source_identity=_text(environ, "DYNSYNC_SOURCE_IDENTITY"),
+            state_tables=_address(environ, "DYNSYNC_STATE_TABLES"),
+            state_blobs=_address(environ, "DYNSYNC_STATE_BLOBS"),
+            state_identity=_text(environ, "DYNSYNC_STATE_IDENTITY"),
+            state_secret=_text(environ, "DYNSYNC_STATE_SECRET"),
+            retention_days=_whole(environ, "DYNSYNC_RETENTION_DAYS", 90, least=0) or None,
             key_vault_url=_vault(environ, "DYNSYNC_KEY_VAULT_URL"),
         )
+        settings._refuse_half_a_store()
+        return settings
+
+    def _refuse_half_a_store(self) -> None:
+        if bool(self.state_tables) != bool(self.state_blobs):
+            raise RefuseError("the state in Azure needs both settings, DYNSYNC_STATE_TABLES and DYNSYNC_STATE_BLOBS")
+        if self.state_secret and self.state_tables:
+            raise RefuseError(
+                "the settings DYNSYNC_STATE_SECRET and DYNSYNC_STATE_TABLES both say where the state is; give one"
+            )
+
+
+def _text(environ: Mapping[str, str], name: str) -> str | None:
+    return environ.get(name, "").strip() or None
 
 
 _VAULTS = ("*.vault.azure.net", "*.vault.azure.cn", "*.vault.usgovcloudapi.net")
@@ -71,9 +102,10 @@ def _file(environ: Mapping[str, str], name: str) -> Path | None:
 def _address(environ: Mapping[str, str], name: str) -> str | None:
     text = environ.get(name, "").strip().rstrip("/")
     found = address(text) if text else None
+    kind = "table" if name.endswith("TABLES") else "blob"
     if text and (found is None or (found.scheme == "http" and found.host not in LOOPBACK)):
         raise RefuseError(
-            f"setting {name} is no address of a storage account; write https://<account>.blob.core.windows.net"
+            f"setting {name} is no address of a storage account; write https://<account>.{kind}.core.windows.net"
         )
     return text or None
 

@@ -51,7 +51,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.engine.jobs.Applier", functools.partial(Applier, chunk_size=2))
+    monkeypatch.setattr("shared.engine.running.Applier", functools.partial(Applier, chunk_size=2))
 
 
 @pytest.fixture(autouse=True)

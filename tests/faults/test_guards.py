@@ -6,10 +6,10 @@ import threading
 import pytest
 
 from shared.engine.applying import Applier
-from shared.errors import AlreadyRunningError
+from shared.errors import StaleLeaseError
 from shared.state import LocalState
-from shared.values.jobs import JobState
-from tests.e2e.conftest import World, closes
+from shared.values.jobs import JobState, Lease
+from tests.e2e.conftest import World
 from tests.e2e.stories import Sync, column
 
 ACCOUNT = Sync(
@@ -24,31 +24,31 @@ PATIENCE_S = 30
 
 
 def test_a_job_that_loses_its_lease_stops(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When another job takes the lease while this one applies, later chunks are not attempted and are counted so."""
+    """When another start takes the lease while this one applies, this one sends and stores nothing more."""
     ACCOUNT.run(world, ["A1", "One"], ["A2", "Two"])
     ACCOUNT.read(world, ["A1", "Uno"], ["A3", "Three"])
-    created, acquire, record = threading.Event(), LocalState.acquire, LocalState.record
-    main = threading.current_thread()
+    created, record, lost = threading.Event(), LocalState.record, threading.Event()
 
-    def acquired(*arguments: object, **options: object) -> object:
-        if threading.current_thread() is main:
-            return acquire(*arguments, **options)  # type: ignore[arg-type]
+    def renew(state: LocalState, lease: Lease, **_: object) -> Lease:
         assert created.wait(PATIENCE_S)
-        raise AlreadyRunningError("another job of the sync holds the lease")
+        if not lost.is_set():
+            state.acquire(lease.sync, lease.job_id, now=lease.until, seconds=0)
+            lost.set()
+        raise StaleLeaseError("another start of the sync holds the lease")
 
     def recorded(*arguments: object) -> None:
         record(*arguments)  # type: ignore[arg-type]
         created.set()
-        for keeper in (thread for thread in threading.enumerate() if thread.name == "dynsync-lease"):
-            keeper.join(PATIENCE_S)
+        assert lost.wait(PATIENCE_S)
 
-    monkeypatch.setattr("shared.engine.leasing.RENEW_S", 0.001)
-    monkeypatch.setattr("shared.engine.jobs.Applier", functools.partial(Applier, chunk_size=1))
-    monkeypatch.setattr(LocalState, "acquire", acquired)
-    monkeypatch.setattr(LocalState, "record", recorded)
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.engine.leasing.RENEW_S", 0.001)
+        patch.setattr("shared.engine.running.Applier", functools.partial(Applier, chunk_size=1))
+        patch.setattr(LocalState, "renew", renew)
+        patch.setattr(LocalState, "record", recorded)
+        with pytest.raises(StaleLeaseError):
+            world.run("story")
 
-    job = closes(world.run("story"))
-
-    assert (job.state, job.source.created) == (JobState.CANCELLED, 1)
-    assert (job.source.not_attempted, job.destination.not_attempted) == (1, 1)
+    (job,) = world.app.jobs(limit=1)
+    assert (job.state, job.finished_at) == (JobState.RUNNING, None), "its state is for the next holder to tell"
     assert column(world, "name") == {"A1": "One", "A2": "Two", "A3": "Three"}

@@ -35,6 +35,7 @@ def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
 def test_a_damaged_database_is_said(tmp_path: Path) -> None:
     """A page that was overwritten is found when it is read."""
     state = LocalState(tmp_path)
+    state.save(JOB)
     for number in range(200):
         state.mark_sent("job-1", ChunkOutcome(number, 0, 1, answered=False))
     state.close()
@@ -56,7 +57,7 @@ def test_another_versions_database_is_refused(tmp_path: Path) -> None:
     """A newer layout is not guessed at."""
     LocalState(tmp_path).close()
     change(tmp_path, "PRAGMA user_version = 99")
-    with pytest.raises(StateError, match="its layout is 99, this version reads 1"):
+    with pytest.raises(StateError, match="its layout is 99, this version reads 2"):
         LocalState(tmp_path)
 
 
@@ -124,6 +125,7 @@ def test_nothing_is_left_beside_the_database(tmp_path: Path) -> None:
 def test_a_file_from_another_disk_is_copied_in_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Across disks there is no rename: the copy is made beside the target, and a failure leaves both files."""
     state = LocalState(tmp_path / "state")
+    state.save(JOB)
     monkeypatch.setattr(artifacts, "_same_disk", lambda *_: False)
     made = tmp_path / "made"
     made.write_text("plan", encoding="utf-8")
@@ -136,3 +138,23 @@ def test_a_file_from_another_disk_is_copied_in_whole(tmp_path: Path, monkeypatch
     state.put("job-1", "plan", made)
     assert not made.exists()
     assert state.path("job-1", "plan").read_text(encoding="utf-8") == "plan"
+
+
+def test_a_kill_before_the_rename_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole or not at all: the old file is still read, and nothing half is listed."""
+    kept = LocalState(tmp_path / "state")
+    kept.save(JOB)
+    made = tmp_path / "made"
+    made.write_text("old", encoding="utf-8")
+    kept.put("job-1", "plan", made)
+
+    def fail(*_: object) -> None:
+        raise OSError("the machine went down")
+
+    monkeypatch.setattr(os, "replace", fail)
+    made.write_text("new", encoding="utf-8")
+    with pytest.raises(StateError, match="went down"):
+        kept.put("job-1", "plan", made)
+    assert kept.path("job-1", "plan").read_text(encoding="utf-8") == "old"
+    assert kept.names("job-1") == ["plan"]
+    assert made.exists()

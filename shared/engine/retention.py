@@ -1,0 +1,47 @@
+"""Removes jobs that are old enough, with their plans, rejects and outcomes."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from shared.errors import DynsyncError
+from shared.log import event
+from shared.ports import State
+from shared.values.jobs import Job, JobState
+from shared.values.life import FINISHED, UNFINISHED
+
+_log = logging.getLogger(__name__)
+_AT_A_TIME = 100
+_ENDED = [state for state in JobState if state not in UNFINISHED]
+
+
+def prune(state: State, job: Job, *, days: int | None, now: datetime) -> int:
+    """Remove the jobs of `job`'s sync that were made more than `days` days ago and have ended; returns how many.
+
+    Never `job` itself, and never the last one that came to its end: the next job is compared with it. What cannot be
+    removed now is tried again at the end of the next job.
+    """
+    if days is None:
+        return 0
+    try:
+        kept = {job.id, *(one.id for one in state.list(sync=job.sync, states=FINISHED, limit=1))}
+        removed = _removed(state, job.sync, kept, before=now - timedelta(days=days))
+    except DynsyncError as error:
+        event(_log, "jobs.kept", level=logging.WARNING, sync=job.sync, reason=type(error).__name__)
+        return 0
+    if removed:
+        event(_log, "jobs.removed", sync=job.sync, jobs=removed)
+    return removed
+
+
+def _removed(state: State, sync: str, kept: set[str], *, before: datetime) -> int:
+    removed = 0
+    while True:
+        found = state.list(sync=sync, states=_ENDED, before=before, limit=_AT_A_TIME)
+        old = [one.id for one in found if one.id not in kept]
+        for job_id in old:
+            state.forget(job_id)
+        removed += len(old)
+        if len(found) < _AT_A_TIME or not old:
+            return removed

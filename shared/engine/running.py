@@ -1,0 +1,334 @@
+"""One run of one job under its lease: draft, brake or approval, apply, end.
+
+Running ──▶ AwaitingApproval ──▶ Running ──▶ Succeeded | CompletedWithErrors
+   │               │                └──▶ AwaitingApproval (a brake in the course) | Failed | Cancelled
+   │               └──▶ Superseded (a newer plan of the sync)
+   └──▶ Failed | Cancelled
+
+Every write to the store is conditional on the lease; once it is lost, nothing is written any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from shared.brakes import PlanCounts, applied_brakes
+from shared.dataverse.throughput.wall import measured, sentence
+from shared.definitions.sync import SyncDefinition
+from shared.engine import preparing
+from shared.engine.applying import OPEN, Applied, Applier, Tally
+from shared.engine.balances import applied_destination, applied_source
+from shared.engine.drafting import Draft, Drafter, store
+from shared.engine.drift import drifted, told_columns
+from shared.engine.leasing import Held
+from shared.engine.plan import MANIFEST, ROWS, Manifest, PlanFile
+from shared.engine.readback import ReadBack
+from shared.engine.retention import prune
+from shared.engine.surroundings import Destination, Start, Surroundings
+from shared.engine.workspace import Workspace, workspace_folder
+from shared.errors import CancelledError, DefinitionError, DynsyncError, RefuseError, StaleLeaseError
+from shared.log import event
+from shared.ports import State
+from shared.values.changes import OutcomeStatus
+from shared.values.jobs import Brake, Job, JobState, Phase, Progress
+from shared.values.life import FINISHED
+from shared.values.problems import Problem, Severity
+
+_log = logging.getLogger(__name__)
+_ENDINGS = {
+    JobState.SUCCEEDED: "succeeded",
+    JobState.COMPLETED_WITH_ERRORS: "completed",
+    JobState.FAILED: "failed",
+    JobState.CANCELLED: "cancelled",
+}
+LOOK_S = 1.0
+"""How often, at most, a run looks whether somebody asked it to stop while it reads."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of one job, from its lease to its end."""
+
+    around: Surroundings
+    definition: SyncDefinition
+    start: Start
+    held: Held
+    job_id: str
+    _looked_at: float = 0.0
+
+    @property
+    def state(self) -> State:
+        """The store under the run's lease."""
+        return self.held.state
+
+    def save(self, job: Job) -> Job:
+        """Store the job; gives it back."""
+        self.state.save(job)
+        return job
+
+    def cancelled(self) -> bool:
+        """Whether the run is to stop: the starter says so, somebody asked, or the lease was lost."""
+        return self.start.cancelled() or self.held.lost or self.state.cancel_asked(self.job_id) is not None
+
+    def _progress(self, progress: Progress) -> None:
+        """Tell the starter; while nothing is written, this is where a run stops that was asked to."""
+        self.start.progress(progress)
+        now = self.around.monotonic()
+        if progress.phase is not Phase.APPLY and now >= self._looked_at + LOOK_S:
+            self._looked_at = now
+            self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self.held.lost:
+            self.held.renew()
+        if self.cancelled():
+            raise CancelledError(f"{self._asked()}; nothing was written")
+
+    def _asked(self) -> str:
+        who = self.state.cancel_asked(self.job_id)
+        return "cancelled" if who is None else f"cancelled by {who}"
+
+    def end_the_dead(self, job: Job) -> None:
+        """With the lease in our hands, any other job of the sync that says it runs has lost its process."""
+        for other in self.state.list(sync=job.sync, states=[JobState.RUNNING], limit=1000):
+            if other.id != job.id:
+                self._end(
+                    other, JobState.FAILED, error="its process ended without a word; its counts are not confirmed"
+                )
+
+    def guarded(self, job: Job, work: Callable[[], Job]) -> Job:
+        """Run `work`; whatever ends it, the job's last state says so, unless the lease was lost.
+
+        Raises:
+            StaleLeaseError: another start has taken the sync over; the job's state is its to tell.
+        """
+        try:
+            return self._pruned(work())
+        except StaleLeaseError:
+            event(_log, "lease.lost", level=logging.WARNING, sync=job.sync, job=job.id)
+            raise
+        except CancelledError as error:
+            return self._end(self.state.get(job.id), JobState.CANCELLED, error=str(error))
+        except DynsyncError as error:
+            return self._end(self.state.get(job.id), JobState.FAILED, error=str(error))
+        except KeyboardInterrupt:
+            self._end_if_ours(job, JobState.CANCELLED, "cancelled by the person who started it")
+            raise
+        except BaseException as error:
+            self._end_if_ours(
+                job, JobState.FAILED, f"unexpected {type(error).__name__}; this is a fault of the program"
+            )
+            raise
+
+    def _end_if_ours(self, job: Job, state: JobState, error: str) -> None:
+        with contextlib.suppress(StaleLeaseError):
+            self._end(self.state.get(job.id), state, error=error)
+
+    def _pruned(self, job: Job) -> Job:
+        prune(self.state, job, days=self.around.retention_days, now=self.around.clock())
+        return job
+
+    def _settle(self, job: Job) -> None:
+        """Wait for what an earlier start, whose lease ran out, may still have under way."""
+        if self.held.lease.uneasy:
+            event(
+                _log,
+                "lease.awaited",
+                level=logging.WARNING,
+                sync=job.sync,
+                job=job.id,
+                wait_s=round(self.held.settles_in_s),
+            )
+            self.held.settle(self.cancelled)
+            self._stop_if_asked()
+
+    # ---- drafting
+
+    def drafted_and_applied(self, job: Job, *, apply: bool) -> Job:
+        """Draft the plan and store it; with `apply`, carry it out unless a brake or the definition holds it."""
+        if apply:
+            self._settle(job)  # before the rows are read: a late write of an earlier start has to be seen
+        with self.around.connect(self.definition) as destination:
+            job, draft = self._drafted(job, destination)
+            job = self.save(replace(job, brakes=self._brakes(job, draft.counts)))
+            if draft.counts.changes == 0:
+                return self._finish(job, troubled=draft.manifest.reported > 0)
+            if not apply or job.brakes or self.definition.behaviour.approval == "required":
+                return self._await_approval(job)
+            return self.applied(job, destination, careful=False)
+
+    def _drafted(self, job: Job, destination: Destination) -> tuple[Job, Draft]:
+        definition = self.definition
+        self._progress(Progress(Phase.CHECK))
+        prepared, metadata, problems = preparing.check(definition, destination.client)
+        if prepared is None:
+            errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+            raise DefinitionError(definition.name, errors)
+        with workspace_folder(self.around.workspaces) as folder:
+            source = self.around.open_source(definition, self.start, folder / "spool")
+            columns = told_columns(definition, source)
+            problems += self._drifted(columns)
+            with Workspace(folder, limits=self.around.limits, readable=source.files) as workspace:
+                drafter = Drafter(
+                    workspace=workspace,
+                    definition=definition,
+                    client=destination.client,
+                    metadata=metadata,
+                    source=source,
+                    variables=self.start.variables,
+                    job_id=job.id,
+                    now=job.created_at,
+                    progress=self._progress,
+                )
+                draft = drafter.draft()
+                for name, path in store(workspace, draft, folder).items():
+                    self.state.put(job.id, name, path)
+        warnings = tuple(str(problem) for problem in problems)
+        job = replace(
+            job,
+            requests=_requests(destination),
+            planned=draft.manifest.counts,
+            source=draft.manifest.source,
+            destination=draft.manifest.destination,
+            skipped_cells=draft.skipped_cells,
+            notes=(*draft.notes, *warnings),
+            timings_s=drafter.timings_s,
+            files=draft.files,
+            columns=columns,
+        )
+        return self.save(self._superseding(job)), draft
+
+    def _drifted(self, columns: Mapping[str, str]) -> list[Problem]:
+        definition = self.definition
+        found = drifted(definition, columns, self.state.list(sync=definition.name, states=FINISHED, limit=5))
+        gone = [problem for problem in found if problem.severity is Severity.ERROR]
+        if gone:
+            raise DefinitionError(definition.name, gone)
+        return found
+
+    def _superseding(self, job: Job) -> Job:
+        """The job, with a note for every open plan of the sync that it makes out of date."""
+        waiting = self.state.list(sync=job.sync, states=[JobState.AWAITING_APPROVAL], limit=1000)
+        older = [other for other in waiting if other.id != job.id]
+        for other in older:
+            self.save(replace(other, state=JobState.SUPERSEDED, finished_at=self.around.clock()))
+        return replace(job, notes=(*job.notes, *(f"the open plan of job {o.id} is out of date now" for o in older)))
+
+    def _brakes(self, job: Job, counts: PlanCounts) -> tuple[Brake, ...]:
+        definition = self.definition
+        finished = self.state.list(sync=job.sync, states=FINISHED, limit=50)
+        texts = {name for name, variable in definition.variables.items() if not variable.file}
+        alike = [
+            o for o in finished if o.source.read and all(o.variables.get(n) == job.variables.get(n) for n in texts)
+        ]
+        previous = alike[0].source.read if alike and not definition.only_new_files else None
+        return applied_brakes(definition.behaviour.brakes, replace(counts, previous_read=previous))
+
+    def _await_approval(self, job: Job) -> Job:
+        job = self.save(replace(job, state=JobState.AWAITING_APPROVAL))
+        event(_log, "job.braked" if job.brakes else "job.planned", sync=job.sync, job=job.id)
+        return job
+
+    # ---- applying
+
+    def applied(self, job: Job, destination: Destination, *, careful: bool) -> Job:
+        """Carry the stored plan out, from where it was left; each request only while the lease outlives it."""
+        self._settle(job)
+        began = self.around.monotonic()
+        self._progress(Progress(Phase.APPLY, 0, sum(job.planned.values())))
+        rows, manifest = (self.state.path(job.id, name) for name in (ROWS, MANIFEST))
+        with workspace_folder(self.around.workspaces) as folder, PlanFile(rows, manifest) as plan:
+            transport = destination.client.transport
+            before = transport.uses()
+            self._refuse_other_environment(job, plan, destination)
+            transport.permit = self.held.permit
+            applied = self._carried_out(job, plan, destination, folder, careful=careful)
+        seconds = self.around.monotonic() - began
+        timings_s = {**job.timings_s, Phase.APPLY.value: round(seconds, 3)}
+        wall = sentence(measured(before, transport.uses(), seconds), cap=self.definition.destination.parallel)
+        job = replace(job, notes=(*job.notes, *([f"Writing: {wall}."] if wall else [])))
+        earlier = job.requests if careful else {}
+        job = replace(job, timings_s=timings_s, requests=_requests(destination, earlier))
+        return self._after_apply(job, plan, applied)
+
+    def _carried_out(
+        self, job: Job, plan: PlanFile, destination: Destination, folder: Path, *, careful: bool
+    ) -> Applied:
+        table = destination.client.table(plan.manifest.table)
+        readback = ReadBack(destination.client, table, plan, folder)
+        applier = Applier(
+            job_id=job.id,
+            plan=plan,
+            writer=destination.writer(table),
+            readback=readback,
+            outcomes=self.state,
+            brakes=self.definition.behaviour.brakes,
+            parallel=lambda: destination.client.transport.useful,
+            careful=careful,
+            progress=self._progress,
+            cancelled=self.cancelled,
+        )
+        try:
+            return applier.apply()
+        except BaseException:
+            with contextlib.suppress(StaleLeaseError):
+                self.save(_counted(job, plan.manifest, applier.noted()))
+            raise
+        finally:
+            readback.close()
+
+    def _refuse_other_environment(self, job: Job, plan: PlanFile, destination: Destination) -> None:
+        organization = destination.client.environment().organization_id
+        if organization != plan.manifest.organization:
+            raise RefuseError(
+                f"the plan of job {job.id} was made for another environment than the one at service_url; "
+                f"start a new one with `plan {job.sync}`"
+            )
+
+    def _after_apply(self, job: Job, plan: PlanFile, applied: Applied) -> Job:
+        if self.held.lost:
+            self.held.renew()  # raises: who holds the lease now tells what became of the job
+        job = _counted(job, plan.manifest, applied.tally)
+        if applied.brake:
+            return self._await_approval(replace(job, brakes=(applied.brake,)))
+        if sum(applied.tally.values()) < plan.total:
+            error = f"{self._asked()}; what was not attempted is counted so"
+            return self._end(job, JobState.CANCELLED, error=error)
+        lost = sum(n for (*_, status), n in applied.tally.items() if status in OPEN)
+        if lost:
+            error = f"Dataverse gave no answer for {lost:,} changes; `apply {job.id}` goes on with them"
+            return self._end(job, JobState.FAILED, error=error)
+        troubled = any(n for (*_, status), n in applied.tally.items() if status is not OutcomeStatus.DONE)
+        return self._finish(job, troubled=troubled or plan.manifest.reported > 0)
+
+    def _finish(self, job: Job, *, troubled: bool) -> Job:
+        errors = troubled or job.source.rejected or job.source.conflict
+        self.state.note_files(job)
+        return self._end(job, JobState.COMPLETED_WITH_ERRORS if errors else JobState.SUCCEEDED)
+
+    def _end(self, job: Job, state: JobState, *, error: str | None = None) -> Job:
+        job = self.save(replace(job, state=state, error=error, finished_at=self.around.clock()))
+        event(_log, f"job.{_ENDINGS[state]}", sync=job.sync, job=job.id, changes=sum(job.planned.values()))
+        return job
+
+
+def _counted(job: Job, manifest: Manifest, tally: Tally) -> Job:
+    """The job with its balances after an apply."""
+    source, destination = applied_source(manifest.source, tally), applied_destination(manifest.destination, tally)
+    return replace(job, source=source, destination=destination)
+
+
+def _requests(destination: Destination, earlier: Mapping[str, int] | None = None) -> dict[str, int]:
+    """What was sent to Dataverse, and how long the service made us wait; with what earlier processes sent."""
+    counts = destination.client.transport.requests
+    now = {
+        "requests": counts.requests,
+        "throttled": counts.throttled,
+        "retries": counts.retries,
+        "throttled_s": round(counts.throttled_s),
+    }
+    return {name: count + (earlier or {}).get(name, 0) for name, count in now.items()}

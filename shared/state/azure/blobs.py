@@ -1,0 +1,88 @@
+"""One container: files of jobs, each version a blob of its own, and texts too long for a row."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.errors import StateError
+from shared.state.azure.tables import worded
+
+if TYPE_CHECKING:
+    from azure.storage.blob import ContainerClient
+
+
+class Blobs:
+    """The blobs of one container; raises as `Rows` does. `cache` is a folder for local copies."""
+
+    def __init__(self, client: ContainerClient, cache: Path) -> None:
+        self._client = client
+        self._cache = cache
+
+    def create_container(self) -> None:
+        """Make the container unless it is there."""
+        from azure.core.exceptions import ResourceExistsError
+
+        with worded():
+            try:
+                self._client.create_container()
+            except ResourceExistsError:
+                return
+
+    def upload(self, job_id: str, name: str, path: Path) -> str:
+        """Store a file under a name of its own; gives that name."""
+        blob = f"{job_id}/files/{name}/{uuid.uuid4().hex}"
+        with worded():
+            try:
+                with path.open("rb") as file:
+                    self._client.upload_blob(blob, file, length=path.stat().st_size)
+            except OSError as error:
+                raise StateError(f"{path} cannot be read ({error}); it is not kept with job {job_id}") from error
+        return blob
+
+    def local(self, blob: str, name: str) -> Path:
+        """A local copy, whole; the same at every call."""
+        target = self._cache / blob.replace("/", "!") / name
+        if target.exists():
+            return target
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            number, beside = tempfile.mkstemp(prefix=".", dir=target.parent)
+            with worded(), os.fdopen(number, "wb") as file:
+                self._client.download_blob(blob).readinto(file)
+            Path(beside).replace(target)
+        except OSError as error:
+            raise StateError(
+                f"no local copy of {name!r} could be made ({error}); check the temporary disk and its room"
+            ) from error
+        return target
+
+    def write(self, blob: str, content: bytes) -> None:
+        """Store bytes under a name, in place of what is there."""
+        with worded():
+            self._client.upload_blob(blob, content, overwrite=True)
+
+    def read(self, blob: str) -> bytes:
+        """The bytes under a name."""
+        with worded():
+            return self._client.download_blob(blob).readall()
+
+    def delete(self, blob: str) -> None:
+        """Delete one blob, if it is there."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with worded():
+            try:
+                self._client.delete_blob(blob)
+            except ResourceNotFoundError:
+                return
+
+    def delete_all(self, job_id: str) -> None:
+        """Delete every blob of a job."""
+        with worded():
+            names = [str(name) for name in self._client.list_blob_names(name_starts_with=f"{job_id}/")]
+        for name in names:
+            self.delete(name)

@@ -1,0 +1,152 @@
+"""What is particular to the store in Azure: how it signs in, its keys, what is left when a request fails."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import AuthenticationError, RefuseError, StaleLeaseError, StateError
+from shared.state.azure import Account, AzureState, connect, keys
+from shared.state.azure.tables import FenceGoneError, Rows
+from shared.values.changes import ChunkOutcome
+from shared.values.jobs import Job, JobState
+from tests import azurite
+
+NOW = datetime(2025, 3, 1, tzinfo=UTC)
+JOB = Job("job-1", "accounts", JobState.QUEUED, "nia", NOW)
+PLAIN = st.text("abzAZ019._-", min_size=1, max_size=8).map(lambda text: f"a{text}")
+
+
+@pytest.fixture
+def state(storage: azurite.Account, tmp_path: Path) -> AzureState:
+    name = f"u{abs(hash(tmp_path)):x}"
+    return connect(Account(connection=lambda: storage.connection, table=name, container=name))
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_two_names_never_share_a_partition(one: str, other: str) -> None:
+    """And no key holds what a key may not hold, or is too long."""
+    assert (keys.partition(one) == keys.partition(other)) == (one == other)
+    assert not set(keys.partition(one)) & set("/\\#?\t\n\r")
+    assert len(keys.partition(one)) < 256
+
+
+@given(st.lists(st.tuples(st.datetimes(datetime(1901, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC)), PLAIN)))  # noqa: DTZ001
+def test_the_newest_sorts_first(jobs: list[tuple[datetime, str]]) -> None:
+    """By time, then by id, both from the greatest down; and `older_than` parts them at a time."""
+    assert sorted(jobs, key=lambda one: keys.age(*one)) == sorted(jobs, reverse=True)
+    for (one, _), (other, name) in itertools.pairwise(jobs):
+        assert (keys.age(other, name) >= keys.older_than(one)) == (other < one)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "DefaultEndpointsProtocol=https",
+        "AccountName=a;AccountKey=c2VjcmV0;TableEndpoint=https://a.table.core.windows.net;BlobEndpoint=https://a.blob.core.windows.net",
+        "SharedAccessSignature=sv=1;TableEndpoint=http://a.table.core.windows.net;BlobEndpoint=http://a.blob.core.windows.net",
+        "TableEndpoint=http://127.0.0.1:1/a;BlobEndpoint=https://a.blob.core.windows.net;AccountName=a;AccountKey=c2VjcmV0",
+    ],
+)
+def test_an_account_key_is_for_this_machine_only(text: str) -> None:
+    """A key, or plain HTTP, to another host is refused before anything is sent; the text is never shown."""
+    with pytest.raises(RefuseError, match="connection string") as refused:
+        connect(Account(connection=lambda: text))
+    assert "c2VjcmV0" not in str(refused.value)
+
+
+@pytest.mark.needs("azurite")
+@pytest.mark.filterwarnings("ignore:Testing an element:DeprecationWarning")  # of the library itself
+def test_a_refused_sign_in_is_said(storage: azurite.Account) -> None:
+    """The message says which roles are needed, and shows no key."""
+    key = storage.connection.replace("AccountKey=", "AccountKey=AAAA")
+    with pytest.raises(AuthenticationError, match="refused the sign-in") as refused:
+        connect(Account(connection=lambda: key))
+    assert storage.key not in str(refused.value)
+
+
+@pytest.mark.needs("azurite")
+def test_a_file_whose_row_is_not_written_is_not_there(
+    state: AzureState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A death between blob and row leaves the old file; a stale holder's blob is taken away again."""
+    state.save(JOB)
+    made = tmp_path / "made"
+    made.write_text("old", encoding="utf-8")
+    state.put("job-1", "plan", made)
+    made.write_text("new", encoding="utf-8")
+
+    def fail(*_: object, **__: object) -> None:
+        raise StateError("went down")
+
+    with monkeypatch.context() as broken, pytest.raises(StateError, match="went down"):
+        broken.setattr(Rows, "commit", fail)
+        state.put("job-1", "plan", made)
+    assert made.exists()
+    assert state.path("job-1", "plan").read_text(encoding="utf-8") == "old"
+
+    lease = state.acquire("accounts", "job-1", now=NOW, seconds=1)
+    state.acquire("accounts", "job-1", now=NOW + timedelta(seconds=1), seconds=1)
+    blobs = len(list(state._blobs._client.list_blob_names()))
+    with pytest.raises(StaleLeaseError):
+        state.under(lease).put("job-1", "plan", made)
+    assert len(list(state._blobs._client.list_blob_names())) == blobs
+
+
+@pytest.mark.needs("azurite")
+def test_the_fence_alone_keeps_a_late_write_out(state: AzureState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the lease is lost after it was looked at: the transaction itself is refused, whole."""
+    state.save(JOB)
+    lease = state.acquire("accounts", "job-1", now=NOW, seconds=1)
+    state.acquire("accounts", "job-1", now=NOW + timedelta(seconds=1), seconds=1)
+    late = state.under(lease)
+    monkeypatch.setattr(AzureState, "_require_right", lambda *_: None)
+    with pytest.raises(StateError):
+        late.record("job-1", ChunkOutcome(0, 0, 9, answered=True))
+    with pytest.raises(StateError):
+        late.save(Job("job-1", "accounts", JobState.RUNNING, "nia", NOW))
+    with pytest.raises(FenceGoneError):
+        state._rows.commit(keys.partition("accounts"), [], fence=keys.fence(lease.epoch))
+    assert (state.chunks("job-1"), state.get("job-1")) == ([], JOB)
+
+
+@pytest.mark.needs("azurite")
+def test_a_lost_answer_to_taking_the_lease_takes_it_once(state: AzureState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request is sent again, finds itself carried out, and the epoch rises by one only."""
+    from shared.state.azure.tables import MovedRowError
+
+    state.save(JOB)
+    commit = Rows.commit
+    lost: list[int] = []
+
+    def answer_lost(rows: Rows, partition: str, operations: object, *, fence: str | None = None) -> None:
+        commit(rows, partition, operations, fence=fence)  # type: ignore[arg-type]
+        if not lost:
+            lost.append(1)
+            raise MovedRowError
+
+    monkeypatch.setattr(Rows, "commit", answer_lost)
+    lease = state.acquire("accounts", "job-1", now=NOW, seconds=60)
+    assert (lease.epoch, lost) == (1, [1])
+    state.under(lease).save(JOB)
+
+
+@pytest.mark.needs("azurite")
+def test_a_list_that_leads_nowhere_is_passed_over(state: AzureState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A death between the lists and the job: it is as if it had never been saved, and can be saved again."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise StateError("went down")
+
+    with monkeypatch.context() as broken, pytest.raises(StateError):
+        broken.setattr(AzureState, "_commit", fail)
+        state.save(JOB)
+    assert (state.list(), state.list(sync="accounts"), state.find("job")) == ([], [], [])
+    state.save(JOB)
+    assert (state.list(), state.list(sync="accounts"), state.find("job")) == ([JOB], [JOB], ["job-1"])
