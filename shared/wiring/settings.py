@@ -20,8 +20,8 @@ class Settings:
     identity that reads files and databases, one without rights on the app's own state. `state_tables` and `state_blobs`
     are the addresses of the storage account that keeps the state instead of a folder, `state_identity` the client id of
     the managed identity that signs in there; or `state_secret` names the secret with its connection string. Jobs that
-    ended are removed after `retention_days`; None: never. `key_vault_url` is the vault of all secrets; without it they are
-    environment variables.
+    ended are removed after `retention_days`; None: never. `key_vault_url` is the vault of all secrets;
+    without it they are environment variables.
     """
 
     memory_mb: int
