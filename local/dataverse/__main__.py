@@ -32,6 +32,8 @@ def main() -> int:
         signal.signal(number, lambda *_: ended.set())
     try:
         server = LocalDataverse(given.tables, given.file, port=given.port, settings=_settings(given))
+        if given.authority:
+            server.trust(given.authority, given.ca_file)
         server.start()
     except (TableFileError, DocumentError, SeedError, CannotOpenError, CannotListenError) as problem:
         sys.stderr.write(f"{problem}\n")
@@ -91,6 +93,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--row-ms", type=float, help="simulated time of each row of a call")
     parser.add_argument("--dop-hint", type=int, help="the degree of parallelism that is recommended")
     parser.add_argument("--faults", choices=("off", "rough"), default="off", help="rough: a little of everything")
+    parser.add_argument("--authority", help="accept this authority's tokens, too (python -m local.identity)")
+    parser.add_argument("--ca-file", type=Path, help="PEM bundle that verifies the authority's certificate")
     parser.add_argument("--ready-file", type=Path, help="written with the address once the server listens")
     parser.add_argument("--end-with-parent", action="store_true", help="end when the process that started this is gone")
     return parser.parse_args()

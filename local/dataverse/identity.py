@@ -13,6 +13,7 @@ import orjson
 from local.dataverse import assertions
 from local.dataverse.messages import Reply
 from local.dataverse.refusals import Refusal
+from local.dataverse.trust import TrustedAuthority
 
 TENANT_ID = "0d000000-0000-4000-8000-00000000aaaa"
 CLIENT_ID = "0d000000-0000-4000-8000-00000000c1d1"
@@ -31,6 +32,11 @@ class Identity:
         self._expires_in_s = expires_in_s
         self._tokens: dict[str, tuple[datetime, str]] = {}
         self._secrets = {CLIENT_ID: CLIENT_SECRET}
+        self._trusted: list[TrustedAuthority] = []
+
+    def trust(self, authority: TrustedAuthority) -> None:
+        """Accepts tokens of another authority, too."""
+        self._trusted.append(authority)
 
     def register(self, client_id: str, client_secret: str) -> None:
         """Lets another application sign in."""
@@ -74,13 +80,22 @@ class Identity:
             Refusal: 401, naming the authority.
         """
         kind, _, token = authorization.partition(" ")
-        entry = self._tokens.get(token.strip()) if kind.lower() == "bearer" else None
-        if entry is None or entry[0] <= self._clock():
+        entry = self._tokens.get(token.strip()) or self._of_others(token.strip(), authority)
+        if kind.lower() != "bearer" or entry is None or entry[0] <= self._clock():
             where = f"Bearer authorization_uri={authority}{TENANT_ID}/oauth2/authorize, resource_id={authority}"
             raise Refusal(
                 401, "0x80072561", "The token is missing, expired or unknown.", headers=[("WWW-Authenticate", where)]
             )
         return entry[1]
+
+    def _of_others(self, token: str, authority: str) -> tuple[datetime, str] | None:
+        """A token of a trusted authority, remembered until it ends."""
+        for trusted in self._trusted if token else ():
+            found = trusted.bearer(token, authority, self._clock())
+            if found is not None:
+                self._tokens[token] = found
+                return found
+        return None
 
     def _refused(self, status: int, error: str, number: int, text: str) -> Reply:
         moment = self._clock().strftime("%Y-%m-%d %H:%M:%SZ")

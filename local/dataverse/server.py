@@ -25,6 +25,7 @@ from local.dataverse.logic import Event, Operation, Stage, Step, Workflow
 from local.dataverse.service import Service
 from local.dataverse.settings import Registration, Settings
 from local.dataverse.store import Store
+from local.dataverse.trust import TrustedAuthority
 from local.dataverse.webhooks import Delivery, Webhook
 from local.dataverse.world import Clock, World
 
@@ -94,6 +95,10 @@ class LocalDataverse:
         known = {row["applicationid"] for row in self.rows("systemuser")}
         if registration.member and registration.client_id not in known:
             self.insert("systemuser", [{"fullname": registration.name, "applicationid": registration.client_id}])
+
+    def trust(self, authority: str, ca_file: Path | None = None) -> None:
+        """Accepts tokens of another authority beside its own; `ca_file` verifies that one's certificate."""
+        self.application.identity.trust(TrustedAuthority(authority, ca_file))
 
     @property
     def authority(self) -> str:

@@ -40,7 +40,8 @@ class DataverseConnection(Part):
     )
     auth: AuthKind | None = Field(
         default=None,
-        description="How to sign in. When left out it follows from what is given: client_secret or certificate.",
+        description="How to sign in. When left out it follows from what is given: client_secret or certificate. "
+        "managed_identity: the app's own identity in Azure, without any secret.",
     )
     tenant_id: SecretRef | None = Field(
         default=None, description="Secret that holds the tenant id. May be left out: the service names it."
@@ -52,7 +53,9 @@ class DataverseConnection(Part):
     )
     client_secret: SecretRef | None = Field(default=None, description="Secret that holds the client secret.")
     certificate: SecretRef | None = Field(
-        default=None, description="Secret that holds a certificate with its private key, instead of a client secret."
+        default=None,
+        description="Secret that holds a certificate with its private key, instead of a client secret: PEM, or "
+        "PKCS#12 in base64 without a password (as a certificate of Key Vault is).",
     )
     credentials: Annotated[tuple[Credential, ...], Field(max_length=32)] = Field(
         default=(),
@@ -87,8 +90,11 @@ class DataverseConnection(Part):
         single = (self.client_secret, self.certificate)
         given = sum(proof is not None for proof in single)
         if self.auth_kind == "managed_identity":
-            if given or self.credentials:
-                raise ValueError("signs in by managed_identity; remove client_secret, certificate and credentials")
+            if given or self.credentials or self.tenant_id is not None or self.authority is not None:
+                raise ValueError(
+                    "signs in by managed_identity; remove client_secret, certificate, credentials, tenant_id and "
+                    "authority: Azure gives the app its tokens"
+                )
             return self
         if self.credentials:
             if given or self.client_id is not None:

@@ -20,7 +20,6 @@ def unbuilt_parts(definition: SyncDefinition) -> list[Problem]:
         _source,
         _watermark,
         _path,
-        _sign_in,
         _links,
         _schedule,
         _listener,
@@ -54,14 +53,6 @@ def _path(definition: SyncDefinition) -> Iterator[Problem]:
 
 def _in_storage(source: object, path: str) -> bool:
     return isinstance(source, FileSource) and blob_container(path) is not None
-
-
-def _sign_in(definition: SyncDefinition) -> Iterator[Problem]:
-    connection = definition.destination
-    if connection.auth_kind != "client_secret":
-        yield _problem("destination.auth", f"auth: {connection.auth_kind}", "use client_id and client_secret")
-    elif any(credential.certificate is not None for credential in connection.credentials):
-        yield _problem("destination.credentials", "a certificate", "use client_secret")
 
 
 def _links(definition: SyncDefinition) -> Iterator[Problem]:

@@ -7,7 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from shared.dataverse.auth import DEFAULT_AUTHORITY, ClientSecretTokens
+from shared.dataverse.auth import (
+    DEFAULT_AUTHORITY,
+    Application,
+    Certificate,
+    ClientSecret,
+    EntraTokens,
+    ManagedIdentityTokens,
+    TokenSource,
+)
+from shared.dataverse.auth.proofs import Proof
 from shared.dataverse.client import DataverseClient
 from shared.dataverse.transport import Transport
 from shared.dataverse.writing import WriteOptions, Writer, write_options
@@ -15,7 +24,7 @@ from shared.definitions.connection import Credential, DataverseConnection
 from shared.definitions.destination import DynamicsDestination
 from shared.definitions.reach import Reach
 from shared.definitions.sync import SyncDefinition
-from shared.errors import NotAllowedError, NotBuiltError
+from shared.errors import AuthenticationError, NotAllowedError
 from shared.ports import Secrets
 from shared.values.tables import Table
 
@@ -57,30 +66,40 @@ class Connector:
 
         Raises:
             NotAllowedError: address, authority or a secret is outside the operator's reach.
-            NotBuiltError: the way to sign in does not run yet.
+            AuthenticationError: a secret that signs in is not there or cannot be used.
         """
         if not self.reach.allows_destination(connection.service_url, local=self.local):
             raise NotAllowedError(
                 f"destination {connection.service_url!r} is outside the reach; "
                 "an operator may add its host to `destinations` in syncs/reach.yaml"
             )
-        if connection.auth_kind != "client_secret":
-            raise NotBuiltError("signing in works with a client_id and client_secret for now")
-        tokens = [self._tokens(sync, connection, credential) for credential in connection.sign_ins]
+        tokens = self._sign_ins(sync, connection)
         with Transport(
             connection.service_url, tokens, timeout_s=connection.timeout_s, parallel=parallel, verify=self.verify
         ) as line:
             yield DataverseClient(line)
 
-    def _tokens(self, sync: str, connection: DataverseConnection, credential: Credential) -> ClientSecretTokens:
-        if credential.client_secret is None:
-            raise NotBuiltError("signing in works with a client_secret for now")
+    def _sign_ins(self, sync: str, connection: DataverseConnection) -> list[TokenSource]:
+        if connection.auth_kind != "managed_identity":
+            return [self._tokens(sync, connection, credential) for credential in connection.sign_ins]
+        client_id = connection.client_id
+        chosen = self._secret(sync, client_id.secret) if client_id else None
+        return [ManagedIdentityTokens(chosen, connection.service_url, clock=utc_now)]
+
+    def _tokens(self, sync: str, connection: DataverseConnection, credential: Credential) -> EntraTokens:
         authority = connection.authority or DEFAULT_AUTHORITY
         allowed = [authority] if self.reach.allows_authority(authority, local=self.local) else []
-        return ClientSecretTokens(
-            self._secret(sync, connection.tenant_id.secret) if connection.tenant_id else None,
-            self._secret(sync, credential.client_id.secret),
-            self._secret(sync, credential.client_secret.secret),
+        tenant = connection.tenant_id
+
+        def read(fresh: bool) -> Application:
+            return Application(
+                self._secret(sync, tenant.secret, fresh=fresh) if tenant else None,
+                self._secret(sync, credential.client_id.secret, fresh=fresh),
+                self._proof(sync, credential, fresh=fresh),
+            )
+
+        return EntraTokens(
+            read,
             connection.service_url,
             authority,
             clock=utc_now,
@@ -88,13 +107,21 @@ class Connector:
             verify=self.verify,
         )
 
-    def _secret(self, sync: str, name: str) -> str:
+    def _proof(self, sync: str, credential: Credential, *, fresh: bool) -> Proof:
+        certificate, secret = credential.certificate, credential.client_secret
+        if certificate is not None:
+            return Certificate(self._secret(sync, certificate.secret, fresh=fresh), certificate.secret)
+        if secret is not None:
+            return ClientSecret(self._secret(sync, secret.secret, fresh=fresh))
+        raise AuthenticationError(f"sync {sync!r} names neither client_secret nor certificate; name one")
+
+    def _secret(self, sync: str, name: str, *, fresh: bool = False) -> str:
         if not self.reach.allows_secret(sync, name):
             raise NotAllowedError(
                 f"sync {sync!r} may not name the secret {name!r}; it may name {sync}--…, "
                 "and what an operator adds under `secrets` in syncs/reach.yaml"
             )
-        return self.secrets.get(name)
+        return self.secrets.renew(name) if fresh else self.secrets.get(name)
 
 
 def options_of(destination: DynamicsDestination) -> WriteOptions:
