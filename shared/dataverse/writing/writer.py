@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from shared.dataverse.error_dictionary import Reaction, reaction_to
 from shared.dataverse.pauses import repeats_allowed
-from shared.dataverse.payloads import fault_of, id_head, with_id
+from shared.dataverse.payloads import faults_of, id_head, with_id
 from shared.dataverse.refusals import request_id_of
 from shared.dataverse.reply import Reply
 from shared.dataverse.required import refused
@@ -68,10 +68,8 @@ class Writer:
                 some of it was, the rest comes back as not attempted or in doubt instead.
         """
         run = Run(kind, writes)
-        for position, write in enumerate(writes):
-            fault = fault_of(write)
-            if fault:
-                run.unfit(position, fault)
+        for position, fault in faults_of(writes):
+            run.unfit(position, fault)
         pace = self._paces[kind]
 
         def most(left: int) -> int:
@@ -162,7 +160,7 @@ class Writer:
             return
         ids = reply.json().get("Ids")
         wanted = [run.writes[position].row_id for position in positions]
-        if isinstance(ids, list) and [str(one).strip("{}").lower() for one in ids] != wanted:
+        if isinstance(ids, list) and ids != wanted and [str(one).strip("{}").lower() for one in ids] != wanted:
             raise DestinationError(
                 f"the table {self._table.name!r} does not keep the ids that rows are created with; it cannot be a "
                 "destination of creates",
