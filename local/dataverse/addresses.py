@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from local.dataverse import refusals
 from local.dataverse.refusals import Refusal
-from local.dataverse.store import Store, compared
+from local.dataverse.store import Store, compared, listed
 from local.dataverse.tables import TEXTS, Column, Kind, Table, Tables
 from local.dataverse.values import GUID, check_of, decimal_of
 from shared.sql import identifier
@@ -70,6 +71,13 @@ def exists(store: Store, table: Table, row_id: str, partition: str | None = None
     if table.elastic:
         return store.value(f"{statement} AND partitionid = ?", (row_id, partition or row_id)) is not None
     return store.value(statement, (row_id,)) is not None
+
+
+def present(store: Store, table: Table, ids: Iterable[str]) -> set[str]:
+    """Those of the ids that a row has."""
+    key = identifier(table.id_column)
+    statement = f"SELECT {key} FROM {identifier(table.name)} WHERE {key} IN (SELECT value FROM json_each(?))"
+    return {str(row[0]) for row in store.all(statement, (listed(ids),))}
 
 
 def missing(address: Address) -> Refusal:

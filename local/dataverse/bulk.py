@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import orjson
-
 from local.dataverse import addresses, refusals
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.tables import Table, Tables
@@ -20,7 +18,6 @@ from local.dataverse.writes.deletes import delete_row
 from local.dataverse.writes.links import relative
 from local.dataverse.writes.nested import Nested
 from local.dataverse.writes.rows import Writer
-from shared.sql import identifier
 
 BULK = frozenset(("CreateMultiple", "UpdateMultiple", "UpsertMultiple", "DeleteMultiple"))
 Target = dict[str, object]
@@ -141,9 +138,7 @@ class Bulk:
         return born(self._world.tables, address, target)
 
     def _must_exist(self, ids: Sequence[str]) -> None:
-        key = identifier(self._table.id_column)
-        statement = f"SELECT {key} FROM {identifier(self._table.name)} WHERE {key} IN (SELECT value FROM json_each(?))"
-        present = {row[0] for row in self._world.store.all(statement, (orjson.dumps(list(ids)).decode(),))}
+        present = addresses.present(self._world.store, self._table, ids)
         absent = [row_id for row_id in ids if row_id not in present]
         if absent:
             text = f"{self._table.schema_name} With Ids = {', '.join(absent[:10])} Do Not Exist"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+
+import orjson
 
 from local.dataverse.collation import Fold
 from local.dataverse.metadata import kept
@@ -228,6 +230,11 @@ def _cannot_open(file: Path | None, error: Exception) -> CannotOpenError:
         f"the rows cannot be kept in {file or 'memory'}: {reason}; name a new file, or a SQLite file of a local "
         "Dataverse, in a folder that may be written"
     )
+
+
+def listed(ids: Iterable[str]) -> str:
+    """Ids as one bound value, for `IN (SELECT value FROM json_each(?))`."""
+    return orjson.dumps(list(ids)).decode()
 
 
 def stored_columns(column: Column) -> list[tuple[str, str]]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import unquote_plus
 
-import orjson
-
 from local.dataverse import refusals
 from local.dataverse.changes import tokens
 from local.dataverse.changes.tokens import DeltaToken, Place
@@ -21,6 +19,7 @@ from local.dataverse.odata.queries import Asked, Reader
 from local.dataverse.odata.scope import ROOT
 from local.dataverse.odata.shapes import JsonRow, shape
 from local.dataverse.refusals import Refusal
+from local.dataverse.store import listed
 from local.dataverse.tables import Table
 from shared.sql import identifier, literal
 
@@ -103,9 +102,7 @@ class Changes:
         plan = self._reader.plan(table, None, asked.options)
         wanted = shape(plan.scope, asked.options, asked.preferences, asked.root)
         key = f"{ROOT}.{identifier(table.id_column)}"
-        plan.tests.append(
-            f"{key} IN (SELECT value FROM json_each({plan.compiler.context.bound(orjson.dumps(list(ids)).decode())}))"
-        )
+        plan.tests.append(f"{key} IN (SELECT value FROM json_each({plan.compiler.context.bound(listed(ids))}))")
         order = f"ORDER BY {ROOT}.versionnumber"
         statement = f"SELECT {wanted.terms} FROM {plan.scope.source()} {plan.where} {order}"
         return self._reader.filled(wanted, self._reader.run(statement, plan.compiler.context.values), asked)

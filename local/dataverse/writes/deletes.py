@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
-import orjson
-
 from local.dataverse.refusals import Refusal
-from local.dataverse.store import type_name
+from local.dataverse.store import listed, type_name
 from local.dataverse.tables import Column, Table, Target
 from local.dataverse.world import World
 from shared.sql import identifier
@@ -43,14 +41,14 @@ def delete_rows(world: World, table: Table, ids: Sequence[str]) -> int:
     fresh = [(table, list(ids))]
     while fresh:
         fresh = [found for parent, parents in fresh for found in _below(world, parent, parents, gone)]
-    for name, listed in gone.items():
-        _check_restricted(world, world.tables.by_name[name], list(listed), gone)
+    for name, found in gone.items():
+        _check_restricted(world, world.tables.by_name[name], list(found), gone)
     with ExitStack() as steps:
-        for name, listed in gone.items():
-            for row_id in listed:
+        for name, found in gone.items():
+            for row_id in found:
                 steps.enter_context(world.steps.deleting(world.tables.by_name[name], row_id))
-        for name, listed in gone.items():
-            _delete(world, world.tables.by_name[name], list(listed))
+        for name, found in gone.items():
+            _delete(world, world.tables.by_name[name], list(found))
     world.forget()
     return sum(map(len, gone.values()))
 
@@ -90,7 +88,7 @@ def _check_restricted(world: World, table: Table, ids: list[str], gone: _Gone) -
 def _linked(world: World, child: Table, column: Column, parent: str, ids: list[str]) -> list[str]:
     """Rows of a table that point at one of these ids of table `parent`."""
     test = f"{identifier(column.name)} IN (SELECT value FROM json_each(?))"
-    values = [_json(ids)]
+    values = [listed(ids)]
     if column.is_polymorphic:
         test += f" AND {identifier(type_name(column))} = ?"
         values.append(parent)
@@ -120,8 +118,4 @@ def _unlink(world: World, child: Table, column: Column, linked: list[str]) -> No
 
 
 def _run(world: World, statement: str, ids: list[str]) -> None:
-    world.store.run(f"{statement} (SELECT value FROM json_each(?))", (_json(ids),))
-
-
-def _json(ids: Sequence[str]) -> str:
-    return orjson.dumps(list(ids)).decode()
+    world.store.run(f"{statement} (SELECT value FROM json_each(?))", (listed(ids),))

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import orjson
-
 from local.dataverse import addresses, refusals
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.store import type_name
 from local.dataverse.tables import Table
 from local.dataverse.world import World
 from local.dataverse.writes.plans import Link
-from shared.sql import identifier
 
 Reference = tuple[str, str]
 """Table and id of the row that a lookup points at."""
@@ -51,7 +48,10 @@ def _resolved(world: World, table: Table, link: Link, values: Sequence[object]) 
         found[text] = reference
         if not certain:
             unsure.setdefault(reference[0], set()).add(reference[1])
-    absent = {(target, row_id) for target, ids in unsure.items() for row_id in ids - _present(world, target, ids)}
+    absent: set[Reference] = set()
+    for target, ids in unsure.items():
+        here = addresses.present(world.store, world.tables.by_name[target], ids)
+        absent |= {(target, row_id) for row_id in ids - here}
     if absent:
         index = next(i for i, value in enumerate(values) if value is not None and found[str(value)] in absent)
         raise RowRefusal(index, refusals.no_row(*found[str(values[index])]))
@@ -101,10 +101,3 @@ def _allowed(link: Link, target: Table) -> None:
             + ", ".join(sorted(t.table for t in link.targets))
             + ".",
         )
-
-
-def _present(world: World, target: str, ids: set[str]) -> set[str]:
-    table = world.tables.by_name[target]
-    key = identifier(table.id_column)
-    statement = f"SELECT {key} FROM {identifier(target)} WHERE {key} IN (SELECT value FROM json_each(?))"
-    return {str(row[0]) for row in world.store.all(statement, (orjson.dumps(list(ids)).decode(),))}

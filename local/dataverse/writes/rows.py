@@ -8,10 +8,9 @@ from decimal import Decimal
 from functools import cache
 from operator import length_hint
 
-import orjson
-
 from local.dataverse import refusals
 from local.dataverse.refusals import Refusal, RowRefusal
+from local.dataverse.store import listed
 from local.dataverse.tables import MONEY_SCALE, Column, Kind, Table
 from local.dataverse.values.check import null
 from local.dataverse.world import World
@@ -218,7 +217,7 @@ class Writer:
         """Stored columns of rows, in the order of `ids`."""
         terms = ", ".join(identifier(n) for n in names)
         statement = f"SELECT {self._id}, {terms} FROM {self._name} WHERE {self._id} IN (SELECT value FROM json_each(?))"
-        found = {row[0]: row[1:] for row in self._world.store.all(statement, (_json(ids),))}
+        found = {row[0]: row[1:] for row in self._world.store.all(statement, (listed(ids),))}
         return [found[row_id] for row_id in ids]
 
     def _insert(self, group: Group, columns: Columns) -> None:
@@ -237,7 +236,7 @@ class Writer:
             self._world.store.run_many(statement, zip(first, *values[1:], strict=True))
         except sqlite3.IntegrityError as cause:
             at = len(values[0]) - length_hint(first) - 1
-            row = {name: listed[at] for name, listed in columns.items()}
+            row = {name: found[at] for name, found in columns.items()}
             raise RowRefusal(group.positions[at], duplicates.refusal(self._table, str(cause), row)) from None
 
     def _finish(self, ids: Sequence[str]) -> None:
@@ -245,7 +244,7 @@ class Writer:
             self._world.store.run(
                 f"UPDATE {self._name} SET fullname = nullif(trim(coalesce(firstname, '') || ' ' || "
                 f"coalesce(lastname, '')), '') WHERE {self._id} IN (SELECT value FROM json_each(?))",
-                (_json(ids),),
+                (listed(ids),),
             )
         if self._table.name in _SETTLING:
             self._world.forget()
@@ -275,7 +274,3 @@ def _amount(stored: object) -> Decimal | None:
 
 def _worse(worst: RowRefusal | None, found: RowRefusal) -> RowRefusal:
     return found if worst is None or found.rank < worst.rank else worst
-
-
-def _json(ids: Sequence[str]) -> str:
-    return orjson.dumps(list(ids)).decode()
