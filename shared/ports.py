@@ -105,6 +105,10 @@ class SecretHome(Secrets, Protocol):
     def place(self) -> str:
         """The home's name, for people."""
 
+    @property
+    def writable(self) -> bool:
+        """Whether `put` can be of use."""
+
     def put(self, name: str, value: str) -> None:
         """Keep a value. Raises `NotAllowedError` where that cannot be done."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from shared.values.looks import SourceSample
 from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
+from shared.values.secrets import SecretEntry
 from shared.values.tables import Table
 
 
@@ -66,6 +67,15 @@ class App(Protocol):
 
     def rejects(self, job_id: str, *, limit: int | None = None) -> Iterator[Reject]:
         """The job's rejects, by row."""
+
+    def secret_place(self) -> str:
+        """Where secrets are kept, for people."""
+
+    def secret_entries(self) -> list[SecretEntry]:
+        """The secrets that syncs name or may name: whether each is set, never its value."""
+
+    def set_secret(self, name: str, read: Callable[[], str]) -> None:
+        """Keep a secret that some sync may name; `read` gives the value, once it is known that it is wanted."""
 
     def table(self, destination: Mapping[str, object]) -> Table:
         """The table that a definition's `destination:` leads to: what it says, in YAML's words, of where and who."""

@@ -17,6 +17,7 @@ from shared.cli.jobs import jobs, rejects, show
 from shared.cli.output import CLEAN, FAILED, INTERRUPTED, TERMINATED, say_json
 from shared.cli.runs import apply, cancel, check, plan, run
 from shared.cli.screens.job import resumable
+from shared.cli.secrets import secrets
 from shared.cli.session import Session, Terminated
 from shared.cli.texts import called, refusal, safe_lines
 from shared.errors import DefinitionError, DynsyncError
@@ -111,5 +112,5 @@ def dynsync() -> None:
     """Hold the commands together."""
 
 
-for command in (init, check, plan, run, apply, cancel, jobs, show, rejects, dataverse):
+for command in (init, check, plan, run, apply, cancel, jobs, show, rejects, secrets, dataverse):
     dynsync.add_command(command)

@@ -17,6 +17,7 @@ class EnvironmentSecrets:
     """Secrets from environment variables; see `variable_for`."""
 
     place = "the environment"
+    writable = False
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ

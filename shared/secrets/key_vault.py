@@ -37,6 +37,8 @@ class KeyVaultSecrets:
         ThrottledError, UnavailableError: the vault asks to wait, or does not answer.
     """
 
+    writable = True
+
     def __init__(
         self,
         url: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets as randomness
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -38,10 +38,11 @@ from shared.values.looks import SourceSample
 from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
+from shared.values.secrets import SecretEntry
 from shared.values.tables import Table
 from shared.wiring.columns import missing_columns
 from shared.wiring.connections import Connector, utc_now
-from shared.wiring.secrets import open_secrets
+from shared.wiring.secrets import SecretDesk, open_secrets
 from shared.wiring.settings import Settings
 from shared.wiring.states import open_state
 
@@ -58,6 +59,7 @@ class LocalApp:
         verify = str(settings.ca_file) if settings.ca_file else True
         self._secrets = open_secrets(settings, environ, verify=verify)
         self._state = open_state(settings, state, self._secrets, verify=verify)
+        self._desk = SecretDesk(self._secrets, self._catalogue, self._reach)
         self._connector = Connector(self._secrets, self._reach, local=True, verify=verify)
         self._storage = Storage(settings.source_storage, settings.source_identity)
         limits = Limits(settings.memory_mb, settings.threads, settings.disk_mb)
@@ -189,6 +191,18 @@ class LocalApp:
             if limit is not None and number >= limit:
                 return
             yield reject
+
+    def secret_place(self) -> str:
+        """Where secrets are kept, for people."""
+        return self._secrets.place
+
+    def secret_entries(self) -> list[SecretEntry]:
+        """The secrets that syncs name or may name: whether each is set, never its value."""
+        return self._desk.entries()
+
+    def set_secret(self, name: str, read: Callable[[], str]) -> None:
+        """Keep a secret that some sync may name; `read` gives the value, once it is known that it is wanted."""
+        self._desk.put(name, read)
 
     def table(self, destination: Mapping[str, object]) -> Table:
         """The table that a definition's `destination:` (as in YAML) leads to."""
