@@ -16,6 +16,10 @@ class BusRefusal(Exception):  # noqa: N818 — a refusal is an answer, named as 
         self.status = status
 
 
+class Cut(Exception):  # noqa: N818 — not an error: the end of a connection, on order or agreed
+    """The connection is over; nothing more on it is acted on."""
+
+
 class DocumentError(ValueError):
     """A file of settings is not as described; the message names the place and what is wrong."""
 

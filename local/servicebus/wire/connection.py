@@ -7,7 +7,7 @@ from typing import cast
 
 from local.servicebus.codec import Array, CodecError, Symbol, UByte, UInt, UShort
 from local.servicebus.faults import Fault, Moment
-from local.servicebus.refusals import BusRefusal
+from local.servicebus.refusals import BusRefusal, Cut
 from local.servicebus.wire.broker import Broker
 from local.servicebus.wire.frames import (
     AMQP,
@@ -31,10 +31,6 @@ _IDLE_MS = 240_000
 _MECHANISMS = ("MSSBCBS", "PLAIN", "ANONYMOUS", "EXTERNAL")
 _LATE_BYTES = 16 * 1024 * 1024
 """What may wait for a peer that is held up; then it is cut off."""
-
-
-class Cut(Exception):  # noqa: N818 — not an error: the end of a connection, on order or agreed
-    """The connection is over; nothing more on it is acted on."""
 
 
 class Connection(asyncio.Protocol):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from local.servicebus.codec import CodecError, UInt
+from local.servicebus.codec import UInt
 from local.servicebus.queues.queue import Queue
-from local.servicebus.refusals import BusRefusal, session_lost, too_large
+from local.servicebus.refusals import BusRefusal, Cut, session_lost, too_large
 from local.servicebus.wire.frames import Code, Fields, error
 
 if TYPE_CHECKING:
@@ -103,11 +103,12 @@ class Answers(Link):
         """Sends an answer, or keeps it until there is credit.
 
         Raises:
-            CodecError: the peer asks and asks, and never takes an answer.
+            Cut: the peer asks and asks, and never takes an answer; the connection is cut.
         """
         self._waiting.append(raw)
         if len(self._waiting) > _MOST_ANSWERS:
-            raise CodecError(f"{_MOST_ANSWERS} answers wait for credit")
+            self.wire.connection.cut()
+            raise Cut
         self._send()
 
     def flow(self, fields: Fields) -> None:

@@ -6,6 +6,7 @@ import gc
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusReceiver, ServiceBusSender
@@ -22,9 +23,19 @@ QUEUES = {
 Settle = Callable[..., list[str]]
 
 
+# The SDK forgets sockets whose connection was cut or refused, without closing them; that is not ours to report.
+_SOCKETS = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(_SOCKETS)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def sockets_of_the_sdk() -> Iterator[None]:
-    """The SDK forgets sockets whose connection was cut or refused without closing them; that is not ours to report."""
+    """What the SDK forgot in one module does not come up in another's tests."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
