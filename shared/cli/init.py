@@ -288,8 +288,10 @@ def _say(session: Session, target: Path, draft: Draft) -> None:
         say(out, f"{one.target} is a lookup: say by which column its row is found; it stands in the file as a comment.")
     for source, column in draft.calculated.items():
         say(out, f"{source} is read by a calculated column of type {column['type']}; please check its formula.")
-    if unset := [variable for variable in variables if variable not in os.environ]:
+    if os.environ.get("DYNSYNC_KEY_VAULT_URL"):
+        say(out, f"See which secrets the vault lacks: {called()} secrets list")
+    elif unset := [variable for variable in variables if variable not in os.environ]:
         say(out, "Set these environment variables:")
-    for variable in unset:
-        say(out, f"  {variable}")
+        for variable in unset:
+            say(out, f"  {variable}")
     say(out, f"Then: {called()} check {draft.name}")

@@ -15,7 +15,8 @@ class Settings:
     """All settings. Each is an environment variable; see docs/local.md.
 
     `memory_mb`, `threads` and `disk_mb` bound one job's working memory. `ca_file` is a PEM bundle of authorities that
-    Dataverse's certificate is verified against instead of the public ones (a proxy that opens TLS, a test server).
+    the certificates of Dataverse, Entra and the vault are verified against instead of the public ones (a proxy that
+    opens TLS, a test server).
     `source_storage` is the address of the storage account of `blob://…`; `source_identity` the client id of the managed
     identity that reads files and databases, one without rights on the app's own state. `state_tables` and `state_blobs`
     are the addresses of the storage account that keeps the state instead of a folder, `state_identity` the client id of

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from local.dataverse import LocalDataverse
 from local.identity import Application, ClientSecret, LocalIdentity
+from shared.cli.root import dynsync
 from shared.errors import NotAllowedError
 from shared.values.jobs import Job, JobState
 from shared.wiring import LocalApp
@@ -162,6 +164,29 @@ def test_a_missing_secret_is_a_problem_of_check(cloud: Cloud) -> None:
     cloud.azure.vault.delete("cities--proof")
     told = [str(problem) for problem in cloud.app.check("cities")]
     assert any("secret 'cities--proof' in the key vault" in text and "was not found" in text for text in told)
+
+
+def test_a_certificate_signs_in_to_the_local_dataverse_alone(cloud: Cloud) -> None:
+    """Without the local Entra: its own token endpoint takes the assertion."""
+    cloud.define(ENTRA.format(authority=cloud.dataverse.authority, proof="certificate"))
+    cloud.keep(tenant=cloud.dataverse.tenant_id, id=cloud.dataverse.client_id, proof=made("app").packed)
+    assert cloud.run().state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_no_word_of_the_command_holds_a_secret(cloud: Cloud, right: bool) -> None:
+    """Every command about a job, for people and as JSON, with the log on the terminal."""
+    cloud.register(MARK if right else "another")
+    cloud.by_entra("client_secret", MARK)
+    where = ["--syncs", str(cloud.folder / "syncs"), "--state", str(cloud.folder / "state"), "--verbose"]
+    said = ""
+    for verb in (["check", "cities"], ["plan", "cities"], ["run", "cities"], ["jobs"], ["secrets", "list"]):
+        for form in ([], ["--json"]):
+            result = CliRunner().invoke(dynsync, [*verb, *where, *form])
+            assert result.output, verb
+            said += result.output
+    assert ("AADSTS7000215" in said) is not right
+    assert MARK not in said
 
 
 @pytest.mark.parametrize("right", [True, False])

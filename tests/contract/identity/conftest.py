@@ -11,6 +11,9 @@ from azure.identity import ClientSecretCredential
 from azure.keyvault.secrets import SecretClient
 
 from local.identity import LocalIdentity
+from local.identity.fixture import local_identity
+
+__all__ = ["local_identity"]
 
 
 class Time:

@@ -34,6 +34,19 @@ def test_the_challenge_is_answered_with_a_token(azure, client):
     assert asked == [("vault", False), ("vault", True)]
 
 
+def test_the_fixture_is_a_running_vault(local_identity, monkeypatch):
+    """Its environment is all that the library needs, beside the certificate."""
+    local_identity.vault.put("a", "one")
+    for name, value in local_identity.environment.items():
+        monkeypatch.setenv(name, value)
+    verify = str(local_identity.ca_file)
+    with (
+        DefaultAzureCredential() as who,
+        SecretClient(local_identity.vault_url, who, connection_verify=verify) as vault,
+    ):
+        assert vault.get_secret("a").value == "one"
+
+
 def test_versions(client):
     """Every set is a version; the newest is given unless another is named."""
     vault = client()
