@@ -44,7 +44,9 @@ class Link(Part):
     ] = Field(
         default="reject",
         description="No row is found. reject: the record is set aside; null: the lookup is null; "
-        "defer: the record is written without it and the lookup is filled when the row arrives.",
+        "defer: the record is written without it, and the lookup is filled in a second step when the job itself "
+        "creates the row (parents of the same table, in any order and in circles). What no record brings is told among "
+        "the rejects, and the lookup is left as it is.",
     )
     ambiguous: Literal["reject"] = Field(
         default="reject", description="Several rows are found: the record is set aside, no row is guessed."

@@ -20,7 +20,6 @@ def unbuilt_parts(definition: SyncDefinition) -> list[Problem]:
         _source,
         _watermark,
         _path,
-        _links,
         _schedule,
         _listener,
         _steps,
@@ -55,11 +54,6 @@ def _in_storage(source: object, path: str) -> bool:
     return isinstance(source, FileSource) and blob_container(path) is not None
 
 
-def _links(definition: SyncDefinition) -> Iterator[Problem]:
-    for number, mapping in enumerate(definition.mappings):
-        link = mapping.link if mapping.stands("link") else None
-        if link is not None and link.stands("missing") and link.missing == "defer":
-            yield _problem(f"mappings.{number}.link.missing", "missing: defer", "write reject or null")
 
 
 def _schedule(definition: SyncDefinition) -> Iterator[Problem]:

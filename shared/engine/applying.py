@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from shared.brakes import stops_apply
 from shared.definitions.behaviour import Brakes
 from shared.engine.creating import Creator, RowWriter
+from shared.engine.linking import OPEN, Linker
 from shared.engine.plan import PlanFile, PlanRow
 from shared.engine.readback import Present, ReadBack, stands_as_after, stands_as_before
 from shared.errors import RetryError
@@ -27,14 +28,29 @@ CHUNK = 1000
 FEWEST, SPREAD = 100, 32
 """A small plan is cut into about `SPREAD` chunks, of `FEWEST` changes at least, so that they run side by side."""
 MOST_THREADS = 256
-OPEN = (OutcomeStatus.NOT_ATTEMPTED, OutcomeStatus.IN_DOUBT)
-"""Outcomes with which a change is not settled: another apply goes on with it."""
 _MOVED = "the row was changed after the plan was made; make a new plan to see what it holds now"
 _TAKEN = "a row with this key was created after the plan was made"
 
 
 Tally = Counter[tuple[Action, bool, OutcomeStatus]]
 """How many changes had which outcome: (action, stands for a source record, status)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Changes that are sent together. `links`: their second step, which links them to rows that the job created."""
+
+    rows: list[PlanRow]
+    links: bool = False
+
+    @property
+    def kind(self) -> tuple[WriteKind, bool]:
+        """What must be through before the next kind begins."""
+        return (WriteKind.UPDATE if self.links else write_kind(self.rows[0].action)), self.links
+
+
+Answered = tuple[Chunk, Mapping[int, Outcome]]
+"""A chunk and the outcomes of its changes."""
 
 
 @dataclass(slots=True)
@@ -92,72 +108,102 @@ class Applier:
         """What is known of all changes, earlier applies included: for an apply that did not come to its end."""
         known = {chunk.chunk: chunk for chunk in self.outcomes.chunks(self.job_id) if chunk.answered}
         tally: Tally = Counter()
-        for number, rows in enumerate(self._chunks()):
+        linker = Linker(self.plan)
+        for number, chunk in enumerate(self._chunks()):
             if number not in known:
                 continue
-            exceptions = {outcome.change: outcome.status for outcome in known[number].exceptions}
-            for row in rows:
-                tally[row.action, row.row_no is not None, exceptions.get(row.change, OutcomeStatus.DONE)] += 1
+            exceptions = {outcome.change: outcome for outcome in known[number].exceptions}
+            for row in chunk.rows:
+                outcome = exceptions.get(row.change) or Outcome(row.change, OutcomeStatus.DONE)
+                if _counts(chunk, row, outcome, linker):
+                    tally[row.action, row.row_no is not None, outcome.status] += 1
         return tally
 
     def _submit_all(self, pool: ThreadPoolExecutor, known: Mapping[int, ChunkOutcome], applied: Applied) -> None:
-        running: set[Future[list[tuple[PlanRow, Outcome]]]] = set()
-        kind: WriteKind | None = None
-        for number, rows in enumerate(self._chunks()):
-            if write_kind(rows[0].action) is not kind:
-                self._collect(running, applied, leave=0)
-                kind = write_kind(rows[0].action)
+        running: set[Future[Answered]] = set()
+        linker = Linker(self.plan)
+        kind: tuple[WriteKind, bool] | None = None
+        for number, chunk in enumerate(self._chunks()):
+            if chunk.kind != kind:
+                self._collect(running, applied, linker, leave=0)
+                kind = chunk.kind
             if applied.brake or self.cancelled():
                 break
-            running.add(pool.submit(self._apply_chunk, number, rows, known.get(number)))
-            self._collect(running, applied, leave=self._ahead())
-        self._collect(running, applied, leave=0)
+            running.add(pool.submit(self._apply_chunk, number, chunk, known.get(number), linker))
+            self._collect(running, applied, linker, leave=self._ahead())
+        self._collect(running, applied, linker, leave=0)
 
     def _ahead(self) -> int:
         """Chunks under way while the next is prepared: enough that no request that may start has to wait for one."""
         parallel = self.parallel()
         return 0 if parallel == 1 else min(parallel + max(1, parallel // 4), MOST_THREADS) - 1
 
-    def _collect(self, running: set[Future[list[tuple[PlanRow, Outcome]]]], applied: Applied, *, leave: int) -> None:
+    def _collect(self, running: set[Future[Answered]], applied: Applied, linker: Linker, *, leave: int) -> None:
         while len(running) > leave:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             running -= done
             for future in done:
-                self._count(applied, future.result())
+                self._count(applied, linker, *future.result())
 
-    def _count(self, applied: Applied, outcomes: Iterable[tuple[PlanRow, Outcome]]) -> None:
-        for row, outcome in outcomes:
-            applied.tally[row.action, row.row_no is not None, outcome.status] += 1
+    def _count(self, applied: Applied, linker: Linker, chunk: Chunk, outcomes: Mapping[int, Outcome]) -> None:
+        for row in chunk.rows:
+            if _counts(chunk, row, outcomes[row.change], linker):
+                applied.tally[row.action, row.row_no is not None, outcomes[row.change].status] += 1
         applied.brake = applied.brake or stops_apply(
             self.brakes, refused=applied.refused - applied.refused_before, planned=self.plan.total
         )
         done = sum(applied.tally.values())
         self.progress(Progress(Phase.APPLY, done, self.plan.total, applied.refused))
 
-    def _chunks(self) -> Iterator[list[PlanRow]]:
-        """Runs of changes of one kind of write, at most `chunk_size` each; the same runs at every call."""
-        for rows in self.plan.chunks(min(self.chunk_size, max(FEWEST, -(-self.plan.total // SPREAD)))):
+    def _chunks(self) -> Iterator[Chunk]:
+        """Runs of changes of one kind of write, at most `chunk_size` each; the same runs at every call.
+
+        Links to new rows are set when these are there, and before rows are deleted: a delete may take along the rows
+        below it.
+        """
+        size = min(self.chunk_size, max(FEWEST, -(-self.plan.total // SPREAD)))
+        linked = False
+        for rows in self._runs(size):
+            if not linked and rows[0].action is Action.DELETE:
+                linked = True
+                yield from self._link_chunks(size)
+            yield Chunk(rows)
+        if not linked:
+            yield from self._link_chunks(size)
+
+    def _link_chunks(self, size: int) -> Iterator[Chunk]:
+        return (Chunk(rows, links=True) for rows in self.plan.deferring(size))
+
+    def _runs(self, size: int) -> Iterator[list[PlanRow]]:
+        for rows in self.plan.chunks(size):
             start = 0
             for end in range(1, len(rows) + 1):
                 if end == len(rows) or write_kind(rows[end].action) is not write_kind(rows[start].action):
                     yield rows[start:end]
                     start = end
 
-    def _apply_chunk(
-        self, number: int, rows: list[PlanRow], noted: ChunkOutcome | None
-    ) -> list[tuple[PlanRow, Outcome]]:
+    def _apply_chunk(self, number: int, chunk: Chunk, noted: ChunkOutcome | None, linker: Linker) -> Answered:
+        rows = chunk.rows
         outcomes = _settled_before(rows, noted) if noted is not None and noted.answered else {}
         still_open = [row for row in rows if row.change not in outcomes]
         if still_open:
             span = (number, rows[0].change, rows[-1].change)
             if noted is None:
                 self.outcomes.mark_sent(self.job_id, ChunkOutcome(*span, answered=False))
-            outcomes |= self._attempted(still_open, in_doubt=noted is not None)
-            exceptions = tuple(outcome for outcome in outcomes.values() if outcome.status is not OutcomeStatus.DONE)
+            attempt = self._linked if chunk.links else self._attempted
+            outcomes |= attempt(still_open, linker, in_doubt=noted is not None)
+            exceptions = tuple(o for o in outcomes.values() if o.status is not OutcomeStatus.DONE or o.row_id)
             self.outcomes.record(self.job_id, ChunkOutcome(*span, answered=True, exceptions=exceptions))
-        return [(row, outcomes[row.change]) for row in rows]
+        return chunk, outcomes
 
-    def _attempted(self, rows: list[PlanRow], *, in_doubt: bool) -> dict[int, Outcome]:
+    def _linked(self, rows: list[PlanRow], linker: Linker, *, in_doubt: bool) -> dict[int, Outcome]:
+        """The second step of changes whose links wait for new rows."""
+        steps = [linker.step(row) for row in rows]
+        writes = [step.write for step in steps if step.write]
+        written = self._attempted(writes, linker, in_doubt=in_doubt) if writes else {}
+        return {step.change: step.final(written.get(step.change)) for step in steps}
+
+    def _attempted(self, rows: list[PlanRow], _: Linker, *, in_doubt: bool) -> dict[int, Outcome]:
         """Send what is to be sent. In doubt or careful, the rows are read first, and written under that read's ETag."""
         if not in_doubt and not self.careful:
             return self._known(rows, self._written(rows, {}))
@@ -232,12 +278,22 @@ class Applier:
         kind = write_kind(rows[0].action)
         if kind is WriteKind.CREATE:
             return self._creator.create(rows)
-        writes = [Write(row.change, row.id, row.after or "{}", etags.get(row.id)) for row in rows]
-        return {outcome.change: outcome for outcome in self.writer.write(kind, writes)}
+        idle = [row for row in rows if row.deferred and row.after == "{}"]  # all that differs waits for new rows
+        writes = [Write(row.change, row.id, row.after or "{}", etags.get(row.id)) for row in rows if row not in idle]
+        outcomes = {outcome.change: outcome for outcome in self.writer.write(kind, writes)} if writes else {}
+        return outcomes | {row.change: Outcome(row.change, OutcomeStatus.DONE) for row in idle}
 
     @property
     def _creator(self) -> Creator:
         return Creator(self.writer, self.readback, self._lock, self.plan.manifest.ids == "derived")
+
+
+def _counts(chunk: Chunk, row: PlanRow, outcome: Outcome, linker: Linker) -> bool:
+    """Whether this is the change's final word; a change whose link is still to be set is counted with that."""
+    if chunk.links:
+        return not linker.undone(row)
+    linker.learn(row, outcome)
+    return not row.deferred or outcome.status is not OutcomeStatus.DONE
 
 
 def write_kind(action: Action) -> WriteKind:

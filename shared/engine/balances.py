@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.engine.applying import Tally
+from shared.engine.planning import DIFFERS
 from shared.engine.reconciling import Found
 from shared.engine.workspace import Workspace
 from shared.values.changes import Action, OutcomeStatus
@@ -49,7 +50,7 @@ def _unchanged(workspace: Workspace) -> int:
     """Records whose row holds all their values: equal at first sight, or after a closer look."""
     at_sight = workspace.value("SELECT count(*) FROM records WHERE row_no NOT IN (SELECT row_no FROM wanted)")
     at_sight += workspace.value("SELECT count(*) FROM wanted WHERE ok AND kh NOT IN (FROM candidates)")
-    looked_at = workspace.value("SELECT count(*) FROM diffs WHERE after = '' AND NOT gone")
+    looked_at = workspace.value(f"SELECT count(*) FROM diffs WHERE NOT {DIFFERS} AND NOT gone")
     return at_sight + looked_at
 
 

@@ -46,8 +46,14 @@ class Creator:
                 break
             ids |= {row.change: next_derivation(ids[row.change]) for row in foreign}
             outcomes |= self._written(WriteKind.CREATE, foreign, ids)
+        outcomes |= {
+            row.change: outcomes[row.change]._replace(row_id=ids[row.change])
+            for row in rows
+            if ids[row.change] != row.id and outcomes[row.change].status is OutcomeStatus.DONE
+        }
         created = [row for row in rows if row.later and outcomes[row.change].status is OutcomeStatus.DONE]
-        return outcomes | self._written(WriteKind.UPDATE, created, ids, later=True)
+        finished = self._written(WriteKind.UPDATE, created, ids, later=True)
+        return outcomes | {n: outcome._replace(row_id=outcomes[n].row_id) for n, outcome in finished.items()}
 
     def finish(self, rows: Sequence[PlanRow]) -> dict[int, Outcome]:
         """The second step of rows that an earlier attempt created."""

@@ -29,6 +29,7 @@ def skipped_cells(workspace: Workspace, prepared: Prepared) -> int:
     """Cells of good records that were absent, so that they are neither written nor cleared."""
     names = [target.name + "?" for target in prepared.mapping.targets if target.may_be_absent]
     absent = [f"count(*) FILTER (ok AND {identifier(name)})" for name in names]
+    absent += [f"-count(*) FILTER (ok AND {identifier(t.name + '~')})" for t in prepared.mapping.deferred]
     return workspace.value(f"SELECT {' + '.join(absent)} FROM wanted") if absent else 0
 
 

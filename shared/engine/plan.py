@@ -1,8 +1,8 @@
 """A stored plan: `plan.parquet` (one row per change) and `plan.json` (what the rows mean).
 
-The rows: change (from 1, in the order of applying), action, id, key, row_no, before, after, later. `after` and `later`
-are JSON objects of the members as they will be sent; `before` holds what stood there when the plan was made, under the
-names in which Dataverse returns values.
+The rows: change (from 1, in the order of applying), action, id, key, row_no, before, after, later, deferred. `after`,
+`later` and `deferred` are JSON objects of the members as they will be sent; `before` holds what stood there when the
+plan was made, under the names in which Dataverse returns values.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from shared.values.plans import FieldChange, PlannedChange
 ROWS = "plan.parquet"
 MANIFEST = "plan.json"
 _ACTIONS = {action.value: action for action in Action}
-_COLUMNS = "change, action, id::VARCHAR, key, row_no, before, after, later"
+_COLUMNS = "change, action, id::VARCHAR, key, row_no, before, after, later, deferred"
 _FORMATS = {".parquet": "(FORMAT parquet, COMPRESSION zstd)", ".csv": "(FORMAT csv, HEADER)", ".jsonl": "(FORMAT json)"}
 
 
@@ -103,7 +103,10 @@ def _tuple(value: Any) -> Any:
 
 
 class PlanRow(NamedTuple):
-    """One change as stored. `before`, `after` and `later` are JSON texts. A tuple, as `Write` is."""
+    """One change as stored. `before`, `after`, `later` and `deferred` are JSON texts. A tuple, as `Write` is.
+
+    `later` is a second step that follows at once; `deferred` one that waits until all rows of the job are there.
+    """
 
     change: int
     action: Action
@@ -113,6 +116,7 @@ class PlanRow(NamedTuple):
     before: str | None
     after: str | None
     later: str | None
+    deferred: str | None = None
 
 
 def store_rows(workspace: Workspace, path: Path) -> int:
@@ -149,6 +153,13 @@ class PlanFile:
         while rows := cursor.fetchmany(size):
             yield [_row(row) for row in rows]
 
+    def deferring(self, size: int) -> Iterator[list[PlanRow]]:
+        """The changes with links to rows that the job creates, in order, at most `size` at a time."""
+        cursor = self._connection.cursor()
+        cursor.execute(f"SELECT {_COLUMNS} FROM {self._path} WHERE deferred IS NOT NULL")
+        while rows := cursor.fetchmany(size):
+            yield [_row(row) for row in rows]
+
     def rows(self, numbers: Collection[int]) -> list[PlanRow]:
         """The changes with these numbers, in order."""
         listed = ", ".join(str(int(number)) for number in numbers)
@@ -172,7 +183,7 @@ class PlanFile:
     def readable(self, row: PlanRow) -> PlannedChange:
         """A change field by field, old → new, under the columns' names; of a deleted row the mapped columns."""
         old = orjson.loads(row.before) if row.before else {}
-        new = self.sent_values(row)
+        new = self.sent_values(row) | self.sent_values(row._replace(after=row.deferred, later=None))
         columns = {column.read_name: column for column in self.manifest.columns}
         shown = [name for name in dict.fromkeys([*old, *new]) if name in columns]
         fields = tuple(
@@ -183,7 +194,7 @@ class PlanFile:
         return PlannedChange(row.change, row.action, row.key, row.id, row.row_no, fields)
 
     def sent_values(self, row: PlanRow) -> dict[str, object]:
-        """What a change writes, by read name; a bound row as its id."""
+        """What a change writes at first, by read name; a bound row as its id."""
         read_names, binds = self.manifest.read_names, self.manifest.binds
         members: dict[str, object] = {}
         for text in (row.after, row.later):

@@ -1,7 +1,8 @@
 """From what reconcile found to the plan: one row per change, with what stands there now and what will be sent.
 
     plan   action, id UUID, key, row_no (NULL for dropped rows), before (JSON as read, NULL for creates),
-           after (JSON members as they will be sent, NULL for deletes), later (members of a second step, or NULL)
+           after (JSON members as they will be sent, NULL for deletes), later (members of a second step, or NULL),
+           deferred (links to rows that the job creates: set when all of these are there, or NULL)
 
 Changes stand in the order in which they are applied: creates, updates and revivals, removals.
 """
@@ -14,6 +15,7 @@ from datetime import datetime
 
 from shared import reconcile
 from shared.canonical import Form, read_member, wire_member
+from shared.engine.deferring import Deferral, former_links, link_members
 from shared.engine.identity import new_id
 from shared.engine.rejecting import Rejections
 from shared.engine.workspace import Workspace
@@ -27,9 +29,13 @@ from shared.values.tables import ColumnKind
 
 TABLE = """
     CREATE OR REPLACE TABLE plan (
-        action VARCHAR, id UUID, key VARCHAR, row_no BIGINT, before VARCHAR, after VARCHAR, later VARCHAR
+        action VARCHAR, id UUID, key VARCHAR, row_no BIGINT, before VARCHAR, after VARCHAR, later VARCHAR,
+        deferred VARCHAR
     )
 """
+
+DIFFERS = "(after <> '' OR links <> '')"
+"""SQL over `diffs`: the pair is not equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,9 @@ class Planner:
         """Creates, then updates, then removals; `drop` is false when removals are withheld."""
         self.workspace.run(TABLE)
         self._asked_to_delete()
-        self._creates(id_sql)
+        fresh = self._fresh()
+        self._defer(fresh, id_sql)
+        self._creates(fresh, id_sql)
         self._updates()
         self._followed_deletes()
         if drop and self.prepared.removal.action is not None:
@@ -88,14 +96,15 @@ class Planner:
         self.workspace.run(
             f"""
             INSERT INTO plan
-            SELECT {literal(action.value)}, w."!id", {self._key("w")}, w.row_no, {before}, {after}, NULL
+            SELECT {literal(action.value)}, w."!id", {self._key("w")}, w.row_no, {before}, {after}, NULL, NULL
             FROM pairs w WHERE {where} ORDER BY w.row_no
             """,
         )
 
     # ---- new records
 
-    def _creates(self, id_sql: str) -> None:
+    def _fresh(self) -> str:
+        """SQL over `wanted w`: a record without a row, which is created. What must not be created is set aside."""
         fresh = "w.row_no IN (SELECT row_no FROM fresh)"
         if self._mapping.action is not None:
             self.rejections.reject(
@@ -110,14 +119,30 @@ class Planner:
             self.rejections.reject(fresh, RejectType.UNKNOWN_ID, self._mapping.id_column, reason)
         if not self.rules.insert:
             self.rejections.fate(f"SELECT row_no FROM wanted w WHERE w.ok AND {fresh}", "ignored")
-            return
+            return "FALSE"
         self._refuse_missing_ids(fresh)
+        return f"({fresh})"
+
+    def _defer(self, fresh: str, id_sql: str) -> None:
+        """Find the new rows that deferred links wait for, before any change is planned."""
+        matched = (
+            f"w.row_no IN (SELECT row_no FROM pairs) AND NOT {self._is_deleted()}" if self.rules.update else "FALSE"
+        )
+        deferral = Deferral(self.workspace, self._mapping, self.rejections, self.table)
+        deferral.resolve(created=fresh, written=f"({fresh} OR {matched})", id_sql=id_sql)
+
+    def _is_deleted(self) -> str:
+        return _is_delete("w") if self._mapping.action is not None else "FALSE"
+
+    def _creates(self, fresh: str, id_sql: str) -> None:
         body, later = self._create_members()
+        links = link_members(self._mapping, self.table)
         self.workspace.run(
             f"""
             INSERT INTO plan
-            SELECT 'create', {id_sql}, {self._key("w")}, w.row_no, NULL, {_object(body)}, {_object_or_null(later)}
-            FROM wanted w WHERE w.ok AND {fresh} ORDER BY w.row_no
+            SELECT 'create', {id_sql}, {self._key("w")}, w.row_no, NULL, {_object(body)}, {_object_or_null(later)},
+                   {_object_or_null(links)}
+            FROM wanted w LEFT JOIN deferred d ON d.row_no = w.row_no WHERE w.ok AND {fresh} ORDER BY w.row_no
             """
         )
 
@@ -146,14 +171,15 @@ class Planner:
         gone = reconcile.removed_before(self.prepared, "w", "before.") or "FALSE"
         revive_after, revive_before = self._revive_members()
         allowed = f"try({{'v': {self.rules.when}}})" if self.rules.when else "{'v': TRUE}"
-        deleted = f"NOT {_is_delete('w')}" if self._mapping.action is not None else "TRUE"
+        links, former = link_members(self._mapping, self.table), former_links(self._mapping)
         self.workspace.run(
             f"""
             CREATE OR REPLACE TABLE diffs AS
             SELECT w.row_no, w."!id" AS id, {self._key("w")} AS key, {gone} AS gone, {allowed} AS allowed,
                    {after} AS after, {before} AS before,
+                   {links} AS links, {former} AS former,
                    {revive_after} AS revive_after, {revive_before} AS revive_before
-            FROM pairs w WHERE w.ok AND {deleted}
+            FROM pairs w LEFT JOIN deferred d ON d.row_no = w.row_no WHERE w.ok AND NOT {self._is_deleted()}
             """,
             self.rules.parameters,
         )
@@ -163,26 +189,25 @@ class Planner:
             f"""
             INSERT INTO plan
             SELECT CASE WHEN gone THEN 'revive' ELSE 'update' END, id, key, row_no,
-                   {_object("(CASE WHEN gone THEN revive_before ELSE '' END) || before")},
-                   {_object("(CASE WHEN gone THEN revive_after ELSE '' END) || after")}, NULL
+                   {_object("(CASE WHEN gone THEN revive_before ELSE '' END) || before || former")},
+                   {_object("(CASE WHEN gone THEN revive_after ELSE '' END) || after")}, NULL,
+                   {_object_or_null("links")}
             FROM diffs WHERE {self._writes()} ORDER BY row_no
             """
         )
 
     def _writes(self) -> str:
         """SQL over `diffs`: this pair is written."""
-        changed = "NOT gone AND after <> '' AND allowed.v" if self.rules.update else "FALSE"
+        changed = f"NOT gone AND {DIFFERS} AND allowed.v" if self.rules.update else "FALSE"
         return f"coalesce(({changed}) OR {'gone' if self.rules.revive else 'FALSE'}, FALSE)"
 
     def _ignored_pairs(self) -> None:
-        self.rejections.fate(
-            f"SELECT row_no FROM diffs WHERE NOT {self._writes()} AND (gone OR after <> '')", "ignored"
-        )
+        self.rejections.fate(f"SELECT row_no FROM diffs WHERE NOT {self._writes()} AND (gone OR {DIFFERS})", "ignored")
 
     def _refuse_failed_conditions(self) -> None:
         if self.rules.when is None:
             return
-        failed = "SELECT row_no, 1 AS times FROM diffs WHERE allowed IS NULL AND after <> '' AND NOT gone"
+        failed = f"SELECT row_no, 1 AS times FROM diffs WHERE allowed IS NULL AND {DIFFERS} AND NOT gone"
         reason = literal("the condition of `changed` cannot be computed for this record")
         self.rejections.reject_rows(failed, RejectType.EXPRESSION, "changed", reason)
         self.workspace.run("DELETE FROM diffs WHERE row_no IN (SELECT row_no FROM refused)")
@@ -211,7 +236,7 @@ class Planner:
         self.workspace.run(
             f"""
             INSERT INTO plan
-            SELECT {literal(action.value)}, d.id, d.key, NULL, {before}, {after}, NULL
+            SELECT {literal(action.value)}, d.id, d.key, NULL, {before}, {after}, NULL, NULL
             FROM dropped d JOIN present p ON p.id = d.id WHERE NOT d.kept ORDER BY d.id
             """
         )

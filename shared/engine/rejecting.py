@@ -113,6 +113,15 @@ class Rejections:
         self._insert(where, type_, column, reason)
         return self._workspace.run(f"UPDATE wanted w SET ok = FALSE WHERE {where}")
 
+    def report(self, where: str, type_: RejectType, target: Target, reason: str) -> None:
+        """Tell of the records for which `where` (SQL over `wanted w`) holds, without setting them aside."""
+        self._workspace.run(f"""
+            INSERT INTO rejects
+            SELECT w.row_no, {self._key}, {literal(type_.value)}, {literal(target.name)}, {self._found(target)},
+                   {literal(reason)}, NULL, NULL, FALSE
+            FROM wanted w JOIN source s ON s.row_no = w.row_no WHERE {where} ORDER BY w.row_no
+        """)
+
     def reject_rows(self, rows: str, type_: RejectType, column: str | None, reason_sql: str) -> None:
         """Set aside the records that the query `rows` (row_no, times) names; `reason_sql` may use `r.times`."""
         self._workspace.run(f"CREATE OR REPLACE TABLE refused AS {rows}")

@@ -35,19 +35,22 @@ def _while_reading(state: State, job_id: str) -> Iterator[Reject]:
 def _while_applying(state: State, job_id: str) -> Iterator[Reject]:
     chunks = state.chunks(job_id)
     with PlanFile(state.path(job_id, ROWS), state.path(job_id, MANIFEST)) as plan:
+        told: set[int] = set()
         for chunk in chunks:
-            outcomes = {outcome.change: outcome for outcome in chunk.exceptions}
-            for row in plan.rows(outcomes):
+            outcomes = {o.change: o for o in chunk.exceptions if o.status is not OutcomeStatus.DONE}
+            for row in plan.rows(outcomes.keys() - told):
                 yield _refused(row, outcomes[row.change])
+            told |= outcomes.keys()
 
 
 def _refused(row: PlanRow, outcome: Outcome) -> Reject:
     moved = outcome.status is not OutcomeStatus.REJECTED
+    refused = RejectType.UNRESOLVED_LINK if outcome.link else RejectType.REFUSED
     return Reject(
         row=row.row_no,
         key=row.key,
-        type=RejectType.CONFLICT if moved else RejectType.REFUSED,
-        column=None,
+        type=RejectType.CONFLICT if moved else refused,
+        column=outcome.link,
         found=None,
         reason=outcome.message or "Dataverse gave no answer, so nobody knows whether the change was carried out",
         code=outcome.code,

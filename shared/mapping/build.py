@@ -15,6 +15,7 @@ from shared.expressions import Expression, ExpressionError, parse
 from shared.expressions.probe import result_type
 from shared.mapping.cells import Cell, accepted_types, cell
 from shared.mapping.compose import Mapping, Target
+from shared.mapping.deferring import undeferrable
 from shared.mapping.links import LinkSide, LinkTable, link_cell
 from shared.mapping.removals import Removal, removal_of
 from shared.mapping.states import note_closing, state_of_status
@@ -139,7 +140,15 @@ class Builder:
             return None
         self.linked[number] = tables
         entity = None if by_column else tables[0].name
-        return LinkTable(number, sides, entity, entity_source, link.where or "", link.missing == "null")
+        deferred = link.missing == "defer"
+        if deferred:
+            self._check_deferred(path, link, column, tables)
+        return LinkTable(number, sides, entity, entity_source, link.where or "", link.missing == "null", deferred)
+
+    def _check_deferred(self, path: str, link: Link, column: Column, tables: Sequence[Table]) -> None:
+        mapped = {mapping.target for mapping in self.definition.mappings}
+        for found, remedy in undeferrable(self.metadata.table, link, column, tables, mapped):
+            self.note(f"{path}.missing", found, remedy)
 
     def _link_tables(self, path: str, link: Link, column: Column) -> tuple[Table, ...]:
         allowed = {target.entity for target in column.targets}

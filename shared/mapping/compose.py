@@ -8,6 +8,7 @@ A `wanted` row stands for one record that the source filter kept:
     "!action" VARCHAR (only with an action column),
     per target: "name" (canonical value), "name?" BOOLEAN (absent; only where that can be),
                 "name@" VARCHAR (table of a polymorphic lookup),
+                per deferred link: see `links.awaited_columns`,
     "source.column" for source columns that the `changed` condition looks at.
 
 What is wrong with a cell is not stored, but found again for the few records that are not ok (`flaws_query`).
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from shared.canonical import Form, compared, key_hash
 from shared.columns import TypedColumn, TypedSource
 from shared.mapping.cells import Cell, Flaw, as_text
-from shared.mapping.links import LinkTable, join, joined_columns
+from shared.mapping.links import LinkTable, awaited_columns, join, joined_columns, unfound
 from shared.sql import identifier
 from shared.values.records import RejectType
 
@@ -45,7 +46,12 @@ class Target:
     @property
     def may_be_absent(self) -> bool:
         """Whether a record can lack this cell, so that it is neither written nor cleared."""
-        return self.keep_null or any(source.may_be_absent for source in self.sources)
+        return self.keep_null or self.deferred or any(source.may_be_absent for source in self.sources)
+
+    @property
+    def deferred(self) -> bool:
+        """Whether the lookup may be filled in a second step; until then the cell is absent."""
+        return self.link is not None and self.link.deferred
 
     @property
     def is_compared(self) -> bool:
@@ -99,6 +105,11 @@ class Mapping:
         return next((target for target in self.targets if target.name == self.id_column), None)
 
     @property
+    def deferred(self) -> tuple[Target, ...]:
+        """The lookups that may be filled in a second step."""
+        return tuple(target for target in self.targets if target.deferred)
+
+    @property
     def links(self) -> tuple[LinkTable, ...]:
         """The link tables that the query joins."""
         return tuple(target.link for target in self.targets if target.link)
@@ -141,6 +152,8 @@ def _mapped_columns(mapping: Mapping) -> str:
     columns = ["row_no", '"!rejected"', '"!reported"']
     for target in mapping.targets:
         columns.extend(_target_columns(target))
+        if target.link and target.deferred:
+            columns.extend(awaited_columns(target.link, target.name, accent_sensitive=mapping.accent_sensitive))
     if mapping.action:
         text = as_text(identifier(mapping.action.name), mapping.action)
         columns.append(f'upper(trim({text})) AS "!action"')
@@ -175,6 +188,7 @@ def _source_absent(target: Target) -> str:
 def _absent(target: Target, value: str) -> str:
     tests = [f"({_source_absent(target)})"] if any(s.may_be_absent for s in target.sources) else []
     tests += [f"{value} IS NULL"] if target.keep_null else []
+    tests += [f"({unfound(target.link)})"] if target.link and target.deferred else []
     return f"coalesce({' OR '.join(tests)}, FALSE)"
 
 

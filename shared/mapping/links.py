@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from shared.canonical import Form, key_form
 from shared.columns import TypedColumn
 from shared.mapping.cells import Cell, Flaw, as_text, cell
-from shared.sql import identifier
+from shared.sql import identifier, literal
 from shared.values.records import RejectType
 
 
@@ -25,7 +25,10 @@ class LinkSide:
 
 @dataclass(frozen=True, slots=True)
 class LinkTable:
-    """A link made ready: `number` names its table; `entity` is fixed unless `entity_source` names a source column."""
+    """A link made ready: `number` names its table; `entity` is fixed unless `entity_source` names a source column.
+
+    `deferred`: a row that is not there yet may come in the same job, and is linked in a second step.
+    """
 
     number: int
     sides: tuple[LinkSide, ...]
@@ -33,6 +36,7 @@ class LinkTable:
     entity_source: TypedColumn | None
     where: str
     missing_is_null: bool
+    deferred: bool = False
 
     @property
     def table(self) -> str:
@@ -73,16 +77,31 @@ def joined_columns(link: LinkTable) -> list[str]:
     return [*columns, f'{link.alias}.entity AS "!entity{link.number}"'] if link.entity_source else columns
 
 
+def unfound(link: LinkTable) -> str:
+    """SQL beside the join: the record names a row, and there is none."""
+    texts = [f"nullif({as_text(identifier(side.source.name), side.source)}, '')" for side in link.sides]
+    given = " OR ".join(f"{text} IS NOT NULL" for text in texts)
+    return f'({given}) AND "!hits{link.number}" IS NULL'
+
+
+def awaited_columns(link: LinkTable, name: str, *, accent_sensitive: bool) -> list[str]:
+    """What a deferred link adds to `wanted`: `"name~"` (its row may come yet), and by what the row will be known.
+
+    `"name~0"`, `"name~1"` … hold the link's values in canonical key form, `"name~@"` the table that the record names.
+    """
+    columns = [f"({unfound(link)}) AS {identifier(name + '~')}"]
+    keys = side_keys(link, accent_sensitive=accent_sensitive)
+    columns += [f"{key} AS {identifier(f'{name}~{number}')}" for number, key in enumerate(keys)]
+    entity = entity_value(link.entity_source) if link.entity_source else literal(link.entity)
+    return [*columns, f"{entity} AS {identifier(name + '~@')}"]
+
+
 def link_cell(link: LinkTable) -> Cell:
     """The lookup's cell: an id where exactly one row matches."""
     hits, value = f'"!hits{link.number}"', f'"!id{link.number}"'
-    texts = [f"nullif({as_text(identifier(side.source.name), side.source)}, '')" for side in link.sides]
-    given = " OR ".join(f"{text} IS NOT NULL" for text in texts)
     shown = ", ".join(side.form.name for side in link.sides)
     where = link.entity or "the named table"
     flaws = [Flaw(RejectType.AMBIGUOUS_LINK, f"{hits} > 1", f"several rows of {where} have this {shown}")]
-    if not link.missing_is_null:
-        flaws.append(
-            Flaw(RejectType.UNRESOLVED_LINK, f"({given}) AND {hits} IS NULL", f"no row of {where} has this {shown}")
-        )
+    if not link.missing_is_null and not link.deferred:
+        flaws.append(Flaw(RejectType.UNRESOLVED_LINK, unfound(link), f"no row of {where} has this {shown}"))
     return Cell(f"CASE WHEN {hits} = 1 THEN {value} END", tuple(flaws))

@@ -51,20 +51,27 @@ class OutcomeStatus(StrEnum):
 
 
 class Outcome(NamedTuple):
-    """What became of one change; `code`, `message` and `request_id` are Dataverse's own. A tuple, as `Write` is."""
+    """What became of one change; `code`, `message` and `request_id` are Dataverse's own. A tuple, as `Write` is.
+
+    `row_id` is the row's id when it was created under another than the planned one; `link` the lookup column whose row
+    was not created.
+    """
 
     change: int
     status: OutcomeStatus
     code: str | None = None
     message: str | None = None
     request_id: str | None = None
+    row_id: str | None = None
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkOutcome:
     """A run of consecutive changes of one plan: sent, or answered.
 
-    While `answered` is false the chunk is in doubt. `exceptions` holds the outcomes that are not plainly done.
+    While `answered` is false the chunk is in doubt. `exceptions` holds the outcomes that are not plainly done as
+    planned.
     """
 
     chunk: int
