@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.dataverse.writing import ID_TAKEN
+from shared.dataverse.writing import FOUND, ID_TAKEN
 from shared.engine.identity import next_derivation
 from shared.engine.plan import PlanRow
 from shared.engine.readback import ReadBack
@@ -60,16 +60,25 @@ class Creator:
         return self._written(WriteKind.UPDATE, rows, {row.change: row.id for row in rows}, later=True)
 
     def _met(self, rows: Sequence[PlanRow], ids: Mapping[int, str], outcomes: dict[int, Outcome]) -> list[PlanRow]:
-        """Creates that met their own id: a row with the same key is updated; those with another key are returned."""
+        """Creates that met a row with their id: one with the same key is updated; those with another are returned.
+
+        A create whose answer was lost met its own row, or one that had its derived id before.
+        """
+        found = [row for row in rows if self.derived and _was_found(outcomes[row.change])]
         met = [row for row in rows if _met_its_id(outcomes[row.change])]
-        if not met:
+        if not met and not found:
             return []
         with self.lock:
-            present = self.readback.rows([ids[row.change] for row in met])
-        ours = [r for r in met if (found := present.get(ids[r.change])) and self.readback.same_key(r, found)]
-        etags = {row.change: present[ids[row.change]].etag for row in ours}
-        outcomes |= self._written(WriteKind.UPDATE, ours, ids, etags=etags)
-        return [row for row in met if row not in ours]
+            present = self.readback.rows([ids[row.change] for row in (*met, *found)])
+        ours = {
+            row.change
+            for row in (*met, *found)
+            if (now := present.get(ids[row.change])) and self.readback.same_key(row, now)
+        }
+        again = [row for row in met if row.change in ours]
+        etags = {row.change: present[ids[row.change]].etag for row in again}
+        outcomes |= self._written(WriteKind.UPDATE, again, ids, etags=etags)
+        return [row for row in (*met, *found) if row.change not in ours]
 
     def _written(
         self,
@@ -91,3 +100,8 @@ class Creator:
 def _met_its_id(outcome: Outcome) -> bool:
     """Whether a create was refused because a row with its id exists."""
     return outcome.status is OutcomeStatus.REJECTED and (outcome.message or "").startswith(ID_TAKEN)
+
+
+def _was_found(outcome: Outcome) -> bool:
+    """Whether a create had no answer, and a row with its id is there."""
+    return outcome.status is OutcomeStatus.DONE and outcome.message == FOUND

@@ -163,7 +163,7 @@ class Batches:
             if present is None:
                 run.unsettled(positions)
                 return
-            run.done(position for position in positions if run.writes[position].row_id in present)
+            run.found(position for position in positions if run.writes[position].row_id in present)
             positions = [position for position in positions if run.writes[position].row_id not in present]
         if positions:
             self._again(run, positions)

@@ -12,6 +12,8 @@ from shared.values.changes import Outcome, OutcomeStatus, Write, WriteKind
 ID_TAKEN = "a row with this id exists already"
 """How the message of a create begins whose id the table holds already (code 0x80040237)."""
 
+FOUND = "a row with this id was found after its create had no answer"
+"""The message of a create that is done for all that its id tells; whether the row is ours, its key tells."""
 _UNSETTLED = "no answer came, and it could not be found out whether the write was carried out"
 _NOT_SENT = "not sent: the service was not available"
 
@@ -51,6 +53,11 @@ class Run:
         """They were carried out."""
         writes, done = self.writes, OutcomeStatus.DONE
         self._outcomes.update((position, Outcome(writes[position].change, done)) for position in positions)
+
+    def found(self, positions: Iterable[int]) -> None:
+        """Creates without an answer whose ids are there."""
+        for position in positions:
+            self._note(position, OutcomeStatus.DONE, message=FOUND)
 
     def unsettled(self, positions: Iterable[int], reason: str = _UNSETTLED) -> None:
         """Nobody knows."""

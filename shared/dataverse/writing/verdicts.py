@@ -75,7 +75,7 @@ def note_taken(run: Run, position: int, refusal: Refusal, present: set[str] | No
     elif run.writes[position].row_id not in present:
         run.rejected(position, refusal)
     elif position in run.in_doubt:
-        run.done([position])
+        run.found([position])
     else:
         run.rejected(position, refusal, ID_TAKEN)
 

@@ -55,7 +55,6 @@ def test_what_does_not_run_yet_is_named() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "path"),
     [
-        ("missing: reject", "missing: defer", "mappings.3.link.missing"),
         ('path: "@extract"', "path: https://files.example.com/a.csv", "source.path"),
         ('type: delimited\n  path: "@extract"', "type: rest\n  url: https://files.example.com/", "source.type"),
         ("#schedule", "schedule", "schedule"),
