@@ -54,8 +54,6 @@ def _in_storage(source: object, path: str) -> bool:
     return isinstance(source, FileSource) and blob_container(path) is not None
 
 
-
-
 def _schedule(definition: SyncDefinition) -> Iterator[Problem]:
     if definition.schedule is not None:
         yield _problem("schedule", "a schedule", "remove it and the sync runs when you start it")

@@ -20,11 +20,12 @@ from shared.brakes import PlanCounts, applied_brakes
 from shared.dataverse.throughput.wall import measured, sentence
 from shared.definitions.sync import SyncDefinition
 from shared.engine import preparing
-from shared.engine.applying import OPEN, Applied, Applier, Tally
+from shared.engine.applying import Applied, Applier, Tally
 from shared.engine.balances import applied_destination, applied_source
 from shared.engine.drafting import Draft, Drafter, store
 from shared.engine.drift import drifted, told_columns
 from shared.engine.leasing import Held
+from shared.engine.linking import OPEN
 from shared.engine.plan import MANIFEST, ROWS, Manifest, PlanFile
 from shared.engine.readback import ReadBack
 from shared.engine.retention import prune
