@@ -15,6 +15,7 @@ from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
 from shared.values.secrets import SecretEntry
+from shared.values.stories import RecordStory
 from shared.values.tables import Table
 
 
@@ -76,6 +77,11 @@ class App(Protocol):
 
     def set_secret(self, name: str, read: Callable[[], str]) -> None:
         """Keep a secret that some sync may name; `read` gives the value, once it is known that it is wanted."""
+
+    def stories(
+        self, key: str, *, job_id: str | None = None, sync: str | None = None, limit: int = 20
+    ) -> list[RecordStory]:
+        """What a job did to the record with a key, or what the last jobs did to it, the newest first."""
 
     def table(self, destination: Mapping[str, object]) -> Table:
         """The table that a definition's `destination:` leads to: what it says, in YAML's words, of where and who."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from shared.cli.job_file import write_jobs
 from shared.cli.options import everywhere, exported, session_of
 from shared.cli.output import say_json, say_json_list
 from shared.cli.reject_file import write_rejects
@@ -14,6 +15,7 @@ from shared.cli.screens.job import print_head, print_job, print_next_steps
 from shared.cli.screens.jobs import print_jobs
 from shared.cli.screens.paper import say
 from shared.cli.screens.rejects import print_rejects
+from shared.cli.screens.stories import print_stories
 from shared.cli.session import Session
 from shared.cli.texts import counted
 from shared.errors import NotFoundError
@@ -23,23 +25,29 @@ from shared.values.changes import Action
 @click.command()
 @click.option("--sync", help="Only the jobs of this sync.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many jobs.")
+@click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write them to a file.")
 @everywhere
 @session_of
-def jobs(session: Session, sync: str | None, limit: int) -> None:
-    """List jobs, the newest first."""
+def jobs(session: Session, sync: str | None, limit: int, csv_file: Path | None) -> None:
+    """List jobs, the newest first; with --csv or --json, with everything that is kept of them."""
     found = session.app.jobs(sync=sync, limit=limit)
     if sync is not None and not found and sync not in (known := session.app.sync_names()):
         raise NotFoundError(f"there is no sync {sync!r} and no job of one; syncs: {', '.join(known) or 'none yet'}")
+    written = write_jobs(csv_file, found) if csv_file else None
     if session.json:
         say_json(found)
+    elif written is not None:
+        say(session.out(), f"Wrote {counted(written, 'job')} to {csv_file}.")
     else:
         print_jobs(session.out(), found)
 
 
 @click.command()
-@click.argument("job_id", metavar="JOB")
+@click.argument("job_id", metavar="[JOB]", required=False)
 @click.option("--changes", is_flag=True, help="Show the plan's changes, field by field.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many changes to show.")
+@click.option("--record", metavar="KEY", help="What the job did to one record; without JOB, what every job did to it.")
+@click.option("--sync", help="With --record and without JOB: only the jobs of this sync.")
 @click.option(
     "--action", "actions", multiple=True, type=click.Choice([one.value for one in Action]), help="Only these."
 )
@@ -51,7 +59,9 @@ def show(
     session: Session,
     /,
     *,
-    job_id: str,
+    job_id: str | None,
+    record: str | None,
+    sync: str | None,
     changes: bool,
     limit: int,
     actions: tuple[str, ...],
@@ -59,6 +69,11 @@ def show(
     export: Path | None,
 ) -> None:
     """Show one job: its counts, its balances, and its plan's changes. JOB may be the beginning of an id."""
+    if record is not None:
+        _show_record(session, record, job_id, sync, limit)
+        return
+    if job_id is None:
+        raise click.UsageError("say which job to show: `show JOB`; or one record of all jobs: `show --record KEY`")
     job = session.app.job(job_id)
     wanted = tuple(Action(action) for action in actions)
     filtered = bool(wanted or key)
@@ -81,6 +96,14 @@ def show(
         print_next_steps(out, job)
     if written is not None:
         say(out, f"\nWrote {counted(written, 'change')} to {export}.")
+
+
+def _show_record(session: Session, key: str, job_id: str | None, sync: str | None, limit: int) -> None:
+    stories = session.app.stories(key, job_id=job_id, sync=sync, limit=limit)
+    if session.json:
+        say_json({"record": key, "jobs": stories})
+    else:
+        print_stories(session.out(), key, stories)
 
 
 @click.command()

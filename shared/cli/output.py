@@ -34,6 +34,8 @@ def jsonable(value: object) -> object:
     """Values as JSON knows them; times as ISO 8601, and what JSON has no word for as its text."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        value = value._asdict()
     if isinstance(value, Mapping):
         return {str(key): jsonable(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -1,10 +1,10 @@
-"""Rejects as a CSV file for a spreadsheet."""
+"""Rejects, and any rows, as a CSV file for a spreadsheet."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from shared.errors import NotAllowedError
@@ -20,7 +20,12 @@ _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
 
 
 def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:
-    """Write them all, as UTF-8 that spreadsheets recognise; the file appears when it is complete.
+    """Write them all as `write_csv` does; returns how many."""
+    return write_csv(path, list(COLUMNS), ([getattr(one, name) for name in COLUMNS.values()] for one in rejects))
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    """Write rows as UTF-8 that spreadsheets recognise; the file appears when it is complete.
 
     Returns:
         How many were written.
@@ -32,10 +37,10 @@ def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:
     try:
         with beside.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(COLUMNS)
+            writer.writerow(header)
             written = 0
-            for reject in rejects:
-                writer.writerow([_cell(getattr(reject, name)) for name in COLUMNS.values()])
+            for row in rows:
+                writer.writerow([_cell(value) for value in row])
                 written += 1
         beside.replace(path)
     except OSError as error:

@@ -18,18 +18,21 @@ FILE = "rejects.parquet"
 
 def rejects(state: State, job_id: str) -> Iterator[Reject]:
     """Every reject of a job, by row number; then those of the apply, by the plan's order."""
-    if FILE in state.names(job_id):
-        yield from _while_reading(state, job_id)
+    yield from while_reading(state, job_id)
     if ROWS in state.names(job_id):
         yield from _while_applying(state, job_id)
 
 
-def _while_reading(state: State, job_id: str) -> Iterator[Reject]:
+def while_reading(state: State, job_id: str, *, key: str | None = None) -> Iterator[Reject]:
+    """The rejects found while the job read, by row number; those of one key when asked."""
+    if FILE not in state.names(job_id):
+        return
+    where = "" if key is None else f" WHERE key = {literal(key)}"
     with duckdb.connect(config={"threads": 1, "memory_limit": "128MB"}) as connection:
-        connection.execute(f"FROM {literal(str(state.path(job_id, FILE)))}")
+        connection.execute(f"FROM {literal(str(state.path(job_id, FILE)))}{where}")
         while rows := connection.fetchmany(_AT_A_TIME):
-            for row_no, key, type_, *rest in rows:
-                yield Reject(row_no, key, RejectType(type_), *rest)
+            for row_no, found, type_, *rest in rows:
+                yield Reject(row_no, found, RejectType(type_), *rest)
 
 
 def _while_applying(state: State, job_id: str) -> Iterator[Reject]:

@@ -16,6 +16,7 @@ from shared.definitions.resolving import resolve_variables
 from shared.definitions.source import SqlSource
 from shared.definitions.sync import SyncDefinition
 from shared.engine.drift import drifted, gone, told_columns
+from shared.engine.history import record_stories, record_story
 from shared.engine.jobs import FINISHED, JobRunner
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
 from shared.engine.rejects import rejects
@@ -39,6 +40,7 @@ from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
 from shared.values.secrets import SecretEntry
+from shared.values.stories import RecordStory
 from shared.values.tables import Table
 from shared.wiring.columns import missing_columns
 from shared.wiring.connections import Connector, utc_now
@@ -203,6 +205,14 @@ class LocalApp:
     def set_secret(self, name: str, read: Callable[[], str]) -> None:
         """Keep a secret that some sync may name; `read` gives the value, once it is known that it is wanted."""
         self._desk.put(name, read)
+
+    def stories(
+        self, key: str, *, job_id: str | None = None, sync: str | None = None, limit: int = 20
+    ) -> list[RecordStory]:
+        """What a job did to the record with a key, or what the last jobs did to it, the newest first."""
+        if job_id is not None:
+            return [record_story(self._state, self.job(job_id), key)]
+        return list(record_stories(self._state, key, sync=sync, limit=limit))
 
     def table(self, destination: Mapping[str, object]) -> Table:
         """The table that a definition's `destination:` (as in YAML) leads to."""

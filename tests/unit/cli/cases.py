@@ -17,12 +17,13 @@ from shared.cli.root import dynsync
 from shared.cli.session import Session
 from shared.errors import DefinitionError, DynsyncError, NotFoundError, UnavailableError
 from shared.ports import ProgressListener
-from shared.values.changes import Action
+from shared.values.changes import Action, Outcome, OutcomeStatus
 from shared.values.jobs import Brake, DestinationBalance, Job, JobState, Phase, Progress, SourceBalance
 from shared.values.looks import SourceSample
 from shared.values.plans import FieldChange, PlannedChange
 from shared.values.problems import Problem, Severity
 from shared.values.records import Reject, RejectType
+from shared.values.stories import ChangeStory, RecordStory
 from shared.values.tables import AlternateKey, Column, ColumnKind, LookupTarget, Table
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "cli"
@@ -194,6 +195,18 @@ class MadeUpApp:
 
     def apply(self, job_id: str, *, progress: ProgressListener, **asked: object) -> Job:
         return self._ended("apply", progress, job_id=job_id, **asked)
+
+    def cancel(self, job_id: str, *, by: str) -> Job:
+        self.asked.append(("cancel", {"job_id": job_id, "by": by}))
+        return self.result
+
+    def stories(
+        self, key: str, *, job_id: str | None = None, sync: str | None = None, limit: int = 20
+    ) -> list[RecordStory]:
+        self.asked.append(("stories", {"key": key, "job_id": job_id, "sync": sync, "limit": limit}))
+        refused = Outcome(1, OutcomeStatus.REJECTED, "0x8004", "no")
+        changes = tuple(ChangeStory(one, refused) for one in CHANGES if one.key == key)
+        return [RecordStory(CLEAN, changes, tuple(REJECTS[:1]) if changes else ())]
 
     def jobs(self, *, sync: str | None = None, limit: int = 20) -> list[Job]:
         return [job for job in JOBS if sync in (None, job.sync)][:limit]

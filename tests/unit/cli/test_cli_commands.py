@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tests.unit.cli.cases import (
     CLEAN,
     FAILED,
     HELD,
+    JOBS,
     PROBLEMS,
     REJECTS,
     WAITING,
@@ -328,3 +330,47 @@ def test_examples_end_with_a_mark_only_where_some_are_left_out() -> None:
         [Reject(n, "k", RejectType.MAX_LENGTH, "x", str(n % 5), "too long") for n in range(1, EXAMPLES + 2)]
     )
     assert (cause.more, cause.keys, len(cause.found)) == ({"records"}, ["k"], 5)
+
+
+def test_cancel_asks_or_ends() -> None:
+    """A running job is asked to stop, which is said; one that waits is cancelled and shown."""
+    app = MadeUpApp()
+    app.result = replace(CLEAN, state=JobState.RUNNING, finished_at=None)
+    asked = call(app, "cancel", "7f3c")
+    assert (asked.exit_code, app.asked) == (0, [("cancel", {"job_id": "7f3c", "by": "nia"})])
+    assert "was asked to stop; it does within one batch" in asked.stdout
+    app.result = replace(HELD, state=JobState.CANCELLED, error="cancelled by nia")
+    assert "cancelled by nia" in call(app, "cancel", "91d0").stdout
+    assert spoken(app, "cancel", "91d0")["state"] == "Cancelled"
+
+
+def test_jobs_as_a_file(tmp_path: Path) -> None:
+    """One line per job and the same columns for all; what a spreadsheet would take for a formula is text."""
+    app = MadeUpApp()
+    path = tmp_path / "jobs.csv"
+    assert "Wrote 5 jobs" in call(app, "jobs", "--csv", str(path)).stdout
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == [job.id for job in JOBS]
+    clean = rows[-1]
+    assert (clean["started_by"], clean["variables"], clean["source_read"]) == ("nia", '{"region": "EMEA"}', "10000")
+    assert (clean["planned_create"], clean["destination_kept"], clean["finished_at"][:19]) == (
+        "100",
+        "5",
+        "2025-03-01T12:00:12",
+    )
+    assert rows[0]["error"].startswith("line 17")
+
+
+def test_show_one_record() -> None:
+    """Of one job or of all: changes with their outcome, and why it was set aside; unknown is said."""
+    app = MadeUpApp()
+    text = call(app, "show", "--record", "C-2002", "--sync", "accounts-from-erp").stdout
+    assert app.asked[-1] == ("stories", {"key": "C-2002", "job_id": None, "sync": "accounts-from-erp", "limit": 20})
+    assert all(words in text for words in ("7f3c0a1e", "update  C-2002", "refused by Dataverse (0x8004: no)"))
+    assert "set aside: Max Length Violation" in text
+    assert "No job that is kept did anything to C-9" in call(app, "show", "7f3c", "--record", "C-9").stdout
+    assert spoken(app, "show", "7f3c", "--record", "C-2002")["jobs"][0]["changes"][0]["outcome"]["status"] == "rejected"
+    nothing = call(app, "show")
+    assert nothing.exit_code == 1
+    assert "say which job to show" in nothing.output

@@ -1,0 +1,195 @@
+"""Stories of the life of a job: cancelled, overtaken, taken over, forgotten, looked back at."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.engine.applying import Applier
+from shared.errors import AlreadyRunningError, TransitionError
+from shared.state import LocalState
+from shared.values.changes import OutcomeStatus
+from shared.values.jobs import JobState, Phase, Progress
+from tests.e2e.conftest import World, closes, ignore
+from tests.e2e.stories import Sync, column
+
+ACCOUNT = Sync(
+    columns={"no": "text", "name": "text"},
+    maps={"no": "accountnumber", "name": "name"},
+    key=["accountnumber"],
+    destination={"parallel": 1},
+    behaviour={"dropped": "delete"},
+)
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.engine.running.Applier", functools.partial(Applier, chunk_size=1))
+
+
+def state_of(world: World) -> LocalState:
+    return LocalState(world.folder / "state")
+
+
+def test_cancel_stops_within_one_batch_and_apply_goes_on(world: World) -> None:
+    """From another process, in the midst of an apply: the next chunk is not sent; the job can be applied again."""
+    ACCOUNT.run(world, ["A1", "One"], ["A2", "Two"])
+    ACCOUNT.read(world, ["A1", "Uno"], ["A2", "Due"], ["A3", "Three"], ["A4", "Four"])
+
+    def cancels(progress: Progress) -> None:
+        if progress.phase is Phase.APPLY and progress.done == 1:
+            (running,) = world.app.jobs(limit=1)
+            assert world.app.cancel(running.id, by="otto").state is JobState.RUNNING
+
+    job = closes(world.app.start("story", variables={}, files={}, started_by="nia", progress=cancels, apply=True))
+
+    assert (job.state, job.error) == (JobState.CANCELLED, "cancelled by otto; what was not attempted is counted so")
+    assert job.source.created + job.source.updated + job.source.not_attempted == 4
+    assert job.source.not_attempted >= 2
+    done = closes(world.apply(job))
+    assert (done.state, done.source.not_attempted) == (JobState.SUCCEEDED, 0)
+    assert column(world, "name") == {"A1": "Uno", "A2": "Due", "A3": "Three", "A4": "Four"}
+
+
+def test_a_job_that_reads_is_cancelled_before_it_writes(world: World) -> None:
+    """While it drafts, nothing was written, and the job says so."""
+    ACCOUNT.run(world, ["A1", "One"])
+    ACCOUNT.read(world, ["A1", "Uno"])
+
+    def cancels(progress: Progress) -> None:
+        if progress.phase is Phase.CHECK:
+            world.app.cancel(world.app.jobs(limit=1)[0].id, by="otto")
+
+    job = world.app.start("story", variables={}, files={}, started_by="nia", progress=cancels, apply=True)
+    assert (job.state, job.error) == (JobState.CANCELLED, "cancelled by otto; nothing was written")
+    assert column(world, "name") == {"A1": "One"}
+
+
+def test_a_waiting_plan_is_cancelled_at_once(world: World) -> None:
+    """And may be applied all the same; a job that has come to its end cannot be cancelled."""
+    ACCOUNT.run(world, ["A1", "One"])
+    ACCOUNT.read(world, ["A1", "Uno"])
+    plan = world.plan("story")
+    cancelled = world.app.cancel(plan.id, by="otto")
+    assert (cancelled.state, cancelled.error) == (JobState.CANCELLED, "cancelled by otto")
+    with pytest.raises(TransitionError, match="is Cancelled and cannot be cancelled"):
+        world.app.cancel(plan.id, by="otto")
+    assert world.apply(plan).state is JobState.SUCCEEDED
+    with pytest.raises(TransitionError, match="is Succeeded and cannot be cancelled"):
+        world.app.cancel(plan.id, by="otto")
+
+
+def test_a_waiting_plan_is_not_cancelled_beside_a_running_job(world: World) -> None:
+    """Its state is the running job's to change."""
+    ACCOUNT.run(world, ["A1", "One"])
+    ACCOUNT.read(world, ["A1", "Uno"])
+    plan = world.plan("story")
+    state = state_of(world)
+    lease = state.acquire("story", "another", now=plan.created_at, seconds=10**6)
+    with pytest.raises(AlreadyRunningError, match="another"):
+        world.app.cancel(plan.id, by="otto")
+    state.release(lease)
+    assert world.app.job(plan.id).state is JobState.AWAITING_APPROVAL
+
+
+def test_after_a_crash_the_next_start_waits_before_it_writes(world: World) -> None:
+    """A lease that ran out is taken over; until requests of the dead can be under way no more, nothing is sent."""
+    ACCOUNT.run(world, ["A1", "One"])
+    ACCOUNT.read(world, ["A1", "Uno"])
+    plan = world.plan("story")
+    state = state_of(world)
+    state.acquire("story", plan.id, now=plan.created_at - timedelta(days=1), seconds=60)
+    app, slept, told = world.app, [], []
+    around = app._runner._around
+    ticks = iter(range(0, 10**9, 50))
+    app._runner._around = replace(around, sleep=slept.append, monotonic=lambda: float(next(ticks)))
+    world.dataverse.clear_requests()
+
+    def watch(progress: Progress) -> None:
+        told.append((progress.phase, len(slept), world.writes()))
+
+    job = app.apply(plan.id, started_by="nia", progress=watch)
+    assert job.state is JobState.SUCCEEDED
+    assert slept, "it waited"
+    assert all(pauses == len(slept) for phase, pauses, _ in told if phase is Phase.APPLY)
+    assert column(world, "name") == {"A1": "Uno"}
+
+
+def test_a_clock_set_back_changes_no_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that starts after the clock was set back is still the newest, and the older plan is superseded."""
+    ACCOUNT.run(world, ["A1", "One"])
+    ACCOUNT.read(world, ["A1", "Uno"])
+    first = world.plan("story")
+    app = world.app
+    around = app._runner._around
+    app._runner._around = replace(around, clock=lambda: around.clock() - timedelta(days=400))
+    second = app.start("story", variables={}, files={}, started_by="nia", progress=ignore, apply=False)
+    assert second.created_at > first.created_at
+    assert [job.id for job in world.app.jobs(limit=2)] == [second.id, first.id]
+    assert world.app.job(first.id).state is JobState.SUPERSEDED
+    assert world.apply(second).state is JobState.SUCCEEDED
+
+
+def test_old_jobs_are_removed_at_the_end_of_one(world: World) -> None:
+    """By age, with their files; never an unfinished one."""
+    ACCOUNT.run(world, ["A1", "One"])
+    state = state_of(world)
+    (last,) = state.list()
+    old = last.created_at - timedelta(days=200)
+    for number, kind in enumerate([JobState.FAILED, JobState.SUCCEEDED, JobState.QUEUED]):
+        name = f"old-{kind}"
+        state.save(replace(last, id=name, state=kind, created_at=old + timedelta(seconds=number)))
+        state.put(name, "rejects.parquet", world.write("made", "plan"))
+    world.environ["DYNSYNC_RETENTION_DAYS"] = "100"
+    ACCOUNT.read(world, ["A1", "Uno"])
+    job = world.run("story")
+    kept = {one.id for one in state.list()}
+    assert kept == {job.id, last.id, "old-Queued"}
+    assert {path.name for path in (world.folder / "state" / "jobs").iterdir()} == kept
+    world.environ["DYNSYNC_RETENTION_DAYS"] = "0"
+    world.run("story")
+    assert kept < {one.id for one in state.list()}
+
+
+def test_what_jobs_did_to_one_record(world: World) -> None:
+    """Created, refused, changed: each job tells its part, the newest first; another record is not mixed in."""
+    first = ACCOUNT.run(world, ["A1", "One"], ["A2", "Two"])
+    ACCOUNT.read(world, ["A1", "Uno"], ["A2", "Two"])
+    second = world.plan("story")
+    planned = world.app.stories("A1")
+    assert [(one.job.id, one.changes[0].outcome.status) for one in planned] == [
+        (second.id, OutcomeStatus.NOT_ATTEMPTED),
+        (first.id, OutcomeStatus.DONE),
+    ]
+    world.apply(second)
+    ACCOUNT.read(world, ["A1", "Uno"], ["A1", "Again"], ["A2", "Two"])
+    third = world.run("story")
+    stories = world.app.stories("A1")
+    assert [one.job.id for one in stories] == [third.id, second.id, first.id]
+    assert [len(one.rejects) for one in stories] == [2, 0, 0]
+    change = stories[1].changes[0]
+    assert [(f.column, f.old, f.new) for f in change.planned.fields] == [("name", "One", "Uno")]
+    assert change.outcome.status is OutcomeStatus.DONE
+    assert [one.job.id for one in world.app.stories("A2")] == [first.id]
+    assert [one.job.id for one in world.app.stories("A1", limit=1)] == [third.id]
+    assert world.app.stories("A1", sync="another") == []
+    (alone,) = world.app.stories("A2", job_id=second.id)
+    assert (alone.changes, alone.rejects) == ((), ())
+
+
+@pytest.mark.needs("azurite")
+def test_a_job_runs_with_its_state_in_azure(world: World, storage: object, tmp_path: Path) -> None:
+    """Plan, apply, look back: the same, with nothing kept in the folder."""
+    world.environ["DYNSYNC_STATE_SECRET"] = "state"
+    world.environ["DYNSYNC_SECRET_STATE"] = storage.connection  # type: ignore[attr-defined]
+    ACCOUNT.run(world, ["A1", "One"])
+    ACCOUNT.read(world, ["A1", "Uno"], ["A2", "Two"])
+    plan = world.plan("story")
+    job = closes(world.apply(plan))
+    assert (job.state, job.source.updated, job.source.created) == (JobState.SUCCEEDED, 1, 1)
+    assert [one.changes[0].planned.action for one in world.app.stories("A1")] == ["update", "create"]
+    assert not (world.folder / "state").exists()

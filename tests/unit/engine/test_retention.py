@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.engine.retention import prune
+from shared.errors import StateError
+from shared.state import LocalState
+from shared.values.jobs import Job, JobState
+
+NOW = datetime(2025, 3, 1, tzinfo=UTC)
+LAST = Job("last", "accounts", JobState.FAILED, "nia", NOW)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> LocalState:
+    state = LocalState(tmp_path)
+    state.save(LAST)
+    for number in range(250):
+        state.save(replace(LAST, id=f"old-{number}", created_at=NOW - timedelta(days=400 - number)))
+    return state
+
+
+def test_what_is_old_is_removed_and_nothing_else(state: LocalState) -> None:
+    """Jobs of this sync that are older than so many days; a job of exactly that age, and other syncs, stay."""
+    state.save(replace(LAST, id="other", sync="contacts", created_at=NOW - timedelta(days=999)))
+    assert prune(state, LAST, days=200, now=NOW) == 200
+    kept = state.list(sync="accounts", limit=1000)
+    assert [job.id for job in kept] == ["last", *(f"old-{number}" for number in range(249, 199, -1))]
+    assert prune(state, LAST, days=200, now=NOW) == 0
+    assert state.get("other").sync == "contacts"
+
+
+def test_the_last_that_came_to_its_end_is_kept(state: LocalState) -> None:
+    """However old: the next job is compared with it. One before it goes."""
+    for number, days in enumerate((900, 800)):
+        state.save(replace(LAST, id=f"done-{number}", state=JobState.SUCCEEDED, created_at=NOW - timedelta(days=days)))
+    assert prune(state, LAST, days=1, now=NOW) == 251
+    assert [job.id for job in state.list(limit=1000)] == ["last", "done-1"]
+
+
+def test_nothing_is_removed_without_a_limit(state: LocalState) -> None:
+    """None: for good."""
+    assert prune(state, LAST, days=None, now=NOW + timedelta(days=9999)) == 0
+
+
+def test_what_cannot_be_removed_does_not_fail_the_job(state: LocalState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next job tries again."""
+
+    def fail(*_: object) -> None:
+        raise StateError("the disk is away")
+
+    monkeypatch.setattr(LocalState, "forget", fail)
+    assert prune(state, LAST, days=1, now=NOW) == 0
