@@ -50,7 +50,10 @@ Dropped = Annotated[
 
 
 class Brakes(Part):
-    """Limits that stop a job with its plan before the first write. Shares of the destination's filtered rows."""
+    """Limits that stop a job with its plan before the first write. Shares of the destination's filtered rows.
+
+    With strategy delta, where not every row is read, Dataverse counts them: behind a filter 5,000 at the most.
+    """
 
     removals: Share | None = Field(
         default=Decimal("0.05"),
@@ -83,8 +86,9 @@ class Brakes(Part):
 
 _BRAKES = (
     "When to stop before writing. A plan that writes nothing is never held back. Beside the limits set here, three "
-    "brakes are always on. empty_source: no record was read, and the destination has rows. shrunken_source: fewer than "
-    "half as many records were read as by the last finished job, and the difference is more than at_least. "
+    "brakes are always on. empty_source: no record was read, and the destination has rows. shrunken_source (strategy "
+    "full only): fewer than half as many records were read as by the last finished job that was given the same "
+    "variables, and the difference is more than at_least. "
     "emptied:<column>: the column would become empty in more than half of the rows that hold a value, and in more than "
     "at_least."
 )

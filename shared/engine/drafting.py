@@ -288,11 +288,17 @@ class Drafter:
 
     # ---- counting
 
+    def _owned_rows(self, found: Found, manifest: Manifest) -> int:
+        """Rows the sync owns. A delta may have read those of its few records only, so the service counts them."""
+        if self.definition.behaviour.strategy == "full" or not manifest.counts:
+            return found.present
+        return max(found.present, self.client.at_least(self.metadata.table, self._owned))
+
     def _draft(self, prepared: Prepared, staged: StagedSource, found: Found, ids: str) -> Draft:
         manifest = self._manifest(prepared, staged, found, ids)
         planned = manifest.counts
         counts = PlanCounts(
-            present=found.present,
+            present=self._owned_rows(found, manifest),
             creates=planned.get(Action.CREATE, 0),
             updates=planned.get(Action.UPDATE, 0) + planned.get(Action.REVIVE, 0),
             removals=sum(planned.get(action, 0) for action in (Action.DELETE, Action.EXPIRE, Action.DEACTIVATE)),

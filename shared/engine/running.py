@@ -220,14 +220,20 @@ class Run:
         return replace(job, notes=(*job.notes, *(f"the open plan of job {o.id} is out of date now" for o in older)))
 
     def _brakes(self, job: Job, counts: PlanCounts) -> tuple[Brake, ...]:
-        definition = self.definition
+        return applied_brakes(self.definition.behaviour.brakes, replace(counts, previous_read=self._previous_read(job)))
+
+    def _previous_read(self, job: Job) -> int | None:
+        """Records that the last finished job of the same choice of records read; a delta may have any length.
+
+        What was chosen stands in the variables that were given; files and formulas differ from job to job.
+        """
+        if self.definition.behaviour.strategy == "delta":
+            return None
+        variables = self.definition.variables.items()
+        given = [name for name, variable in variables if not variable.file and not variable.formula]
         finished = self.state.list(sync=job.sync, states=FINISHED, limit=50)
-        texts = {name for name, variable in definition.variables.items() if not variable.file}
-        alike = [
-            o for o in finished if o.source.read and all(o.variables.get(n) == job.variables.get(n) for n in texts)
-        ]
-        previous = alike[0].source.read if alike and not definition.only_new_files else None
-        return applied_brakes(definition.behaviour.brakes, replace(counts, previous_read=previous))
+        alike = (o for o in finished if all(o.variables.get(n) == job.variables.get(n) for n in given))
+        return next((o.source.read for o in alike if o.source.read), None)
 
     def _await_approval(self, job: Job) -> Job:
         job = self.save(replace(job, state=JobState.AWAITING_APPROVAL))

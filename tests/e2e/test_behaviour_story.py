@@ -312,6 +312,41 @@ def test_each_brake_holds_the_plan(
         assert done.source.not_attempted == done.destination.not_attempted == 0
 
 
+@pytest.mark.parametrize("owned", [None, "numberofemployees lt 100"])
+def test_a_delta_is_measured_by_all_rows_the_sync_owns(world: World, owned: str | None) -> None:
+    """Not by those of its few records, which all change; half of the rows are let through, one more is not."""
+    ACCOUNT.run(world, *TEN, ["C1", "not owned behind a filter", 100])
+    brakes = {"at_least": 0, "updates": "50%", "creates": "50%"}
+    delta = ACCOUNT.but(destination={"filter": owned}).behaving(strategy="delta", brakes=brakes)
+
+    five = delta.run(world, *[[no, "x", n] for no, _, n in TEN[:5]], *[[f"B{n}", "x", 1] for n in range(5)])
+    nine = delta.plan(world, *[[no, "y", n] for no, _, n in TEN[:9]])
+
+    assert (five.brakes, five.source.updated, five.source.created) == ((), 5, 5)
+    assert [(brake.name, brake.found, brake.of) for brake in nine.brakes] == [("updates", 9, 15 if owned else 16)]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "variables", "given", "held"),
+    [
+        ("full", {}, {}, True),
+        ("delta", {}, {}, False),
+        ("full", {"run": {"formula": "GUID()"}}, {}, True),
+        ("full", {"region": {"default": "EMEA"}}, {"region": "APAC"}, False),
+    ],
+)
+def test_a_source_shrinks_against_the_last_job_of_its_kind(
+    world: World, strategy: str, variables: dict[str, object], given: dict[str, str], held: bool
+) -> None:
+    """Variables that were given choose other records; formulas make new values each time. A delta has any length."""
+    sync = ACCOUNT.but(rest={"variables": variables}).behaving(strategy=strategy, brakes={**NO_BRAKES, "at_least": 1})
+    sync.run(world, *TEN)
+
+    job = sync.run(world, ["A1", "x", 1], variables=given)
+
+    assert [brake.name for brake in job.brakes] == (["shrunken_source"] if held else [])
+
+
 @pytest.mark.parametrize(
     ("entity", "key", "name", "number"),
     [

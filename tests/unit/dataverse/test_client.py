@@ -129,6 +129,29 @@ def test_count_of_the_whole_table(client_of):
     assert client_of(lambda seen: refusal(404, "", "Resource not found for the segment")).total(TABLE) is None
 
 
+@pytest.mark.parametrize(
+    ("condition", "counted", "told", "found"),
+    [
+        (None, b"17", 9, 17),
+        (None, b"5000", 123456, 123456),
+        (None, b"17", None, 17),
+        ("statecode eq 0", b"17", 123456, 17),
+        ("statecode eq 0", b"5000", 123456, 5000),
+        ("statecode eq 0", b"junk", 123456, 0),
+    ],
+)
+def test_rows_at_the_least(client_of, condition, counted, told, found):
+    """Counted now, and of a whole table as the service says, whose count may be a day old."""
+
+    def script(seen):
+        if "/$count" in seen.path:
+            return Say(200, counted)
+        values = {"EntityRecordCountCollection": {"Values": [told]}}
+        return refusal(404, "", "no such function") if told is None else Say(200, values)
+
+    assert client_of(script).at_least(TABLE, condition) == found
+
+
 def test_environment(client_of):
     """Identity, base language and what follows from it, currencies by code."""
 
