@@ -268,7 +268,7 @@ def test_a_newer_plan_supersedes_the_older(world: World) -> None:
     old, new = ACCOUNT.plan(world, ["A1", "old", 1]), ACCOUNT.plan(world, ["A1", "new", 1])
 
     assert world.app.job(old.id).state is JobState.SUPERSEDED
-    with pytest.raises(RefuseError, match=r"Superseded.*start a new one"):
+    with pytest.raises(RefuseError, match=r"Superseded.*starts a new one"):
         world.apply(old)
     world.apply(new)
     assert column(world, "name") == {"A1": "new"}
