@@ -72,7 +72,7 @@ class ManagedIdentityTokens:
     def _refused(self) -> str:
         which = "no managed identity with that client id" if self._client_id else "no managed identity"
         return (
-            f"this machine has {which}, or gets no token for {self._service.origin}; switch the identity on "
-            "in Azure and add it to the environment as an application user. On your own machine sign in with a "
+            f"this machine has {which}, or its endpoint gave no token for {self._service.origin}; switch the identity "
+            "on in Azure and add it to the environment as an application user. On your own machine sign in with a "
             "client_secret or a certificate"
         )
