@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from shared import reconcile
 from shared.brakes import PlanCounts
 from shared.columns import TypedColumn, TypedSource, compose
 from shared.dataverse.client import DataverseClient
+from shared.dataverse.queries import both
 from shared.definitions.behaviour import ConditionalUpdate
 from shared.definitions.sync import SyncDefinition
 from shared.engine import reading
@@ -42,6 +43,9 @@ EXPRESSION_LIMIT_S = 1800.0
 """The longest that a definition's formulas, conditions and filters may take over the whole source, in seconds."""
 KEY_READS = 5000
 """Up to this many keys are looked up one by one (in `In` filters) instead of reading the table."""
+
+CLOCKS_APART = timedelta(minutes=1)
+"""How far apart the clocks of the service's web servers may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ class Drafter:
                 statement = reconcile.records(prepared.mapping, typed)
                 self.workspace.run(statement, typed.parameters, within_s=EXPRESSION_LIMIT_S)
             with self._phase(Phase.READ_DESTINATION):
-                self._read_destination(prepared, typed, ahead)
+                self._read_destination(prepared, typed, ahead, began)
         with self._phase(Phase.RECONCILE):
             found, rejections = self._comparison(prepared, staged).run(began)
             self._set_outside_aside(prepared, rejections)
@@ -148,7 +152,9 @@ class Drafter:
         with PagesAhead(self.workspace, "present", self._pages(prepared)) as ahead:
             yield ahead
 
-    def _read_destination(self, prepared: Prepared, typed: TypedSource, ahead: PagesAhead | None) -> None:
+    def _read_destination(
+        self, prepared: Prepared, typed: TypedSource, ahead: PagesAhead | None, began: datetime
+    ) -> None:
         self.workspace.run(reconcile.present_table(prepared))
         select = reconcile.page_rows(prepared)
         if ahead is None:
@@ -160,6 +166,20 @@ class Drafter:
             self.progress(Progress(Phase.READ_DESTINATION, rows, total))
 
         reading.load(self.workspace, "present", select, ahead, told=told)
+        self._read_touched(prepared, select, began)
+
+    def _read_touched(self, prepared: Prepared, select: str, began: datetime) -> None:
+        """What was created or changed while the table was read, page after page, is read once more.
+
+        So a row that was re-keyed, or created behind the reader, is seen as it stands now: the last page counts.
+        """
+        last = self.workspace.value('SELECT coalesce(max("!page"), 0) FROM present')
+        if not last or "modifiedon" not in self.metadata.table.columns:
+            return
+        touched = f"modifiedon ge {began - CLOCKS_APART:%Y-%m-%dT%H:%M:%SZ}"
+        columns = reading.selected_columns(prepared)
+        pages = self.client.pages(self.metadata.table, columns, filter=both(self._owned, touched))
+        reading.load_all(self.workspace, "present", select, pages, first=last + 1)
 
     @property
     def _owned(self) -> str | None:

@@ -30,11 +30,11 @@ class PagesAhead:
     """Pages of rows, fetched ahead by a thread of their own and spooled as files; iterate over groups of them.
 
     Enter it to begin. Up to five groups are on disk: one being fetched, three waiting, one in use. An error of the
-    fetch is raised where the groups are asked for.
+    fetch is raised where the groups are asked for. Pages are numbered from `first`.
     """
 
-    def __init__(self, workspace: Workspace, name: str, pages: Iterable[bytes]) -> None:
-        self._workspace, self._name, self._pages = workspace, name, pages
+    def __init__(self, workspace: Workspace, name: str, pages: Iterable[bytes], *, first: int = 0) -> None:
+        self._workspace, self._name, self._pages, self._first = workspace, name, pages, first
         self._waiting: queue.Queue[list[Path] | BaseException | None] = queue.Queue(_WAITING)
         self._stop = threading.Event()
         self._fetcher = threading.Thread(target=self._fetch, name="dynsync-pages", daemon=True)
@@ -72,7 +72,7 @@ class PagesAhead:
     def _groups(self) -> Iterator[list[Path]]:
         group: list[Path] = []
         size = 0
-        for number, page in enumerate(self._pages):
+        for number, page in enumerate(self._pages, start=self._first):
             group.append(self._workspace.spooled(f"{self._name}/{number}.json", page))
             size += len(page)
             if len(group) == PAGES_AT_A_TIME or size >= GROUP_BYTES:
@@ -99,9 +99,9 @@ def load(workspace: Workspace, table: str, select: str, pages: PagesAhead, *, to
     return rows
 
 
-def load_all(workspace: Workspace, table: str, select: str, pages: Iterable[bytes]) -> int:
+def load_all(workspace: Workspace, table: str, select: str, pages: Iterable[bytes], *, first: int = 0) -> int:
     """Fetch and append pages to `table`, as `load` does."""
-    with PagesAhead(workspace, table, pages) as ahead:
+    with PagesAhead(workspace, table, pages, first=first) as ahead:
         return load(workspace, table, select, ahead)
 
 
