@@ -1,0 +1,43 @@
+"""Messages of the queues, as the product speaks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingMessage:
+    """A message to send. `message_id` is the sender's own, the same when it tries again; `session` is the lane.
+
+    `due` lets it appear later (with its zone). `properties` hold no field value: logs and tools show them.
+    """
+
+    body: bytes
+    message_id: str
+    session: str | None = None
+    content_type: str = "application/json"
+    subject: str | None = None
+    due: datetime | None = None
+    properties: Mapping[str, str | int | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A message that was set aside by the broker or by a receiver.
+
+    `number` is its sequence number, `first_number` that of the message as it was first sent (redriving keeps it).
+    """
+
+    number: int
+    first_number: int
+    message_id: str | None
+    session: str | None
+    subject: str | None
+    reason: str | None
+    explanation: str | None
+    deliveries: int
+    enqueued_at: datetime | None
+    body: bytes
+    properties: Mapping[str, object]
