@@ -9,7 +9,14 @@ from uuid import UUID
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from local.servicebus.codec import Stamp, Symbol
 from local.servicebus.message import Message, section
@@ -22,7 +29,7 @@ from local.servicebus.settings import NamespaceSettings, QueueSettings
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 LOCK_S = 60
-TRIES = 3
+TRIES = 2
 
 
 def message(body: int, session: str | None = None, due_ms: int | None = None) -> Message:
@@ -249,11 +256,17 @@ class LanesModel(_Model):
     with_sessions = True
 
 
-PlainModel.TestCase.settings = LanesModel.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None
-)
-TestPlainQueue = PlainModel.TestCase
-TestQueueOfLanes = LanesModel.TestCase
+_THOROUGH = settings(max_examples=80, stateful_step_count=40, deadline=None)
+
+
+def test_a_queue_behaves_as_its_model() -> None:
+    """Without sessions."""
+    run_state_machine_as_test(PlainModel, settings=_THOROUGH)  # type: ignore[no-untyped-call]
+
+
+def test_a_queue_of_lanes_behaves_as_its_model() -> None:
+    """With sessions."""
+    run_state_machine_as_test(LanesModel, settings=_THOROUGH)  # type: ignore[no-untyped-call]
 
 
 def test_a_batch_is_taken_whole_or_not_at_all() -> None:
