@@ -88,11 +88,15 @@ class Held:
             if not self._outlives():
                 raise self._too_late()
 
-    def settle(self, stop: Callable[[], bool]) -> None:
-        """Wait until no request of an earlier holder can be under way; earlier when `stop` says so, still uneasy."""
-        ends = self._taken_at + self.timing.lease_s + self.timing.timeout_s
+    def settle(self, stop: Callable[[], bool], tell: Callable[[float, float], None] = lambda *_: None) -> None:
+        """Wait until no request of an earlier holder can be under way; earlier when `stop` says so, still uneasy.
+
+        `tell` is told, now and then, how many seconds have passed, and of how many.
+        """
+        whole = self.timing.lease_s + self.timing.timeout_s
         while self.lease.uneasy:
-            left = ends - self.timing.monotonic()
+            left = self._taken_at + whole - self.timing.monotonic()
+            tell(whole - max(0.0, left), whole)
             if left <= 0:
                 with self._lock:
                     self.lease = replace(self.lease, uneasy=False)

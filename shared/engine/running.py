@@ -144,8 +144,11 @@ class Run:
                 job=job.id,
                 wait_s=round(self.held.settles_in_s),
             )
-            self.held.settle(self.cancelled)
+            self.held.settle(self.cancelled, self._waiting)
             self._stop_if_asked()
+
+    def _waiting(self, passed_s: float, whole_s: float) -> None:
+        self.start.progress(Progress(Phase.WAIT, round(passed_s), round(whole_s)))
 
     # ---- drafting
 

@@ -25,8 +25,9 @@ class JobState(StrEnum):
 
 
 class Phase(StrEnum):
-    """What a running job is doing."""
+    """What a running job is doing. `WAIT`: until no request of an earlier start can be under way, in seconds."""
 
+    WAIT = "wait"
     CHECK = "check"
     READ_SOURCE = "read source"
     READ_DESTINATION = "read destination"

@@ -115,6 +115,8 @@ def test_after_a_crash_the_next_start_waits_before_it_writes(world: World) -> No
     job = app.apply(plan.id, started_by="nia", progress=watch)
     assert job.state is JobState.SUCCEEDED
     assert slept, "it waited"
+    assert [phase for phase, *_ in told][:2] == [Phase.WAIT, Phase.WAIT], "and said so"
+    assert not any(writes for phase, _, writes in told if phase is Phase.WAIT)
     assert all(pauses == len(slept) for phase, pauses, _ in told if phase is Phase.APPLY)
     assert column(world, "name") == {"A1": "Uno"}
 

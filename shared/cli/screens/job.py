@@ -52,7 +52,9 @@ def _print_head(out: Console, job: Job) -> None:
     if job.finished_at is not None:
         words.append(f"took {duration(seconds_worked(job))}")
     if job.requests:
-        words.append(counted(sum(job.requests.values()), "request"))
+        words.append(counted(job.requests.get("requests", sum(job.requests.values())), "request"))
+        throttled_s = job.requests.get("throttled_s", 0)
+        words += [f"{duration(throttled_s)} of pauses that the service asked for"] if throttled_s else []
     say(out, (", ".join(words), "dim"))
     if job.variables:
         values = ", ".join(f"{safe(name)}={safe(value)}" for name, value in job.variables.items())

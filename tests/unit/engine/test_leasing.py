@@ -69,8 +69,10 @@ def test_who_takes_over_waits_for_requests_of_the_dead(state: LocalState, clocks
         with pytest.raises(StaleLeaseError):
             held.permit()
         assert held.settles_in_s == LEASE_S + TIMEOUT_S
-        held.settle(lambda: False)
+        told: list[tuple[float, float]] = []
+        held.settle(lambda: False, lambda *seconds: told.append(seconds))
         assert sum(clocks.slept) == LEASE_S + TIMEOUT_S
+        assert (told[0], told[-1]) == ((0, LEASE_S + TIMEOUT_S), (LEASE_S + TIMEOUT_S, LEASE_S + TIMEOUT_S))
         held.permit()
     with leased(state, "accounts", "job-2", timing=clocks.timing) as held:
         assert not held.lease.uneasy
