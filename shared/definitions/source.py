@@ -136,6 +136,12 @@ class DelimitedSource(FileSource):
     )
     skip_rows: Rows = Field(default=0, description="Lines to skip at the top, before the header.")
 
+    @model_validator(mode="after")
+    def _escaped_quote(self) -> Self:
+        if self.escape is not None and self.quote is None:
+            raise ValueError("has an escape but no quote to stand before; remove escape, or state the quote")
+        return self
+
 
 class FixedWidthSource(FileSource):
     """A text file whose fields have fixed widths; each column states its width."""

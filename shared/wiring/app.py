@@ -28,6 +28,7 @@ from shared.errors import (
     DestinationError,
     NotAllowedError,
     NotFoundError,
+    RefuseError,
     RetryError,
     SourceError,
 )
@@ -99,11 +100,15 @@ class LocalApp:
 
     def _source_problems(self, definition: SyncDefinition) -> list[Problem]:
         """The source's columns against the schema, where the source can be opened without a start's variables."""
-        if any(variable.default is None for variable in definition.variables.values()):
+        if any(variable.required for variable in definition.variables.values()):
             return []
         try:
+            start = Start(self._variables(definition, {}, {}), "")
+        except RefuseError as error:
+            return [Problem("variables", str(error))]
+        try:
             with tempfile.TemporaryDirectory(prefix="dynsync-") as spool:
-                source = self._open_source(definition, Start(self._variables(definition, {}, {}), ""), Path(spool))
+                source = self._open_source(definition, start, Path(spool))
                 told = told_columns(definition, source)
                 present = told or source.column_types()
         except (SourceError, NotAllowedError, NotFoundError) as error:

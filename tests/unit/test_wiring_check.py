@@ -23,10 +23,10 @@ behaviour: {{ strategy: full, key: [name], new: insert, changed: update, dropped
 """
 
 
-def problems(folder: Path, *, path: str) -> list[tuple[str, str]]:
+def problems(folder: Path, *, path: str, more: str = "") -> list[tuple[str, str]]:
     """Path and found of every problem; no secret is set."""
     (folder / "syncs").mkdir()
-    (folder / "syncs" / "my-sync.yaml").write_text(DEFINITION.format(path=path), encoding="utf-8")
+    (folder / "syncs" / "my-sync.yaml").write_text(DEFINITION.format(path=path) + more, encoding="utf-8")
     app = LocalApp(state=folder / "state", syncs=folder / "syncs", environ={})
     return [(one.path, one.found) for one in app.check("my-sync")]
 
@@ -44,3 +44,18 @@ def test_a_way_into_an_object_is_a_column(tmp_path: Path) -> None:
     """`person.first` of a JSON source is there when `person` is."""
     (tmp_path / "x.json").write_text('[{"person": {"first": "Jo"}}]', encoding="utf-8")
     assert [path for path, _ in problems(tmp_path, path="x.json")] == ["destination"]
+
+
+def test_a_source_is_looked_at_where_formulas_make_the_variables(tmp_path: Path) -> None:
+    """Nobody has to give them a value; a setting that one of them lacks is told."""
+    made, lacking = tmp_path / "made", tmp_path / "lacking"
+    for folder in (made, lacking):
+        folder.mkdir()
+        (folder / "x.json").write_text('[{"other": 1}]', encoding="utf-8")
+
+    (source, _) = problems(made, path="x.json", more="variables: { run: { formula: GUID() } }\n")
+    (setting, _) = problems(lacking, path="x.json", more="variables: { run: { formula: ENV('DYNSYNC_VAR_X') } }\n")
+
+    assert source == ("source.schema", "the source has no column 'person.first'")
+    assert setting[0] == "variables"
+    assert "DYNSYNC_VAR_X" in setting[1]

@@ -20,6 +20,7 @@ def check(definition: SyncDefinition) -> list[Problem]:
         _incremental,
         _new_files,
         _unlimited,
+        _unheeded,
         _expire,
         _deactivate,
         _action,
@@ -74,6 +75,17 @@ def _unlimited(definition: SyncDefinition) -> Iterator[Problem]:
             "state a share such as 5%",
             Severity.WARNING,
         )
+
+
+def _unheeded(definition: SyncDefinition) -> Iterator[Problem]:
+    """Rules that were stated for something that cannot happen in this sync."""
+    behaviour, remedy = definition.behaviour, "remove it, or state what it is for"
+    if behaviour.deletes != "follow" and behaviour.action_column is None and definition.listener is None:
+        found = "nothing asks for a delete: there is neither an action_column nor a listener"
+        yield Problem("behaviour.deletes", found, remedy, Severity.WARNING)
+    if behaviour.returned == "ignore" and isinstance(behaviour.dropped, str):
+        found = f"no row returns: with dropped: {behaviour.dropped} none is expired or deactivated"
+        yield Problem("behaviour.returned", found, remedy, Severity.WARNING)
 
 
 def _expire(definition: SyncDefinition) -> Iterator[Problem]:

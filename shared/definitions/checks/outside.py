@@ -27,6 +27,7 @@ def check(definition: SyncDefinition, reach: Reach, *, local: bool, base: Path) 
         _source_call(definition, reach, local=local),
         _step_calls(definition, reach, local=local),
         _paths(definition, reach, local=local, base=base),
+        _token(definition),
         _defaults(definition, reach, base),
     )
     return [problem for rule in rules for problem in heard(rule)]
@@ -138,6 +139,14 @@ def _defaults(definition: SyncDefinition, reach: Reach, base: Path) -> Iterator[
                 f"the file {variable.default[:200]!r} is not in a folder that may be read",
                 f"let {_FILE} name its folder under folders, or leave the default out",
             )
+
+
+def _token(definition: SyncDefinition) -> Iterator[Problem]:
+    source = definition.source
+    if isinstance(source, FileSource) and source.sas is not None and path_kind(source.path) == "local":
+        yield Problem(
+            "source.sas", "a local path is read without a token", "remove it, or name a path at https:// or blob://"
+        )
 
 
 def _paths(definition: SyncDefinition, reach: Reach, *, local: bool, base: Path) -> Iterator[Problem]:
