@@ -29,6 +29,8 @@ FOLDER = WORK / "nginx"
 CA_FILE = FOLDER / "ca.pem"
 TOKEN = "eyJ" + "x" * 1797
 """As long as the service's own tokens."""
+NOTHING = '{"value":[]}'
+"""What was changed while the table was read: no row."""
 _LOG = FOLDER / "access.log"
 
 _CONFIGURATION = """
@@ -71,6 +73,7 @@ _SERVER = """
     }}
     location ~ \\.CreateMultiple$ {{ proxy_pass http://127.0.0.1:{sink}; proxy_http_version 1.1; }}
     location / {{
+      if ($args ~ "modifiedon(%20|[+])ge") {{ return 200 '{nothing}'; }}
       if ($page != "") {{ rewrite ^ /_pages/$page.json last; }}
       if ($recorded != "") {{ rewrite ^ /_recorded/$recorded last; }}
       return 404;
@@ -163,6 +166,7 @@ def _configuration(data: DataSet) -> str:
             port=port(name),
             folder=FOLDER,
             token=token,
+            nothing=NOTHING,
             sink=SINK_PORT,
             pages=data.pages(name),
             recording=FOLDER / "recorded",
