@@ -290,3 +290,16 @@ def test_numbers_of_deferred_messages_are_taken_all_or_none() -> None:
     ((_, token),) = browsing.take_deferred(queue, [1, 1], bus.now_ms, None, delete=False)
     queue.complete(token, bus.now_ms)
     assert list(queue.messages) == [2]
+
+
+def test_a_renewed_lock_does_not_hide_another() -> None:
+    """The lock that was not renewed runs out on time, though it was taken after the renewed one."""
+    bus = Namespace(NamespaceSettings({"q": QueueSettings(lock_s=LOCK_S)}), lambda: START)
+    queue, taker = bus.find("q"), Taker()
+    queue.put([message(0), message(1)], bus.now_ms)
+    taker.wanted = 2
+    queue.attach(taker, bus.now_ms)
+    bus.advance(timedelta(seconds=30))
+    queue.renew(taker.got[0][1], bus.now_ms)
+    bus.advance(timedelta(seconds=31))
+    assert [held.failures for held in queue.messages.values()] == [0, 1]
