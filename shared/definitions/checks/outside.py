@@ -142,8 +142,11 @@ def _defaults(definition: SyncDefinition, reach: Reach, base: Path) -> Iterator[
 
 
 def _token(definition: SyncDefinition) -> Iterator[Problem]:
+    """A path that begins with a variable may turn out to be one of storage."""
     source = definition.source
-    if isinstance(source, FileSource) and source.sas is not None and path_kind(source.path) == "local":
+    if not isinstance(source, FileSource) or source.sas is None or path_kind(source.path) != "local":
+        return
+    if not template_pieces(source.path)[0].variable:
         yield Problem(
             "source.sas", "a local path is read without a token", "remove it, or name a path at https:// or blob://"
         )
