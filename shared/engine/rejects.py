@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import duckdb
 
+from shared.engine.linking import OPEN
 from shared.engine.plan import MANIFEST, ROWS, PlanFile, PlanRow
 from shared.ports import State
 from shared.sql import literal
@@ -17,7 +18,10 @@ FILE = "rejects.parquet"
 
 
 def rejects(state: State, job_id: str) -> Iterator[Reject]:
-    """Every reject of a job, by row number; then those of the apply, by the plan's order."""
+    """Every reject of a job, by row number; then those of the apply, by the plan's order.
+
+    A change that was not attempted, or has no answer yet, is none: another apply goes on with it.
+    """
     yield from while_reading(state, job_id)
     if ROWS in state.names(job_id):
         yield from _while_applying(state, job_id)
@@ -40,7 +44,7 @@ def _while_applying(state: State, job_id: str) -> Iterator[Reject]:
     with PlanFile(state.path(job_id, ROWS), state.path(job_id, MANIFEST)) as plan:
         told: set[int] = set()
         for chunk in chunks:
-            outcomes = {o.change: o for o in chunk.exceptions if o.status is not OutcomeStatus.DONE}
+            outcomes = {o.change: o for o in chunk.exceptions if o.status not in (OutcomeStatus.DONE, *OPEN)}
             for row in plan.rows(outcomes.keys() - told):
                 yield _refused(row, outcomes[row.change])
             told |= outcomes.keys()
@@ -55,7 +59,7 @@ def _refused(row: PlanRow, outcome: Outcome) -> Reject:
         type=RejectType.CONFLICT if moved else refused,
         column=outcome.link,
         found=None,
-        reason=outcome.message or "Dataverse gave no answer, so nobody knows whether the change was carried out",
+        reason=outcome.message or "Dataverse gave no reason",
         code=outcome.code,
         request_id=outcome.request_id,
     )

@@ -311,6 +311,22 @@ def test_a_destination_that_does_not_answer_fails_the_job(
     assert world.run("story").state is JobState.SUCCEEDED
 
 
+@pytest.mark.usefixtures("no_pauses")
+def test_an_outage_in_the_midst_sets_nothing_aside(world: World) -> None:
+    """What has no answer is no reject and no conflict: it counts as not attempted, and `apply` goes on with it."""
+    records = [[f"A{number}", "x", number] for number in range(300)]
+    world.dataverse.inject({"message": "CreateMultiple", "status": 503, "nth": 2, "count": 1000})
+
+    job = ACCOUNT.run(world, *records)
+
+    assert job.state is JobState.FAILED
+    assert f"apply {job.id}" in (job.error or "")
+    assert 0 < job.source.created == 300 - job.source.not_attempted
+    assert rejects(world, job) == []
+    world.dataverse.application.faults.clear()
+    assert closes(world.apply(job)).source.created == 300
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
