@@ -12,7 +12,10 @@ from shared.values.jobs import Job, Lease
 
 @dataclass(frozen=True, slots=True)
 class StoredLease:
-    """A lease as it is stored; `job_id` is None while it is free. `holder` is made anew for every acquisition."""
+    """A lease as it is stored; `job_id` is None while it is free. `holder` is made anew for every acquisition.
+
+    A local store's holder begins with the mark of its machine and a colon (`claims`).
+    """
 
     job_id: str | None
     holder: str | None
@@ -41,15 +44,17 @@ def is_living(stored: StoredLease, now: datetime) -> bool:
     return stored.job_id is not None and stored.until_us > microseconds(now)
 
 
-def taken(stored: StoredLease, job_id: str, holder: str, *, now: datetime, seconds: float) -> StoredLease:
-    """The lease in the hands of the next holder; uneasy when the last one did not give it back."""
+def taken(
+    stored: StoredLease, job_id: str, holder: str, *, now: datetime, seconds: float, last_is_gone: bool = False
+) -> StoredLease:
+    """The lease in the hands of the next holder; uneasy when the last one did not give it back and may still live."""
     return StoredLease(
         job_id,
         holder,
         stored.epoch + 1,
         microseconds(now + timedelta(seconds=seconds)),
         round(seconds * 1_000_000),
-        uneasy=stored.uneasy or stored.job_id is not None,
+        uneasy=stored.uneasy or (stored.job_id is not None and not last_is_gone),
     )
 
 

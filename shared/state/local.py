@@ -14,6 +14,7 @@ from typing import Any
 from shared.errors import NotFoundError
 from shared.state import leases
 from shared.state.artifacts import Artifacts
+from shared.state.claims import Claims, machine
 from shared.state.database import Database
 from shared.state.leases import NEVER_HELD, StoredLease
 from shared.state.rows import exceptions_from_text, exceptions_to_text, job_from_text, job_to_text, microseconds
@@ -56,6 +57,7 @@ class LocalState:
     def __init__(self, folder: Path, *, busy_timeout_s: float = 30.0) -> None:
         self._database = Database(folder / "state.db", busy_timeout_s=busy_timeout_s)
         self._artifacts = Artifacts(folder / "jobs")
+        self._claims = Claims(folder / "leases")
         self._lease: Lease | None = None
 
     def close(self) -> None:
@@ -113,8 +115,12 @@ class LocalState:
         """Take the lease until `now` + `seconds`; the epoch rises by one. Raises `AlreadyRunningError`."""
         with self._database.writing() as connection:
             stored = leases.seen(_lease(connection, sync), now)
-            living = leases.is_living(stored, now)
-            new = stored if living else leases.taken(stored, job_id, uuid.uuid4().hex, now=now, seconds=seconds)
+            gone = self._claims.take(sync, stored.holder)
+            living = leases.is_living(stored, now) and not gone
+            holder = f"{machine()}:{uuid.uuid4().hex}"
+            new = stored
+            if not living:
+                new = leases.taken(stored, job_id, holder, now=now, seconds=seconds, last_is_gone=gone)
             _save_lease(connection, sync, new)
         if living:
             raise leases.running(sync, stored)
@@ -133,6 +139,7 @@ class LocalState:
             stored = _lease(connection, lease.sync)
             if leases.is_ours(stored, lease):
                 _save_lease(connection, lease.sync, leases.released(stored, lease))
+                self._claims.release(lease.sync)
 
     # ---- the flag to cancel
 

@@ -254,9 +254,10 @@ from shared.state.local import LocalState
 sys.stdin.readline()
 state = LocalState(Path(sys.argv[1]))
 try:
-    print(state.acquire("accounts", "job-1", now=datetime(2025, 3, 1, tzinfo=UTC), seconds=60).epoch)
+    print(state.acquire("accounts", "job-1", now=datetime(2025, 3, 1, tzinfo=UTC), seconds=60).epoch, flush=True)
 except AlreadyRunningError:
-    print("refused")
+    print("refused", flush=True)
+sys.stdin.readline()
 """
 
 
@@ -268,7 +269,9 @@ def test_of_racing_processes_one_gets_the_lease(tmp_path: Path) -> None:
         assert racer.stdin is not None
         racer.stdin.write("go\n")
         racer.stdin.flush()
-    said = sorted(racer.communicate()[0].strip() for racer in racers)
+    said = sorted(racer.stdout.readline().strip() for racer in racers if racer.stdout is not None)
+    for racer in racers:
+        racer.communicate("go\n")
     assert said == ["1", "refused", "refused", "refused"]
 
 

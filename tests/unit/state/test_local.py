@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 
-from shared.errors import StateError
-from shared.state import artifacts
+from shared.errors import AlreadyRunningError, StateError
+from shared.state import artifacts, local
 from shared.state.local import LocalState
 from shared.values.changes import ChunkOutcome
 from shared.values.jobs import Job, JobState
@@ -158,3 +160,43 @@ def test_a_kill_before_the_rename_leaves_the_old_file_whole(tmp_path: Path, monk
     assert kept.path("job-1", "plan").read_text(encoding="utf-8") == "old"
     assert kept.names("job-1") == ["plan"]
     assert made.exists()
+
+
+HOLDER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from shared.state.local import LocalState
+state = LocalState(Path(sys.argv[1]))
+state.acquire("accounts", "job-1", now=datetime(2025, 3, 1, tzinfo=UTC), seconds=60)
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_the_lease_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
+    """While its process lives nobody gets it, afterwards the next start does, at the same instant and at ease."""
+    now = datetime(2025, 3, 1, tzinfo=UTC)
+    state = LocalState(tmp_path)
+    with Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdin=PIPE, stdout=PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(AlreadyRunningError):
+            state.acquire("accounts", "job-2", now=now, seconds=60)
+        holder.kill()
+    lease = state.acquire("accounts", "job-2", now=now, seconds=60)
+    assert (lease.epoch, lease.uneasy) == (2, False)
+    with pytest.raises(AlreadyRunningError):
+        LocalState(tmp_path).acquire("accounts", "job-3", now=now, seconds=60)
+
+
+def test_a_lease_of_another_machine_ends_by_time_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A free lock proves nothing about a process that cannot have taken it here."""
+    now = datetime(2025, 3, 1, tzinfo=UTC)
+    state = LocalState(tmp_path)
+    monkeypatch.setattr(local, "machine", lambda: "elsewhere")
+    state.acquire("accounts", "job-1", now=now, seconds=60)
+    state._claims.release("accounts")
+    with pytest.raises(AlreadyRunningError):
+        state.acquire("accounts", "job-2", now=now, seconds=60)
+    assert state.acquire("accounts", "job-2", now=now + timedelta(seconds=60), seconds=60).uneasy
