@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-from pydantic import ValidationError
 from rich.table import Table as Grid
 
+from shared.cli.answers import Answers, currency_code, environment, secret_name, source_file, sync_name, table_name
 from shared.cli.dataverse import service_url
 from shared.cli.draft import Draft, render
 from shared.cli.looking import SourceLook, look_at_table
@@ -23,48 +22,11 @@ from shared.cli.reaching import reachable_path
 from shared.cli.screens.paper import draw, say
 from shared.cli.session import Session
 from shared.cli.texts import called, counted, safe, safe_lines
-from shared.definitions.connection import DataverseConnection
 from shared.definitions.loading import parse_sync
 from shared.definitions.reach import LOOPBACK, address
-from shared.definitions.sync import NAME
 from shared.errors import DynsyncError, NotFoundError
 from shared.secrets import variable_for
 from shared.values.tables import ColumnKind, Table
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What was said on the command line; None is asked for."""
-
-    name: str | None
-    source: Path | None
-    dialect: str | None
-    source_table: str | None
-    source_secret: str | None
-    entity: str | None
-    service_url: str | None
-    tenant_id: str | None
-    client_id: str | None
-    client_secret: str | None
-    maps: tuple[str, ...]
-    key: str | None
-    currency: str | None
-    yes: bool
-    force: bool
-
-    def ask(self, text: str, given: str | None, default: str | None = None, *, option: str = "the option") -> str:
-        """The answer given, the default with --yes, or the person's."""
-        if given is not None:
-            return given
-        if self.yes and default is not None:
-            return default
-        if self.yes:
-            raise click.UsageError(f"--yes takes defaults, but there is none for: {text}; give {option}")
-        return str(click.prompt(text, default=default, err=True))
-
-    def agree(self, text: str, *, default: bool) -> bool:
-        """The person's yes or no; the default with --yes."""
-        return default if self.yes else click.confirm(text, default=default, err=True)
 
 
 @click.command()
@@ -95,14 +57,14 @@ def init(session: Session, /, **given: object) -> None:
         name = _name(answers, source)
         look = _table_look(session, answers, name, str(source))
     else:
-        source = answers.source or Path(answers.ask("Source file", None, option="--source"))
+        source = answers.source or Path(answers.ask("Source file", None, option="--source", checked=source_file))
         look = session.look(source)
         name = _name(answers, source)
     target = _target(session, answers, name)
     connection = _connection(answers, name)
     path = None if answers.dialect else reachable_path(session.syncs, source, agree=answers.agree)
     table = _table(session, connection)
-    mappings = _confirmed(session, answers, _stated(answers, _proposals(look, table), look, table), table)
+    mappings = _confirmed(session, answers, _stated(answers, _proposals(look, table), look, table), look, table)
     draft = Draft(
         name=name,
         path=path,
@@ -120,7 +82,8 @@ def init(session: Session, /, **given: object) -> None:
 
 def _table_look(session: Session, answers: Answers, name: str, table: str) -> SourceLook:
     """The table's columns; its first rows are shown."""
-    secret = answers.ask("Secret with the connection string", answers.source_secret, f"{name}--source")
+    question = "Secret with the connection string"
+    secret = answers.ask(question, answers.source_secret, f"{name}--source", checked=secret_name)
     where = {"type": "sql", "dialect": answers.dialect, "connection": {"secret": secret}, "table": table}
     sample = session.app.sample(where)
     if not session.json:
@@ -135,10 +98,7 @@ def _table_look(session: Session, answers: Answers, name: str, table: str) -> So
 
 def _name(answers: Answers, source: Path) -> str:
     default = re.sub(r"[^a-z0-9]+", "-", source.stem.casefold()).strip("-")[:60] or "my-sync"
-    name = answers.ask("Name of the sync", answers.name, default)
-    if not re.fullmatch(NAME, name):
-        raise click.UsageError(f"{name!r} is no name for a sync: lower-case letters, digits and single hyphens")
-    return name
+    return answers.ask("Name of the sync", answers.name, default, checked=sync_name)
 
 
 def _target(session: Session, answers: Answers, name: str) -> Path:
@@ -152,26 +112,15 @@ def _target(session: Session, answers: Answers, name: str) -> Path:
 def _connection(answers: Answers, name: str) -> dict[str, object]:
     """`destination:` as far as it says where and who."""
     where = {
-        "entity": answers.ask("Table (entity)", answers.entity, "account"),
-        "service_url": answers.ask("Service URL", answers.service_url, service_url()),
+        "entity": answers.ask("Table (entity)", answers.entity, "account", checked=table_name),
+        "service_url": answers.ask("Service URL", answers.service_url, service_url(), checked=environment),
     }
-    who = {
-        "tenant_id": answers.tenant_id,
-        "client_id": answers.ask("Secret with the client id", answers.client_id, f"{name}--client-id"),
-        "client_secret": answers.ask("Secret with the client secret", answers.client_secret, f"{name}--client-secret"),
-    }
+    who = {"tenant_id": secret_name(answers.tenant_id)} if answers.tenant_id else {}
+    for member, given in (("client_id", answers.client_id), ("client_secret", answers.client_secret)):
+        question, default = f"Secret with the {member.replace('_', ' ')}", f"{name}--{member.replace('_', '-')}"
+        who[member] = answers.ask(question, given, default, checked=secret_name)
     authority = {"authority": local} if (local := _loopback(where["service_url"])) else {}
-    connection: dict[str, object] = (
-        where | authority | {member: {"secret": secret} for member, secret in who.items() if secret}
-    )
-    try:
-        DataverseConnection.model_validate(connection)
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)
-        )
-        raise click.UsageError(f"the destination is not right: {wrong}") from None
-    return connection
+    return where | authority | {member: {"secret": secret} for member, secret in who.items()}
 
 
 def _loopback(url: str) -> str | None:
@@ -218,52 +167,81 @@ def _stated_one(source: str, target: str, table: Table | None) -> Proposal:
     return Proposal(source, target, Match.STATED, column)
 
 
-def _confirmed(session: Session, answers: Answers, proposals: list[Proposal], table: Table | None) -> list[Proposal]:
+def _confirmed(
+    session: Session, answers: Answers, proposals: list[Proposal], look: SourceLook, table: Table | None
+) -> list[Proposal]:
     """The proposals as a person leaves them."""
-    if not answers.yes and proposals:
-        grid = Grid("source", "target", "why", box=None, pad_edge=False, header_style="bold")
-        for one in proposals:
-            grid.add_row(one.source, one.target, one.match.value)
-        draw(session.err(), grid)
-        if not answers.agree("Use these mappings?", default=True):
-            proposals = _asked(answers, proposals, table)
+    names = [str(column["name"]) for column in look.columns]
+    if not answers.yes and not (proposals and _accepted(session, answers, proposals, names)):
+        proposals = _asked(answers, proposals, names, table)
     if not any(one.column is None or not one.column.is_lookup for one in proposals):
         raise NotFoundError("no source column was mapped; name mappings by --map SOURCE=TARGET")
     return proposals
 
 
-def _asked(answers: Answers, proposals: list[Proposal], table: Table | None) -> list[Proposal]:
-    kept = []
-    for one in proposals:
-        target = answers.ask(f"Target of {one.source!r} (- for none)", None, one.target).strip()
-        if target != "-":
-            kept.append(one if target == one.target else _stated_one(one.source, target, table))
-    return kept
+def _accepted(session: Session, answers: Answers, proposals: list[Proposal], names: list[str]) -> bool:
+    """Whether the person takes the proposals as they are; the columns without one are shown too."""
+    found = {one.source: one for one in proposals}
+    grid = Grid("source", "target", "why", box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        one = found.get(name)
+        grid.add_row(safe(name), one.target if one else "-", one.match.value if one else "not mapped")
+    draw(session.err(), grid)
+    return answers.agree("Use these mappings? (n: each column is asked for)", default=True)
+
+
+def _asked(answers: Answers, proposals: list[Proposal], names: list[str], table: Table | None) -> list[Proposal]:
+    """Every source column's target, as the person says it; the proposal, or none, is the default."""
+    proposed = {one.source: one for one in proposals}
+    kept: dict[str, Proposal] = {}
+    for name in names:
+
+        def target(text: str, name: str = name) -> str:
+            wanted = text.strip()
+            if wanted in kept:
+                raise click.UsageError(f"{wanted} is mapped already, by {kept[wanted].source!r}; - for none")
+            return wanted if wanted == "-" else _stated_one(name, wanted, table).target
+
+        one = proposed.get(name)
+        default = one.target if one is not None and one.target not in kept else "-"
+        said = answers.ask(f"Target of {safe(name)!r} (- for none)", None, default, checked=target)
+        if said != "-":
+            kept[said] = one if one is not None and said == one.target else _stated_one(name, said, table)
+    return list(kept.values())
 
 
 def _key(answers: Answers, mappings: list[Proposal], table: Table | None) -> tuple[str, ...]:
     fillable = [one for one in mappings if one.column is None or not one.column.is_lookup]
+    targets = [one.target for one in fillable]
+
+    def key(text: str) -> str:
+        if not _parts(text) or not set(_parts(text)) <= set(targets):
+            raise click.UsageError(f"key {text!r}: name mapped target columns only: {', '.join(targets)}")
+        return text
+
     text = answers.ask(
         "Sync key (target columns)",
         answers.key,
         ", ".join(propose_key(fillable, table)) or None,
         option="--key COLUMN,… (the target columns that say which record is which row)",
+        checked=key,
     )
-    key = tuple(part.strip() for part in text.split(",") if part.strip())
-    targets = [one.target for one in fillable]
-    unknown = [column for column in key if column not in targets]
-    if unknown or not key:
-        raise click.UsageError(f"key {text!r}: name mapped target columns only: {', '.join(targets)}")
-    return key
+    return _parts(text)
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _currency(answers: Answers, mappings: list[Proposal]) -> str | None:
     """Asked for when money is mapped and no currency is."""
     kinds = {one.column.kind for one in mappings if one.column is not None}
     targets = {one.target for one in mappings if one.column is None or not one.column.is_lookup}
-    if answers.currency or ColumnKind.MONEY not in kinds or "transactioncurrencyid" in targets:
-        return answers.currency
-    return answers.ask("Currency of the money columns", None, "EUR")
+    if answers.currency:
+        return currency_code(answers.currency)
+    if ColumnKind.MONEY not in kinds or "transactioncurrencyid" in targets:
+        return None
+    return answers.ask("Currency of the money columns", None, "EUR", checked=currency_code)
 
 
 def _write(target: Path, draft: Draft) -> None:

@@ -14,6 +14,8 @@ from rich.progress import Progress as Bars
 from shared.cli.texts import counted, duration
 from shared.values.jobs import Phase, Progress
 
+_BAR = BarColumn(bar_width=30, complete_style="cyan", finished_style="green")
+"""In colours that a terminal of sixteen tells apart too: there the library's own make a full bar look empty."""
 LINE_EVERY_S = 10.0
 """Seconds between two plain lines of one phase."""
 
@@ -118,7 +120,7 @@ class BarProgress:
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self._watch = _Watch(clock)
         self._task: TaskID | None = None
-        columns = (TextColumn("{task.description:<16}"), BarColumn(bar_width=30), TextColumn("{task.fields[words]}"))
+        columns = (TextColumn("{task.description:<16}"), _BAR, TextColumn("{task.fields[words]}"))
         self._bars = Bars(*columns, console=console)
 
     def __enter__(self) -> Self:

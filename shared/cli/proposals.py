@@ -51,8 +51,12 @@ class Proposal:
 
 def normal(name: str) -> str:
     """The name in lower case without accents and signs."""
-    plain = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(sign for sign in plain if sign.isalnum())
+    return "".join(sign for sign in _plain(name) if sign.isalnum())
+
+
+def _plain(name: str) -> str:
+    """In lower case, without accents."""
+    return "".join(sign for sign in unicodedata.normalize("NFKD", name).casefold() if not unicodedata.combining(sign))
 
 
 def writable(table: Table) -> list[Column]:
@@ -100,7 +104,7 @@ def holds(column: Column, kind: str) -> bool:
 
 def guess(sources: Sequence[str]) -> list[Proposal]:
     """Proposals without a table: the source's own names in a logical name's form."""
-    names = {source: re.sub(r"[^a-z0-9]+", "_", source.casefold()).strip("_") for source in sources}
+    names = {source: re.sub(r"[^a-z0-9]+", "_", _plain(source)).strip("_") for source in sources}
     return [Proposal(source, name, Match.GUESSED) for source, name in names.items() if name]
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from collections.abc import Iterable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
 from shared.errors import NotAllowedError
 from shared.values.records import Reject
@@ -21,7 +24,18 @@ _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
 
 def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:
     """Write them all as `write_csv` does; returns how many."""
-    return write_csv(path, list(COLUMNS), ([getattr(one, name) for name in COLUMNS.values()] for one in rejects))
+    return write_csv(path, list(COLUMNS), map(_row, rejects))
+
+
+def print_rejects_csv(rejects: Iterable[Reject]) -> None:
+    """The same lines on standard output, as UTF-8 whatever the terminal's encoding."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
+    _lines(sys.stdout, list(COLUMNS), map(_row, rejects))
+
+
+def _row(reject: Reject) -> list[object]:
+    return [getattr(reject, name) for name in COLUMNS.values()]
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
@@ -36,17 +50,22 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     beside = path.with_name(f".{path.name}.partial")
     try:
         with beside.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(header)
-            written = 0
-            for row in rows:
-                writer.writerow([_cell(value) for value in row])
-                written += 1
+            written = _lines(file, header, rows)
         beside.replace(path)
     except OSError as error:
         raise NotAllowedError(f"{path} cannot be written ({error.strerror}); choose another file") from error
     finally:
         beside.unlink(missing_ok=True)
+    return written
+
+
+def _lines(file: TextIO, header: Sequence[str], rows: Iterable[Iterable[object]]) -> int:
+    writer = csv.writer(file)
+    writer.writerow(header)
+    written = 0
+    for row in rows:
+        writer.writerow([_cell(value) for value in row])
+        written += 1
     return written
 
 

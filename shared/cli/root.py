@@ -19,7 +19,7 @@ from shared.cli.runs import apply, cancel, check, plan, run
 from shared.cli.screens.job import resumable
 from shared.cli.secrets import secrets
 from shared.cli.session import Session, Terminated
-from shared.cli.texts import called, refusal, safe_lines
+from shared.cli.texts import as_called, called, refusal, safe_lines
 from shared.errors import DefinitionError, DynsyncError
 
 HELP = """Keep Dynamics 365 / Dataverse tables in step with other systems.
@@ -44,11 +44,12 @@ class Root(click.Group):
         try:
             code = super().main(args=args, prog_name=prog_name, standalone_mode=False, obj=session, **extra)
         except click.ClickException as error:
-            return _failed(session, error, error.format_message(), hint=_usage(error))
+            return _misused(session, error)
         except DynsyncError as error:
             return _failed(session, error, str(error))
         except (click.Abort, KeyboardInterrupt) as error:
-            click.echo(f"\nStopped. {_way_on(session)}", err=True)
+            line = "" if error.__cause__ else "\n"  # click has ended the line already, but not after a question
+            click.echo(f"{line}Stopped{_way_on(session)}", err=True)
             return TERMINATED if isinstance(error.__cause__ or error, Terminated) else INTERRUPTED
         except BrokenPipeError:
             sys.stderr.close()
@@ -83,22 +84,30 @@ def _let_go() -> None:
 
 def _way_on(session: Session) -> str:
     """How to go on after a stop: with the plan of the job that was at work, else from the beginning."""
-    general = "A job that was running can be started again: nothing is lost or doubled."
     if session.working is None:
-        return general
+        return "; nothing was changed."
     with contextlib.suppress(DynsyncError, OSError):
         job = next(iter(session.app.jobs(sync=session.working, limit=1)), None)
         if job is not None and resumable(job):
-            return f"`{called()} apply {job.id}` goes on where it stopped: nothing is lost or doubled."
-    return f"`{called()} run {session.working}` starts again: nothing is lost or doubled."
+            return f". `{called()} apply {job.id}` goes on where it stopped: nothing is lost or doubled."
+    return f". `{called()} run {session.working}` starts again: nothing is lost or doubled."
+
+
+def _misused(session: Session, error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return FAILED
+    return _failed(session, error, error.format_message(), hint=_usage(error))
 
 
 def _usage(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"\n`{context.command_path} --help` explains." if context else ""
+    words = [called(), *context.command_path.split()[1:]] if context else []
+    return f"\n`{' '.join(words)} --help` explains." if words else ""
 
 
 def _failed(session: Session, error: Exception, message: str, *, hint: str = "") -> int:
+    message = as_called(message)
     if session.json:
         problems = list(error.problems) if isinstance(error, DefinitionError) else []
         with contextlib.suppress(OSError):  # the message on stderr below is said in any case

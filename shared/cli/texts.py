@@ -12,6 +12,15 @@ def called() -> str:
     return safe(os.environ.get("DYNSYNC_CALLED") or "dynsync")
 
 
+_COMMAND = re.compile(r"`(?:dynsync (?=[a-z-])|(?=(?:apply|check|plan|rejects|run|show) [^`]))")
+"""Where a message from below names a command, in the project's own words."""
+
+
+def as_called(message: str) -> str:
+    """The message with its commands as one calls them here: ``plan SYNC`` may be ``./dynsync plan SYNC``."""
+    return _COMMAND.sub(lambda _: f"`{called()} ", message)
+
+
 def safe(text: str) -> str:
     """The text with everything that is not printable escaped: no value can move the cursor or colour the screen."""
     if text.isprintable():

@@ -17,6 +17,14 @@ from shared.errors import DestinationError, UnavailableError
 from shared.ports import Clock
 
 _CONNECT_S = 20.0
+_WORDS: Mapping[type[BaseException], str] = {
+    urllib3.exceptions.NameResolutionError: "no such host is known",
+    ConnectionRefusedError: "the connection was refused",
+    urllib3.exceptions.ConnectTimeoutError: "no connection in time",
+    urllib3.exceptions.ReadTimeoutError: "no reply in time",
+    ConnectionResetError: "the connection was cut",
+}
+"""What people know under another name than the library's, the most telling first."""
 _NESTED = 20
 
 
@@ -131,6 +139,10 @@ def _never_sent(error: Exception) -> bool:
 
 def _kind(error: Exception) -> str:
     """What failed, without the address (it holds filters and so field values)."""
+    causes = list(_causes(error))
+    for kind, words in _WORDS.items():
+        if any(isinstance(cause, kind) for cause in causes):
+            return words
     return ", ".join(sorted({type(cause).__name__ for cause in _causes(error)}))
 
 

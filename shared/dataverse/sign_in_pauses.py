@@ -48,8 +48,8 @@ class SignInPauses:
         )
         return pause_s
 
-    def unanswered(self, status: int | None) -> float:
-        """The pause after no answer, or after one (`status`) that names no pause, in seconds.
+    def unanswered(self, status: int | None, failure: str = "") -> float:
+        """The pause after no answer (`failure` says why), or after one (`status`) that names no pause, in seconds.
 
         Raises:
             UnavailableError: that was the last attempt.
@@ -57,7 +57,8 @@ class SignInPauses:
         self.failed += 1
         if self.failed >= _ATTEMPTS:
             raise UnavailableError(
-                f"no answer from {self.where} after {_ATTEMPTS} attempts; check the network and its status"
+                f"no answer from {self.where} after {_ATTEMPTS} attempts{f' ({failure})' if failure else ''}; "
+                "check the address, the network and its status"
                 if status is None
                 else f"the sign-in service {self.where} is not available (status {status}) after {_ATTEMPTS} attempts; "
                 "check its status and run again later"

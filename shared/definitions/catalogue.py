@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -119,8 +120,12 @@ class Catalogue:
     def _unknown(self, name: str) -> str:
         names = [path.stem for path in self._files()]
         near = get_close_matches(name, names, n=3)
-        remedy = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names) or 'none'}"
+        remedy = f"did you mean {' or '.join(near)}?" if near else _present(names)
         return f"there is no sync {name[:80]!r}; {remedy}"
+
+
+def _present(names: Sequence[str]) -> str:
+    return f"there are: {', '.join(names)}" if names else "none is there yet; `dynsync init` writes one"
 
 
 def examine(

@@ -69,7 +69,8 @@ class DynamicsDestination(DataverseConnection):
         "An absent value never clears. A mapping may say otherwise.",
     )
     currency: Annotated[str, Field(strict=True, pattern=r"^[A-Z]{3}$")] | None = Field(
-        default=None, description="ISO code (EUR) used when a money column is mapped and no currency is."
+        default=None,
+        description="ISO code, three capital letters (EUR), used when a money column is mapped and no currency is.",
     )
     bypass: Bypass | None = Field(
         default=None, description="Custom logic that is skipped while this sync writes. When left out, all of it runs."

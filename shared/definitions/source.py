@@ -114,7 +114,9 @@ def parse_delimiter(value: object) -> object:
 
 def _one_sign(value: str) -> str:
     if len(value) != 1 or value in "\r\n\0" or 0xD800 <= ord(value) <= 0xDFFF:
-        raise ValueError(r"must be one character (not a line break): , or ; or \t or U+0009")
+        raise ValueError(
+            r"is not one character (nor a line break); write the sign itself, such as ',' or '|', or \t, or U+0009"
+        )
     return value
 
 

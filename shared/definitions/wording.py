@@ -258,6 +258,8 @@ def _by_kind(kind: str, context: Mapping[str, Any], value: object, place: _Place
         name, sentence = _BOUNDS[kind]
         size = f"{shown(value)} is outside the bounds" if isinstance(value, int | float) else "has the wrong length"
         return size, sentence.format(context[name])
+    if kind == "string_pattern_mismatch" and isinstance(value, str) and showable_key(value):
+        return f"{shown(value)} is not allowed", place.meaning or "see the settings reference"
     return "has a value that is not allowed", place.meaning or "see the settings reference"
 
 

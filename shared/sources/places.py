@@ -29,6 +29,15 @@ def _similar(path: Path) -> str:
     return f"its folder holds {len(present)} file(s), none of a similar name"
 
 
+def _within(folder: Path) -> str:
+    try:
+        present = sorted(entry.name for entry in folder.iterdir() if entry.is_file())
+    except OSError as error:
+        return f"it cannot be listed ({error.strerror})"
+    more = ", …" if len(present) > _SHOWN else ""
+    return f"name one of its files: {', '.join(present[:_SHOWN])}{more}" if present else "it holds no file"
+
+
 def locate(text: str, *, base: Path, allows_path: Callable[[Path], bool]) -> Path:
     """The absolute path of an existing file that may be read.
 
@@ -52,8 +61,9 @@ def locate(text: str, *, base: Path, allows_path: Callable[[Path], bool]) -> Pat
             "the operator allows more in syncs/reach.yaml"
         )
     if not path.is_file():
-        found = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise SourceError(f"the source file {path} {found}; {_similar(path)}")
+        if path.is_dir():
+            raise SourceError(f"the source {path} is a folder, not a file; {_within(path)}")
+        raise SourceError(f"the source file {path} does not exist; {_similar(path)}")
     return path
 
 

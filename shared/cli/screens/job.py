@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from shared.cli.screens.paper import draw, say
-from shared.cli.texts import called, counted, duration, instant, safe, safe_lines, state_words
+from shared.cli.texts import as_called, called, counted, duration, instant, safe, safe_lines, state_words
 from shared.values.changes import Action
 from shared.values.jobs import SOURCE_BUCKETS, DestinationBalance, Job, JobState, SourceBalance
 
@@ -27,9 +27,9 @@ def print_job(out: Console, job: Job) -> None:
         _print_counts(out, job)
         _print_balances(out, job)
     for note in job.notes:
-        say(out, f"Note: {safe_lines(note)}")
+        say(out, f"Note: {safe_lines(as_called(note))}")
     if job.error:
-        say(out, (safe_lines(job.error), "red"))
+        say(out, (safe_lines(as_called(job.error)), "red"))
     _print_brakes(out, job)
 
 

@@ -37,6 +37,8 @@ def _did(job: Job) -> str:
         "updated": source.updated,
         "removed": rows.deleted + rows.expired + rows.deactivated,
         "rejected": source.rejected,
+        "conflict": source.conflict,
+        "refused": rows.refused,
         "not attempted": source.not_attempted + rows.not_attempted,
     }
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing read"

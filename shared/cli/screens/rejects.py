@@ -29,6 +29,8 @@ class Cause:
     count: int = 0
     rows: list[int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    reasons: set[str] = field(default_factory=set)
+    """At most two: is the one that is shown an example only?"""
     found: list[str] = field(default_factory=list)
     more: set[str] = field(default_factory=set)
     """Of which of the three there are others than the examples."""
@@ -36,8 +38,10 @@ class Cause:
     def add(self, reject: Reject) -> None:
         """Count one more, and keep it as an example while there are few."""
         self.count += 1
+        if len(self.reasons) < 2:
+            self.reasons.add(reject.reason)
         self._keep("records", self.rows, reject.row)
-        self._keep("keys", self.keys, reject.key)
+        self._keep("keys", self.keys, "(none)" if reject.key == "" else reject.key)
         self._keep("found", self.found, reject.found or None)
 
     def _keep[T](self, title: str, examples: list[T], example: T | None) -> None:
@@ -121,7 +125,7 @@ def _print_cause(out: Console, cause: Cause) -> None:
     where = f" in {safe(cause.column)}" if cause.column else ""
     kept = "" if cause.rejecting else "  (reported; the record was kept)"
     say(out, (f"{cause.count:>8,}  ", "bold"), (cause.type, "bold red"), where, (kept, "dim"))
-    first = "" if cause.count == 1 or not _PARTICULARS.search(cause.reason) else "for example: "
+    first = "for example: " if len(cause.reasons) > 1 and cause.reason in cause.reasons else ""
     say(out, f"          {first}{cut(safe(cause.reason), 300)}")
     shown = (("found  ", cause.found), ("records", [f"{row:,}" for row in cause.rows]), ("keys   ", cause.keys))
     for title, examples in shown:

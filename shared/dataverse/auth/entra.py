@@ -154,21 +154,21 @@ class EntraTokens:
         waits = SignInPauses(origin_of(url))
         while True:
             answer = self._ask(method, url, form)
-            if answer is not None and answer.status != 429 and answer.status < 500:
+            if isinstance(answer, NoAnswerError):
+                self._sleep(waits.unanswered(None, str(answer)))
+                continue
+            if answer.status != 429 and answer.status < 500:
                 return answer
-            named_s = retry_after_s(answer.headers, self._clock()) if answer is not None else None
-            if answer is not None and (named_s is not None or answer.status == 429):
-                pause_s = waits.asked_to_wait(answer.status, named_s)
-            else:
-                pause_s = waits.unanswered(answer.status if answer is not None else None)
-            self._sleep(pause_s)
+            named_s = retry_after_s(answer.headers, self._clock())
+            asked = named_s is not None or answer.status == 429
+            self._sleep(waits.asked_to_wait(answer.status, named_s) if asked else waits.unanswered(answer.status))
 
-    def _ask(self, method: str, url: str, form: dict[str, str] | None) -> Reply | None:
+    def _ask(self, method: str, url: str, form: dict[str, str] | None) -> Reply | NoAnswerError:
         body = urlencode(form).encode() if form else None
         try:
             return self._connection.exchange(Request(method, url, body, _FORM_HEADERS if form else {}))
-        except NoAnswerError:
-            return None
+        except NoAnswerError as failure:
+            return failure
 
 
 class ClientSecretTokens(EntraTokens):

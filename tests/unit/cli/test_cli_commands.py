@@ -374,3 +374,15 @@ def test_show_one_record() -> None:
     nothing = call(app, "show")
     assert nothing.exit_code == 1
     assert "say which job to show" in nothing.output
+
+
+def test_rejects_as_csv_on_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-` is no file's name: a pipe gets the lines and nothing else."""
+    monkeypatch.chdir(tmp_path)
+    result = call(MadeUpApp(), "rejects", WITH_REJECTS.id, "--csv", "-")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("record,key,type,column,found,reason")
+    assert "Wrote" not in result.stdout
+    assert len(lines) > 1
+    assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.errors import NotFoundError
 from shared.values.jobs import Job, JobState, SourceBalance
 from tests.unit.cli.cases import CLEAN, WAITING, MadeUpApp, call
 
@@ -87,3 +88,39 @@ def test_messages_call_the_command_as_it_was_called(monkeypatch: pytest.MonkeyPa
     assert "./dynsync apply " in call(MadeUpApp(WAITING), "show", WAITING.id).stdout
     monkeypatch.delenv("DYNSYNC_CALLED")
     assert "  dynsync apply " in call(MadeUpApp(WAITING), "show", WAITING.id).stdout
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("start a new one with `plan my-sync`", "`./dynsync plan my-sync`"),
+        ("`dynsync jobs` lists them", "`./dynsync jobs` lists them"),
+        ("the brake `creates` allows 20; state that as `encoding`", "the brake `creates` allows 20; state that as `en"),
+    ],
+)
+def test_messages_from_below_are_told_as_called_too(monkeypatch: pytest.MonkeyPatch, message: str, said: str) -> None:
+    """The engine does not know its door; the door says its words as they can be copied here."""
+    monkeypatch.setenv("DYNSYNC_CALLED", "./dynsync")
+    assert said in call(MadeUpApp(error=NotFoundError(message)), "run", "s", "-q").stderr
+    assert said in call(MadeUpApp(replace(CLEAN, state=JobState.FAILED, error=message)), "run", "s", "-q").stdout
+    assert said in call(MadeUpApp(replace(CLEAN, notes=(message,))), "run", "s", "-q").stdout
+
+
+def test_without_a_command_the_help_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no error text; and what explains a slip is called as it was called."""
+    result = call(MadeUpApp())
+    assert (result.exit_code, result.stderr.startswith("Usage: ")) == (1, True)
+    assert "explains" not in result.stderr
+    monkeypatch.setenv("DYNSYNC_CALLED", "./dynsync")
+    assert "`./dynsync show --help` explains." in call(MadeUpApp(), "show").stderr
+
+
+def test_a_stop_without_a_job_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was at work, so nothing has to be started again."""
+
+    def stopped(self: MadeUpApp, **asked: object) -> list[Job]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MadeUpApp, "jobs", stopped)
+    result = call(MadeUpApp(), "jobs")
+    assert (result.exit_code, result.stderr) == (130, "\nStopped; nothing was changed.\n")

@@ -82,7 +82,19 @@ def test_answers_come_from_the_person(folder: Path) -> None:
     answers = "\n".join(
         (
             *("Customers 2025.csv", "my-sync", "account", "https://org.crm4.dynamics.com", "my-sync--id"),
-            *("my-sync--pw", "n", "accountnumber", "-", "new_openedon", "name", "-", "accountnumber, name", ""),
+            *(
+                "my-sync--pw",
+                "n",
+                "accountnumber",
+                "-",
+                "new_openedon",
+                "name",
+                "-",
+                "-",
+                "-",
+                "accountnumber, name",
+                "",
+            ),
         )
     )
     result = call(MadeUpApp(), "init", "--json", answers=answers)
@@ -92,6 +104,53 @@ def test_answers_come_from_the_person(folder: Path) -> None:
     assert said["set"] == ["DYNSYNC_SECRET_MY_SYNC__ID", "DYNSYNC_SECRET_MY_SYNC__PW"]
     sync = load_sync(folder / "syncs" / "my-sync.yaml")
     assert [(one.source, one.target) for one in sync.mappings][-1] == ("telephone", "name")
+
+
+def test_a_column_without_a_proposal_is_asked_for_too(folder: Path) -> None:
+    """Headers in another language meet no proposal: they are shown as not mapped, and `n` asks for each."""
+    answers = ("", "", "", "n", "", "-", "", "-", "-", "Telefone1", "telephone1", "-", "")
+    result = call(MadeUpApp(), *BASIC, "mine", answers="\n".join((*answers, "")))
+    assert result.exit_code == 0, result.stderr
+    assert "shoe: size       -                not mapped" in result.stderr
+    assert "did you mean telephone1" in result.stderr
+    pairs = [(one.source, one.target) for one in load_sync(folder / "syncs" / "mine.yaml").mappings]
+    assert ("shoe: size", "telephone1") in pairs
+
+
+def test_a_wrong_answer_is_asked_for_again(folder: Path) -> None:
+    """A slip costs one answer, not all of them, and a typed secret is not repeated."""
+    answers = (
+        *("nope.csv", ".", "Customers 2025.csv", "My Sync", "my-sync", "", "ftp://x:hunter2@y", "", "pa$$word", "", ""),
+        *("n", "", "accountnumber", "creditlimit", *["-"] * 5, "nope", "accountnumber", "EURO", "EUR"),
+    )
+    result = call(MadeUpApp(), "init", answers="\n".join((*answers, "")))
+    assert result.exit_code == 0, result.stderr
+    for said in (
+        *("nope.csv does not exist", ". is a folder", "'My Sync' is no name", "this is no address of an environment"),
+        *("this is no name of a secret", "accountnumber is mapped already", "key 'nope': name mapped target columns"),
+        *("'EURO' is no currency code",),
+    ):
+        assert f"Error: {said}" in result.stderr
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error:")]
+    assert not any("hunter2" in line or "pa$$word" in line for line in errors)
+    assert load_sync(folder / "syncs" / "my-sync.yaml").behaviour.key == ("accountnumber",)
+
+
+def test_answers_that_end_too_early_are_said(folder: Path) -> None:
+    """Standard input may be closed: a script learns what to do, and nothing is written."""
+    result = call(MadeUpApp(), *BASIC, answers="\n")
+    assert result.exit_code == 1
+    assert "the answers ended here and nothing was written; give them as options, or --yes" in result.stderr
+    assert not (folder / "syncs").exists()
+
+
+def test_guessed_names_lose_accents_and_no_letters() -> None:
+    """A logical name is plain; what can be written plainly is."""
+    assert [one.target for one in guess(["Übergeordnet", "Gegründet am", "Größe"])] == [
+        "ubergeordnet",
+        "gegrundet_am",
+        "grosse",
+    ]
 
 
 def test_nothing_is_written_over_unasked(folder: Path) -> None:
@@ -126,8 +185,11 @@ def test_without_the_table_names_are_guessed_and_it_is_said(folder: Path) -> Non
         (["--key", "name"], "name mapped target columns only: accountnumber"),
         (["--name-with-typo"], "No such option"),
         (["Not A Name"], "is no name for a sync"),
-        (["--service-url", "ftp://x"], "the destination is not right: service_url"),
-        (["--client-secret-secret", "pa$$word"], "the destination is not right: client_secret.secret"),
+        (["--service-url", "ftp://x"], "no address of an environment; write one such as https://org.crm4.dynamics.com"),
+        (
+            ["--client-secret-secret", "pa$$word"],
+            "no name of a secret (letters, digits and hyphens); write the name, never the value",
+        ),
     ],
 )
 def test_a_wrong_answer_is_said(folder: Path, words: list[str], said: str) -> None:

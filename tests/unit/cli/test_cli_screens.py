@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from io import StringIO
 
+import pytest
+from rich.console import Console
+
+from shared.cli.screens.jobs import print_jobs
+from shared.cli.screens.rejects import print_rejects
+from shared.values.records import Reject, RejectType
 from tests.unit.cli.cases import (
     CLEAN,
     FAILED,
@@ -54,3 +61,30 @@ def test_no_value_reaches_the_terminal_raw() -> None:
     assert "\x1b" not in screen
     assert "\\x1b[31mred" in screen
     assert "[bold]AG" in screen
+
+
+def drawn(rejects: list[Reject]) -> str:
+    """The screen of these rejects."""
+    out = Console(file=StringIO(), width=100, no_color=True)
+    print_rejects(out, WITH_REJECTS, rejects)
+    assert isinstance(out.file, StringIO)
+    return out.file.getvalue()
+
+
+def test_an_example_is_called_one_only_where_reasons_differ() -> None:
+    """A number in a reason that all of a cause share is no example; a record without a key shows that it has none."""
+    same = Reject(1, "", RejectType.INVALID_FORMAT, "size", "x", "at most 28 digits, such as 1234.56")
+    other = replace(same, row=3, key="k", reason="at most 30 digits, such as 1234.56")
+    assert f"          {same.reason}\n" in drawn([same, replace(same, row=2)])
+    assert "          keys    (none)\n" in drawn([same])
+    assert "keys" not in drawn([replace(same, key=None)])
+    assert f"          for example: {same.reason}\n" in drawn([same, other])
+
+
+def test_the_list_of_jobs_names_what_did_not_land() -> None:
+    """A conflict and a refused removal are no smaller matter than a reject."""
+    job = replace(CLEAN, source=replace(CLEAN.source, conflict=3), destination=replace(CLEAN.destination, refused=2))
+    out = Console(file=StringIO(), width=100, no_color=True)
+    print_jobs(out, [job])
+    assert isinstance(out.file, StringIO)
+    assert "3 conflict, 2 refused" in out.file.getvalue()

@@ -8,7 +8,10 @@ import threading
 
 import orjson
 import pytest
+import requests
+import urllib3
 
+from shared.dataverse.connection import NoAnswerError, failures_told
 from shared.errors import AuthenticationError, DestinationError, ThrottledError, UnavailableError
 from tests.unit.dataverse.service import Say, Tokens, refusal, transport_to
 
@@ -155,7 +158,17 @@ def test_nothing_sent_is_not_in_doubt(time):
     with transport_to(f"http://127.0.0.1:{port}", time) as transport, pytest.raises(UnavailableError) as caught:
         transport.send("POST", "accounts", body=b"{}", repeatable=False)
     assert not caught.value.maybe_done
+    assert "(the connection was refused)" in str(caught.value)
     assert len(time.slept) == 5
+
+
+def test_a_host_that_nobody_knows_is_said():
+    """The commonest slip in a service URL is told in words, not by the library's names, and nothing was sent."""
+    unknown = urllib3.exceptions.NameResolutionError("h", urllib3.connection.HTTPConnection("h"), socket.gaierror())
+    error = requests.exceptions.ConnectionError(urllib3.exceptions.MaxRetryError(None, "/", unknown))
+    with pytest.raises(NoAnswerError) as caught, failures_told():
+        raise error
+    assert (str(caught.value), caught.value.sent) == ("no such host is known", False)
 
 
 def test_definite_refusals(serve, time):

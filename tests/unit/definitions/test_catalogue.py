@@ -70,6 +70,10 @@ def test_an_unknown_name_brings_the_nearest(folder: Path) -> None:
         catalogue.get("acounts")
     with pytest.raises(NotFoundError, match="there are: accounts, contacts"):
         catalogue.get("../../etc/passwd")
+    for file in folder.glob("*.yaml"):
+        file.unlink()
+    with pytest.raises(NotFoundError, match="none is there yet; `dynsync init` writes one"):
+        catalogue.get("accounts")
 
 
 def test_a_changed_file_is_read_again(folder: Path) -> None:

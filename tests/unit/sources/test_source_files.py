@@ -23,6 +23,7 @@ from shared.secrets import EnvironmentSecrets
 from shared.sources import Remote, Storage, blob, open_source, text_file
 from shared.sources.blob import BlobFiles, place
 from shared.sources.patterns import NamePattern, bound
+from shared.sources.places import locate
 from shared.variables import Piece
 from tests.azurite import Account
 from tests.postgres import free_port
@@ -368,3 +369,15 @@ def test_the_identity_for_sources_is_the_one_that_is_set() -> None:
     default = BlobFiles(where, Storage())._credential()
     assert type(default).__name__ == "DefaultAzureCredential"
     default.close()
+
+
+def test_a_folder_in_a_files_place_shows_what_it_holds(tmp_path: Path) -> None:
+    """No talk of similar names beside it: the names within are what can be meant."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    with pytest.raises(SourceError, match=r"in is a folder, not a file; it holds no file"):
+        locate("in", base=tmp_path, allows_path=lambda path: True)
+    for name in "abcdef":
+        (folder / name).touch()
+    with pytest.raises(SourceError, match=r"is a folder, not a file; name one of its files: a, b, c, d, e, …"):
+        locate("in", base=tmp_path, allows_path=lambda path: True)
