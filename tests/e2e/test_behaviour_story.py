@@ -51,7 +51,21 @@ def test_a_condition_may_look_at_columns_that_are_not_mapped(world: World) -> No
     assert column(world, "name") == {"A1": "a", "A2": "y"}
 
 
-def test_removals_keep_what_was_removed_before_and_what_was_touched(world: World) -> None:
+def test_a_row_that_was_touched_since_the_job_began_is_not_dropped(world: World) -> None:
+    """Somebody works with it now, so its absence from an older extract says nothing."""
+    ACCOUNT.run(world, ["A1", "a", 1], ["A2", "b", 2], ["A3", "c", 3])
+    with world.dataverse.application.lock:
+        world.dataverse.application.service.world.store.run(
+            "UPDATE account SET modifiedon = '2999-01-01T00:00:00Z' WHERE accountnumber = 'A2'"
+        )
+
+    job = ACCOUNT.behaving(dropped="delete").run(world, ["A1", "a", 1])
+
+    assert (job.destination.kept, job.destination.deleted) == (1, 1)
+    assert set(column(world, "name")) == {"A1", "A2"}
+
+
+def test_removals_keep_what_was_removed_before(world: World) -> None:
     """Expired once is expired for good; only a record that returns revives the row, and its values follow."""
     expire = ACCOUNT.behaving(dropped={"expire": "new_expiredon"})
     expire.run(world, ["A1", "a", 1], ["A2", "b", 2])
