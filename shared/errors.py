@@ -11,6 +11,7 @@
     │   ├── SourceError           the source cannot be read, or not to its end
     │   ├── AuthenticationError   credentials refused
     │   ├── DestinationError      Dataverse refused something that no retry mends
+    │   │   └── UnknownTableError     it has no such table, or several
     │   ├── StateError            the job store cannot be read or written
     │   ├── StaleLeaseError       another start took the sync over; this one may change nothing more
     │   └── CancelledError        somebody asked the job to stop
@@ -34,7 +35,12 @@ if TYPE_CHECKING:
 
 
 class DynsyncError(Exception):
-    """The root: an error that this project raises on purpose."""
+    """The root: an error that this project raises on purpose. `remedy` is what to do, where it is told apart."""
+
+    def __init__(self, found: str = "", *, remedy: str = "") -> None:
+        super().__init__(f"{found}; {remedy}" if remedy else found)
+        self.found = found
+        self.remedy = remedy
 
 
 class RetryError(DynsyncError):
@@ -92,10 +98,14 @@ class AuthenticationError(FailError):
 class DestinationError(FailError):
     """Dataverse refused something that no retry mends. `code` is Dataverse's own, when it gave one."""
 
-    def __init__(self, message: str, *, code: str | None = None, request_id: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, found: str, *, remedy: str = "", code: str | None = None, request_id: str | None = None) -> None:
+        super().__init__(found, remedy=remedy)
         self.code = code
         self.request_id = request_id
+
+
+class UnknownTableError(DestinationError):
+    """The environment has no table of this name, or several; `remedy` names the nearest."""
 
 
 class StateError(FailError):

@@ -22,6 +22,7 @@ def event(logger: logging.Logger, name: str, /, *, level: int = logging.INFO, **
 
     Fields stand in the order given. Text that is not plain is quoted, and what cannot be printed is escaped, so a
     value can never start a line of its own. Callers pass names, ids and counts: never a field value, key or secret.
+    The record carries name and fields too, as `event` and `fields`.
 
     Raises:
         ValueError: the name is not `noun.past_verb`.
@@ -30,7 +31,7 @@ def event(logger: logging.Logger, name: str, /, *, level: int = logging.INFO, **
         raise ValueError(f"event name {name!r} is not of the form noun.past_verb, such as job.finished")
     if logger.isEnabledFor(level):
         line = " ".join([name, *(f"{key}={_worded(value)}" for key, value in fields.items())])
-        logger.log(level, "%s", line, stacklevel=2)
+        logger.log(level, "%s", line, stacklevel=2, extra={"event": name, "fields": fields})
 
 
 def is_event_name(name: str) -> bool:

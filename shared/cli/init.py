@@ -21,12 +21,14 @@ from shared.cli.proposals import Match, Proposal, guess, propose, propose_key, w
 from shared.cli.reaching import reachable_path
 from shared.cli.screens.paper import draw, say
 from shared.cli.session import Session
-from shared.cli.texts import called, counted, safe, safe_lines
+from shared.cli.texts import as_called, called, counted, safe, safe_lines
 from shared.definitions.loading import parse_sync
 from shared.definitions.reach import LOOPBACK, address
-from shared.errors import DynsyncError, NotFoundError
+from shared.errors import DynsyncError, NotFoundError, UnknownTableError
 from shared.secrets import variable_for
 from shared.values.tables import ColumnKind, Table
+
+_ENTITY = "Table (entity)"
 
 
 @click.command()
@@ -63,7 +65,7 @@ def init(session: Session, /, **given: object) -> None:
     target = _target(session, answers, name)
     connection = _connection(answers, name)
     path = None if answers.dialect else reachable_path(session.syncs, source, agree=answers.agree)
-    table = _table(session, connection)
+    connection, table = _table(session, answers, connection)
     mappings = _confirmed(session, answers, _stated(answers, _proposals(look, table), look, table), look, table)
     draft = Draft(
         name=name,
@@ -112,7 +114,7 @@ def _target(session: Session, answers: Answers, name: str) -> Path:
 def _connection(answers: Answers, name: str) -> dict[str, object]:
     """`destination:` as far as it says where and who."""
     where = {
-        "entity": answers.ask("Table (entity)", answers.entity, "account", checked=table_name),
+        "entity": answers.ask(_ENTITY, answers.entity, "account", checked=table_name),
         "service_url": answers.ask("Service URL", answers.service_url, service_url(), checked=environment),
     }
     who = {"tenant_id": secret_name(answers.tenant_id)} if answers.tenant_id else {}
@@ -130,13 +132,24 @@ def _loopback(url: str) -> str | None:
     return f"{parts.scheme}://{parts.netloc}" if found is not None and found.host in LOOPBACK else None
 
 
-def _table(session: Session, connection: dict[str, object]) -> Table | None:
-    try:
-        return session.app.table(connection)
-    except DynsyncError as error:
-        message = safe_lines(str(error))
-        click.echo(f"The table cannot be read now, so nothing is checked against it: {message}", err=True)
-        return None
+def _table(session: Session, answers: Answers, connection: dict[str, object]) -> tuple[dict[str, object], Table | None]:
+    """The connection and the table it leads to, asked for until there is such a table; None while nobody answers.
+
+    Raises:
+        UnknownTableError: there is no such table, and nobody to ask.
+    """
+    while True:
+        try:
+            return connection, session.app.table(connection)
+        except UnknownTableError as error:
+            if answers.yes:
+                raise
+            click.echo(f"Error: {safe_lines(str(error))}", err=True)
+            connection = connection | {"entity": answers.ask(_ENTITY, None, checked=table_name)}
+        except DynsyncError as error:
+            message = safe_lines(as_called(str(error)))
+            click.echo(f"The table cannot be read now, so nothing is checked against it: {message}", err=True)
+            return connection, None
 
 
 def _proposals(look: SourceLook, table: Table | None) -> list[Proposal]:

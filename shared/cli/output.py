@@ -17,6 +17,8 @@ INTERRUPTED = 130
 """What shells expect of a command that was stopped by Ctrl-C."""
 TERMINATED = 143
 """What shells expect of a command that was asked to end (SIGTERM)."""
+UNREAD = 141
+"""What shells expect of a command whose reader has gone (SIGPIPE), such as `head`."""
 
 _CODES = {
     JobState.SUCCEEDED: CLEAN,

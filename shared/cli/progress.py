@@ -81,6 +81,7 @@ class LineProgress:
         self._said_at = 0.0
         self._unsaid: Progress | None = None
         self._last = ""
+        self._waited_at: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -96,6 +97,14 @@ class LineProgress:
             self._say(progress)
         else:
             self._unsaid = progress
+
+    def waits(self, words: str) -> None:
+        """One line when a wait for a service begins, and one every ten seconds while there are more."""
+        now = self._watch.clock()
+        if self._quiet or (self._waited_at is not None and now - self._waited_at < LINE_EVERY_S):
+            return
+        self._waited_at = now
+        self._console.print(words, soft_wrap=True)
 
     def _end(self) -> None:
         if self._unsaid is not None:
@@ -120,6 +129,7 @@ class BarProgress:
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self._watch = _Watch(clock)
         self._task: TaskID | None = None
+        self._words = ""
         columns = (TextColumn("{task.description:<16}"), _BAR, TextColumn("{task.fields[words]}"))
         self._bars = Bars(*columns, console=console)
 
@@ -135,14 +145,26 @@ class BarProgress:
         """Move the bar."""
         if self._watch.enter(progress.phase):
             self._finish()
+            self._words = ""
             self._task = self._bars.add_task(progress.phase.value, total=None, words="")
         if self._task is not None:
             known = [amounts(progress)] if progress.done or progress.total else []
             words = [*known, *self._watch.pace(progress).words(), *rejected(progress)]
-            self._bars.update(self._task, completed=progress.done, total=progress.total, words="  ".join(words))
+            self._words = "  ".join(words)
+            self._bars.update(self._task, completed=progress.done, total=progress.total, words=self._words)
+
+    def waits(self, words: str) -> None:
+        """Beside the bar, until there is progress again."""
+        if self._task is None:
+            self._bars.console.print(words)
+        else:
+            self._bars.update(self._task, words=words)
 
     def _finish(self) -> None:
         """A phase without a total is full when the next one begins."""
-        if self._task is not None and self._bars.tasks and self._bars.tasks[-1].total is None:
+        if self._task is None:
+            return
+        self._bars.update(self._task, words=self._words)
+        if self._bars.tasks[-1].total is None:
             done = self._bars.tasks[-1].completed
             self._bars.update(self._task, total=done or 1, completed=done or 1)

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -14,19 +14,39 @@ import click
 from shared.cli.dataverse import dataverse
 from shared.cli.init import init
 from shared.cli.jobs import jobs, rejects, show
-from shared.cli.output import CLEAN, FAILED, INTERRUPTED, TERMINATED, say_json
+from shared.cli.output import CLEAN, FAILED, INTERRUPTED, TERMINATED, UNREAD, say_json
 from shared.cli.runs import apply, cancel, check, plan, run
 from shared.cli.screens.job import resumable
 from shared.cli.secrets import secrets
 from shared.cli.session import Session, Terminated
 from shared.cli.texts import as_called, called, refusal, safe_lines
+from shared.cli.waits import waits_told
 from shared.errors import DefinitionError, DynsyncError
 
 HELP = """Keep Dynamics 365 / Dataverse tables in step with other systems.
 
 Exit codes: 0 clean, 1 failed, 2 finished with rejects, 3 waits for approval; 130 stopped by Ctrl-C,
-143 by a request to end (SIGTERM).
+143 by a request to end (SIGTERM), 141 when nobody reads the output any more (`| head`).
 """
+
+
+class _UnreadError(Exception):
+    """Nobody reads the output any more. No OSError: click would end the process with 1."""
+
+
+@contextlib.contextmanager
+def _read() -> Iterator[None]:
+    """Tells from every other end that the output's reader has gone; rich makes a SystemExit of it.
+
+    Raises:
+        _UnreadError: it has.
+    """
+    try:
+        yield
+    except (BrokenPipeError, SystemExit) as end:
+        if isinstance(end, BrokenPipeError) or isinstance(end.__context__, BrokenPipeError):
+            raise _UnreadError from None
+        raise
 
 
 class Root(click.Group):
@@ -38,7 +58,19 @@ class Root(click.Group):
         """Run one call and leave the process."""
         session = obj or Session()
         extra.pop("standalone_mode", None)
-        sys.exit(_written(self._ended(session, args, prog_name, extra)))
+        with waits_told(session.waits):
+            code = self._ended(session, args, prog_name, extra)
+        sys.exit(_written(code))
+
+    def make_context(self, *words: Any, **members: Any) -> click.Context:
+        """As click does; `--help` is said here."""
+        with _read():
+            return super().make_context(*words, **members)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does."""
+        with _read():
+            return super().invoke(ctx)
 
     def _ended(self, session: Session, args: Sequence[str] | None, prog_name: str | None, extra: dict[str, Any]) -> int:
         try:
@@ -51,9 +83,8 @@ class Root(click.Group):
             line = "" if error.__cause__ else "\n"  # click has ended the line already, but not after a question
             click.echo(f"{line}Stopped{_way_on(session)}", err=True)
             return TERMINATED if isinstance(error.__cause__ or error, Terminated) else INTERRUPTED
-        except BrokenPipeError:
-            sys.stderr.close()
-            return FAILED
+        except _UnreadError:
+            return UNREAD
         except OSError as error:
             return _failed(session, error, refusal(error))
         return code if isinstance(code, int) else CLEAN
@@ -65,7 +96,7 @@ def _written(code: int) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         _let_go()
-        return FAILED
+        return UNREAD
     except OSError as error:
         _let_go()
         if code != FAILED:

@@ -24,7 +24,10 @@ from shared.values.problems import Problem, Severity
 @everywhere
 @session_of
 def check(session: Session, syncs_asked: tuple[str, ...]) -> int:
-    """Check definitions against their source and the destination's metadata; all of them when none is named."""
+    """Check definitions; all of them when none is named.
+
+    All problems of a file come first, in one answer; once it is sound, all of its source and table.
+    """
     names = list(syncs_asked) or session.app.sync_names()
     if not names:
         raise NotFoundError(f"there is no definition in {session.syncs}; `{called()} init` writes one")

@@ -46,6 +46,7 @@ class Session:
     verbose: bool = False
     working: str | None = None
     _app: App | None = None
+    _progress: BarProgress | LineProgress | None = None
 
     @property
     def app(self) -> App:
@@ -70,8 +71,16 @@ class Session:
         """Who shows a job's progress: a bar on a terminal, else plain lines; nobody with --quiet."""
         err = self.err()
         if err.is_terminal and not self.verbose and not self.quiet:
-            return BarProgress(err, self.clock)
-        return LineProgress(err, self.clock, quiet=self.quiet)
+            self._progress = BarProgress(err, self.clock)
+        else:
+            self._progress = LineProgress(err, self.clock, quiet=self.quiet)
+        return self._progress
+
+    def waits(self, words: str) -> None:
+        """Say that a service keeps us waiting: where a job's progress is shown, else in a line. A shown log says it."""
+        if not self.verbose and not self.quiet:
+            self._progress = self._progress or LineProgress(self.err(), self.clock)
+            self._progress.waits(words)
 
 
 def console(*, stderr: bool) -> Console:

@@ -32,7 +32,7 @@ class EnvironmentSecrets:
         if not value:
             state = "is empty" if variable in self._environ else "is not set"
             raise AuthenticationError(
-                f"secret {name!r} was not found: set the environment variable {variable} ({state})"
+                f"secret {name!r} was not found: the environment variable {variable} {state}", remedy="set it"
             )
         return value
 

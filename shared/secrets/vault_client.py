@@ -102,8 +102,8 @@ def _answered(error: azure.HttpResponseError, status: int, asked: Asked) -> Dyns
         return AuthenticationError(_forbidden(error, asked))
     if status == 404:
         return AuthenticationError(
-            f"{asked} was not found: set it with `dynsync secrets set {asked.name or 'NAME'}`, "
-            "or recover it when it was deleted"
+            f"{asked} was not found",
+            remedy=f"set it with `dynsync secrets set {asked.name or 'NAME'}`, or recover it when it was deleted",
         )
     if status == 409:
         return NotAllowedError(f"{asked} was deleted and its name is taken until it is recovered or purged")

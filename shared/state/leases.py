@@ -100,7 +100,7 @@ def held(sync: str, stored: StoredLease) -> StaleLeaseError:
 
 def running(sync: str, stored: StoredLease) -> AlreadyRunningError:
     """The error of a start while another one lives."""
-    until = stored.lease(sync).until.isoformat(timespec="seconds")
+    until = f"{stored.lease(sync).until:%Y-%m-%d %H:%M:%S} UTC"
     return AlreadyRunningError(
         f"sync {sync!r} is being run by job {stored.job_id} (its lease lasts until {until}); wait until it ends; after "
         "a crash, try again after that time"

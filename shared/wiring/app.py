@@ -26,11 +26,13 @@ from shared.errors import (
     AuthenticationError,
     DefinitionError,
     DestinationError,
+    DynsyncError,
     NotAllowedError,
     NotFoundError,
     RefuseError,
     RetryError,
     SourceError,
+    UnknownTableError,
 )
 from shared.ports import ProgressListener, Source
 from shared.sources import Remote, Storage, open_source, sample_table
@@ -105,16 +107,16 @@ class LocalApp:
         try:
             start = Start(self._variables(definition, {}, {}), "")
         except RefuseError as error:
-            return [Problem("variables", str(error))]
+            return [_problem("variables", error)]
         try:
             with tempfile.TemporaryDirectory(prefix="dynsync-") as spool:
                 source = self._open_source(definition, start, Path(spool))
                 told = told_columns(definition, source)
                 present = told or source.column_types()
         except (SourceError, NotAllowedError, NotFoundError) as error:
-            return [Problem("source.path", str(error))]
+            return [_problem("source.path", error)]
         except (AuthenticationError, RetryError) as error:
-            return [Problem("source", str(error))]
+            return [_problem("source", error)]
         wanted = [column.name for column in definition.source.columns if not column.calculated]
         drift = drifted(definition, told, self._state.list(sync=definition.name, states=FINISHED, limit=5))
         wanted = [name for name in wanted if gone(name) not in {problem.found for problem in drift}]
@@ -123,10 +125,10 @@ class LocalApp:
     def _destination_problems(self, definition: SyncDefinition) -> list[Problem]:
         try:
             return self._runner.check(definition)
-        except DestinationError as error:
-            return [Problem("destination.entity" if "table" in str(error) else "destination", str(error))]
-        except (AuthenticationError, NotAllowedError, RetryError) as error:
-            return [Problem("destination", str(error))]
+        except UnknownTableError as error:
+            return [_problem("destination.entity", error)]
+        except (AuthenticationError, DestinationError, NotAllowedError, RetryError) as error:
+            return [_problem("destination", error)]
 
     def start(
         self,
@@ -260,6 +262,10 @@ def _sync_of(connection: DataverseConnection) -> str:
     """The sync to which the connection's secrets belong by name: `<sync>--client-id`."""
     client_id = connection.sign_ins[0].client_id if connection.sign_ins else connection.client_id
     return client_id.secret.partition("--")[0] if client_id else ""
+
+
+def _problem(path: str, error: DynsyncError) -> Problem:
+    return Problem(path, error.found, error.remedy)
 
 
 def _job_id(now: datetime) -> str:

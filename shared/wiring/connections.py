@@ -70,8 +70,8 @@ class Connector:
         """
         if not self.reach.allows_destination(connection.service_url, local=self.local):
             raise NotAllowedError(
-                f"destination {connection.service_url!r} is outside the reach; "
-                "an operator may add its host to `destinations` in syncs/reach.yaml"
+                f"destination {connection.service_url!r} is outside the reach",
+                remedy="an operator may add its host to `destinations` in syncs/reach.yaml",
             )
         tokens = self._sign_ins(sync, connection)
         with Transport(
@@ -118,8 +118,8 @@ class Connector:
     def _secret(self, sync: str, name: str, *, fresh: bool = False) -> str:
         if not self.reach.allows_secret(sync, name):
             raise NotAllowedError(
-                f"sync {sync!r} may not name the secret {name!r}; it may name {sync}--…, "
-                "and what an operator adds under `secrets` in syncs/reach.yaml"
+                f"sync {sync!r} may not name the secret {name!r}",
+                remedy=f"it may name {sync}--…, and what an operator adds under `secrets` in syncs/reach.yaml",
             )
         return self.secrets.renew(name) if fresh else self.secrets.get(name)
 

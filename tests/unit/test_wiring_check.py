@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from shared.engine.jobs import JobRunner
+from shared.errors import UnknownTableError
+from shared.values.problems import Problem
 from shared.wiring.app import LocalApp
 
 DEFINITION = """
@@ -23,12 +28,32 @@ behaviour: {{ strategy: full, key: [name], new: insert, changed: update, dropped
 """
 
 
-def problems(folder: Path, *, path: str, more: str = "") -> list[tuple[str, str]]:
-    """Path and found of every problem; no secret is set."""
+def told(folder: Path, *, path: str, more: str = "") -> list[Problem]:
+    """Every problem; no secret is set."""
     (folder / "syncs").mkdir()
     (folder / "syncs" / "my-sync.yaml").write_text(DEFINITION.format(path=path) + more, encoding="utf-8")
     app = LocalApp(state=folder / "state", syncs=folder / "syncs", environ={})
-    return [(one.path, one.found) for one in app.check("my-sync")]
+    return app.check("my-sync")
+
+
+def problems(folder: Path, *, path: str, more: str = "") -> list[tuple[str, str]]:
+    """Path and found of every problem; no secret is set."""
+    return [(one.path, one.found) for one in told(folder, path=path, more=more)]
+
+
+def test_what_to_do_is_told_apart_from_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For machines: of a missing secret, and of a table that the environment does not have."""
+    (_, secret) = told(tmp_path, path="none.json")
+    assert secret.found.endswith("the environment variable DYNSYNC_SECRET_MY_SYNC__ID is not set")
+    assert secret.remedy == "set it"
+
+    def check(*_: object) -> list[Problem]:
+        raise UnknownTableError("no table 'acount'", remedy="did you mean account?")
+
+    monkeypatch.setattr(JobRunner, "check", check)
+    (tmp_path / "again").mkdir()
+    (_, table) = told(tmp_path / "again", path="none.json")
+    assert table == Problem("destination.entity", "no table 'acount'", "did you mean account?")
 
 
 def test_a_missing_file_and_a_missing_secret_are_both_told(tmp_path: Path) -> None:

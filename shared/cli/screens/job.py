@@ -8,6 +8,7 @@ from rich.table import Table
 
 from shared.cli.screens.paper import draw, say
 from shared.cli.texts import as_called, called, counted, duration, instant, safe, safe_lines, state_words
+from shared.definitions.behaviour import Brakes
 from shared.values.changes import Action
 from shared.values.jobs import SOURCE_BUCKETS, DestinationBalance, Job, JobState, SourceBalance
 
@@ -120,6 +121,11 @@ def _print_brakes(out: Console, job: Job) -> None:
     say(out, "\n", (head, "bold yellow"))
     for brake in job.brakes:
         say(out, f"  {safe_lines(brake.message)}")
+    limits = [f"`behaviour.brakes.{brake.name}`" for brake in job.brakes if brake.name in Brakes.model_fields]
+    if limits and job.state is JobState.AWAITING_APPROVAL:
+        once = f"`{called()} apply {job.id}` lets it through once"
+        always = f"for every job, raise {' and '.join(limits)} in the definition"
+        say(out, f"{once}; {always} (null: no limit; `at_least`: so many are always let through) and plan again.")
 
 
 def resumable(job: Job) -> bool:
@@ -140,7 +146,7 @@ def _next_steps(job: Job) -> list[tuple[str, str]]:
             apply = (f"{called()} apply {job.id}", "go on where it stopped, once the cause is mended")
             return [*look, apply, (f"{called()} plan {job.sync}", "or plan anew")]
         case JobState.FAILED:
-            check = (f"{called()} check {job.sync}", "all problems in one go")
+            check = (f"{called()} check {job.sync}", "the definition's problems, or those of source and table")
             return [*look, check, (f"{called()} plan {job.sync}", "plan again, once the cause is mended")]
         case JobState.CANCELLED:
             return [*look, (f"{called()} plan {job.sync}", "plan again")]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from shared.cli.screens.paper import say
-from shared.cli.texts import counted, safe, safe_lines
+from shared.cli.texts import as_called, counted, safe, safe_lines
 from shared.values.problems import Problem, Severity
 
 
@@ -30,6 +30,6 @@ def _verdict(problems: Sequence[Problem]) -> tuple[str, str]:
 def _print_problem(out: Console, problem: Problem) -> None:
     style = "red" if problem.severity is Severity.ERROR else "yellow"
     place = f" {safe(problem.path)}:" if problem.path else ""
-    say(out, "  ", (problem.severity.value, style), f"{place} {safe_lines(problem.found)}")
+    say(out, "  ", (problem.severity.value, style), f"{place} {safe_lines(as_called(problem.found))}")
     if problem.remedy:
-        say(out, f"    → {safe_lines(problem.remedy)}")
+        say(out, f"    → {safe_lines(as_called(problem.remedy))}")

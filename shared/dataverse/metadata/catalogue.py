@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from shared.dataverse.metadata.json import Json, label, text
 from shared.dataverse.reading import Reader
-from shared.errors import DestinationError
+from shared.errors import UnknownTableError
 
 _TABLES = "EntityDefinitions?$select=LogicalName,SchemaName,EntitySetName,DisplayName"
 
@@ -48,7 +48,7 @@ class Catalogue:
         """The table of a logical, schema, set or (when only one has it) display name, in any case.
 
         Raises:
-            DestinationError: there is none, or several have this display name; names are proposed.
+            UnknownTableError: there is none, or several have this display name; names are proposed.
         """
         key = wanted.strip().casefold()
         for names_of in (_technical, _displayed):
@@ -59,17 +59,17 @@ class Catalogue:
                 raise _ambiguous(wanted, found)
         raise self._unknown(wanted)
 
-    def _unknown(self, wanted: str) -> DestinationError:
+    def _unknown(self, wanted: str) -> UnknownTableError:
         known = {text: name.logical for name in self.names() for text in (*_technical(name), *_displayed(name))}
         near = difflib.get_close_matches(wanted.strip().casefold(), list(known), n=5, cutoff=0.6)
         logical = list(dict.fromkeys(known[text] for text in near))[:3]
-        hint = f"; did you mean {', '.join(logical)}?" if logical else "; give its logical name"
-        return DestinationError(f"the environment has no table {wanted!r} that this user can see{hint}")
+        remedy = f"did you mean {', '.join(logical)}?" if logical else "give its logical name"
+        return UnknownTableError(f"the environment has no table {wanted!r} that this user can see", remedy=remedy)
 
 
-def _ambiguous(wanted: str, found: Sequence[TableName]) -> DestinationError:
+def _ambiguous(wanted: str, found: Sequence[TableName]) -> UnknownTableError:
     names = ", ".join(sorted(name.logical for name in found))
-    return DestinationError(f"{wanted!r} names {len(found)} tables ({names}); give the logical name of one")
+    return UnknownTableError(f"{wanted!r} names {len(found)} tables ({names})", remedy="give the logical name of one")
 
 
 def _technical(name: TableName) -> set[str]:

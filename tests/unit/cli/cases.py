@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from shared.cli.looking import SourceLook
 from shared.cli.root import dynsync
 from shared.cli.session import Session
-from shared.errors import DefinitionError, DynsyncError, NotFoundError, UnavailableError
+from shared.errors import DefinitionError, DynsyncError, NotFoundError, UnavailableError, UnknownTableError
 from shared.ports import ProgressListener
 from shared.values.changes import Action, Outcome, OutcomeStatus
 from shared.values.jobs import Brake, DestinationBalance, Job, JobState, Phase, Progress, SourceBalance
@@ -168,6 +168,7 @@ class MadeUpApp:
     result: Job = CLEAN
     error: BaseException | None = None
     reachable: bool = True
+    tables: tuple[str, ...] | None = None
     problems: list[Problem] = field(default_factory=list)
     asked: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
@@ -239,6 +240,9 @@ class MadeUpApp:
         self.asked.append(("table", dict(destination)))
         if not self.reachable:
             raise UnavailableError("nobody answers at 127.0.0.1:8765")
+        if self.tables is not None and destination["entity"] not in self.tables:
+            remedy = f"did you mean {', '.join(self.tables)}?"
+            raise UnknownTableError(f"the environment has no table {destination['entity']!r}", remedy=remedy)
         return ACCOUNT
 
 

@@ -33,6 +33,15 @@ shared.wiring.open_app = lambda **_: MadeUpApp()
 main()
 """
 
+MADE_UP = """
+from shared.cli import main
+import shared.wiring
+from tests.unit.cli.cases import MadeUpApp
+
+shared.wiring.open_app = lambda **_: MadeUpApp()
+main()
+"""
+
 
 def run(words: list[str], **more: object) -> subprocess.CompletedProcess[str]:
     environ = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
@@ -58,6 +67,20 @@ def test_a_full_disk_is_one_message(words: list[str], tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "No space left on device" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system has no such signal")
+@pytest.mark.parametrize(
+    "words",
+    [["show", "91d0e4f5"], ["jobs", "--json"], ["rejects", "8a11b2c3", "--csv", "-"], ["--help"], ["run", "-h"]],
+)
+def test_a_reader_that_has_gone_ends_it_quietly(words: list[str], tmp_path: Path) -> None:
+    """`show … | head`: the exit code of SIGPIPE, and not a word; whether rich, JSON, a file or the help meets it."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = run(["-c", MADE_UP, *words], cwd=tmp_path, stdout=writer)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the system has no such signal")

@@ -176,6 +176,27 @@ def test_without_the_table_names_are_guessed_and_it_is_said(folder: Path) -> Non
     assert ("shoe: size", "shoe_size") in [(one.source, one.target) for one in sync.mappings]
 
 
+def test_a_table_that_does_not_exist_is_asked_for_again(folder: Path) -> None:
+    """Nothing is guessed where the service has answered; the nearest names are said, also for a table by option."""
+    app = MadeUpApp(tables=("account",))
+    answers = ("mine", "", "", "", "acount", "account", "", "", "")
+    result = call(app, "init", "--source", "Customers 2025.csv", "--entity", "acct", answers="\n".join((*answers, "")))
+    assert result.exit_code == 0, result.stderr
+    assert "Error: the environment has no table 'acct'; did you mean account?" in result.stderr
+    assert [asked["entity"] for _, asked in app.asked] == ["acct", "acount", "account"]
+    assert load_sync(folder / "syncs" / "mine.yaml").destination.entity == "account"
+
+
+@pytest.mark.parametrize("more", [["--yes"], []])
+def test_a_table_that_does_not_exist_ends_init_where_nobody_can_be_asked(folder: Path, more: list[str]) -> None:
+    """With --yes, or when the answers have ended: exit code 1, the nearest names, and nothing is written."""
+    words = ("init", "mine", "--source", "Customers 2025.csv", "--entity", "acct", *more)
+    result = call(MadeUpApp(tables=("account",)), *words, answers="\n\n\n")
+    assert result.exit_code == 1
+    assert "Error: the environment has no table 'acct'; did you mean account?" in result.stderr
+    assert not (folder / "syncs").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

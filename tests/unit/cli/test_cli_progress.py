@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from shared.cli.progress import BarProgress, LineProgress, Pace
+from shared.cli.waits import waits_told
+from shared.log import event
 from shared.values.jobs import Phase, Progress
+from shared.values.problems import Problem
+from tests.unit.cli.cases import MadeUpApp, call
 
 
 class Clock:
@@ -58,6 +64,74 @@ def test_no_line_is_said_twice() -> None:
     """A phase that has nothing to add to its first line is silent."""
     steps = [(0, Progress(Phase.READ_DESTINATION)), (1, Progress(Phase.READ_DESTINATION)), (2, Progress(Phase.PLAN))]
     assert lines(steps) == ["read destination …", "plan …"]
+
+
+def test_a_wait_is_one_line() -> None:
+    """However many requests wait; after ten seconds it is said once more."""
+    clock, paper = Clock(), StringIO()
+    with LineProgress(Console(file=paper, width=100, highlight=False), clock) as progress:
+        for clock.now in (0.0, 0.1, 9.9, 10.0):
+            progress.waits(f"no answer at {clock.now}")
+    assert paper.getvalue().splitlines() == ["no answer at 0.0", "no answer at 10.0"]
+
+
+def test_a_wait_stands_beside_the_bar_until_there_is_progress() -> None:
+    """It does not stay with a phase that has ended; before the first phase it is a line."""
+    paper = StringIO()
+    console = Console(file=paper, width=120, force_terminal=True, color_system=None, legacy_windows=False)
+    with BarProgress(console, Clock()) as progress:
+        progress.waits("early")
+        progress(Progress(Phase.CHECK))
+        progress.waits("no answer, trying again in 2.0 s")
+        progress._bars.refresh()
+        progress(Progress(Phase.APPLY, 5, 100))
+        progress.waits("asked to pause")
+        progress(Progress(Phase.APPLY, 6, 100))
+    lines = [line for line in paper.getvalue().splitlines() if line.strip()]
+    assert any(line.startswith("early") or line.endswith("early") for line in lines)
+    assert any("check" in line and "no answer, trying again in 2.0 s" in line for line in lines)
+    checks, applies = [[line for line in lines if word in line] for word in ("check", "apply")]
+    assert "no answer" not in checks[-1]
+    assert "asked" not in applies[-1]
+    assert "6 of 100" in applies[-1]
+
+
+def test_a_wait_in_the_log_is_told_in_words() -> None:
+    """Sign-in or data, whoever waits; other events are no waits, and nothing is told afterwards."""
+    told: list[str] = []
+    logger = logging.getLogger("shared.dataverse.anything")
+    more = {"level": logging.WARNING, "service": "https://x\x1b", "pause_s": 2.0}
+    with waits_told(told.append):
+        event(logger, "service.unanswered", **more)  # type: ignore[arg-type]
+        event(logger, "service.throttled", **more)  # type: ignore[arg-type]
+        event(logger, "lease.lost", **more)  # type: ignore[arg-type]
+    event(logger, "service.unanswered", **more)  # type: ignore[arg-type]
+    assert told == [
+        "no answer, trying again in 2.0 s (https://x\\x1b)",
+        "asked to pause, going on in 2.0 s (https://x\\x1b)",
+    ]
+
+
+@pytest.mark.parametrize(("options", "lines"), [((), 1), (("-q",), 0)])
+def test_a_command_without_a_job_tells_its_waits_too(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], lines: int
+) -> None:
+    """`check` of a service that does not answer says so within its first second; --quiet keeps silent."""
+
+    def check(self: MadeUpApp, sync: str) -> list[Problem]:
+        for _ in range(3):
+            event(
+                logging.getLogger("shared.x"),
+                "service.unanswered",
+                level=logging.WARNING,
+                service="http://s",
+                pause_s=1,
+            )
+        return []
+
+    monkeypatch.setattr(MadeUpApp, "check", check)
+    result = call(MadeUpApp(), "check", "accounts-from-erp", *options)
+    assert result.stderr.splitlines() == ["no answer, trying again in 1.0 s (http://s)"] * lines
 
 
 def test_pace_says_nothing_it_does_not_know() -> None:

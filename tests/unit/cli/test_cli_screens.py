@@ -10,6 +10,7 @@ from rich.console import Console
 
 from shared.cli.screens.jobs import print_jobs
 from shared.cli.screens.rejects import print_rejects
+from shared.values.jobs import Brake
 from shared.values.records import Reject, RejectType
 from tests.unit.cli.cases import (
     CLEAN,
@@ -41,6 +42,23 @@ SCREENS: dict[str, tuple[MadeUpApp, list[str]]] = {
     "check": (MadeUpApp(problems=PROBLEMS), ["check"]),
     "check_fine": (MadeUpApp(), ["check", "accounts-from-erp"]),
 }
+
+
+@pytest.mark.parametrize(
+    ("names", "limits"),
+    [
+        (["creates"], "raise `behaviour.brakes.creates` in the definition"),
+        (["updates", "rejects"], "raise `behaviour.brakes.updates` and `behaviour.brakes.rejects` in the definition"),
+        (["empty_source", "emptied:name"], None),
+    ],
+)
+def test_a_brake_says_how_to_let_more_through(names: list[str], limits: str | None) -> None:
+    """Once by applying, for good by the limit's own setting; a brake without a setting promises none."""
+    brakes = tuple(Brake(name, 9_000, 8, 20, f"{name}: too many") for name in names)
+    said = call(MadeUpApp(replace(HELD, brakes=brakes)), "run", "s").stdout
+    assert f"dynsync apply {HELD.id}" in said
+    assert (limits is not None) == ("lets it through once" in said) == ("behaviour.brakes" in said)
+    assert limits is None or limits in said
 
 
 @pytest.mark.parametrize("name", SCREENS)

@@ -23,7 +23,8 @@ def test_a_missing_secret_names_the_variable_to_set(environ: dict[str, str], sta
     with pytest.raises(AuthenticationError) as refused:
         EnvironmentSecrets(environ | {"DYNSYNC_SECRET_OTHER": "hidden"}).get(NAME)
     assert VARIABLE in str(refused.value)
-    assert state in str(refused.value)
+    assert refused.value.found.endswith(f"the environment variable {VARIABLE} {state}")
+    assert refused.value.remedy == "set it"
     assert "hidden" not in str(refused.value)
 
 
