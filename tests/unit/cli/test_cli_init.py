@@ -194,6 +194,7 @@ def test_a_table_that_does_not_exist_ends_init_where_nobody_can_be_asked(folder:
     result = call(MadeUpApp(tables=("account",)), *words, answers="\n\n\n")
     assert result.exit_code == 1
     assert "Error: the environment has no table 'acct'; did you mean account?" in result.stderr
+    assert "--yes takes defaults" not in result.stderr
     assert not (folder / "syncs").exists()
 
 
