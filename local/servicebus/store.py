@@ -53,12 +53,13 @@ class Store:
         self._last: dict[str, int] = {}
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1.0)
-            self._open()
         except sqlite3.Error as error:
-            raise DocumentError(
-                f"{path}: cannot be used as the store of the local Service Bus ({error}); name another file, or end "
-                "the process that uses it"
-            ) from None
+            raise _unusable(path, error) from None
+        try:
+            self._open()
+        except (sqlite3.Error, DocumentError) as error:
+            self._db.close()
+            raise (error if isinstance(error, DocumentError) else _unusable(path, error)) from None
 
     def _open(self) -> None:
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -145,3 +146,10 @@ class Store:
         """Commits and gives the file free."""
         self.commit()
         self._db.close()
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> DocumentError:
+    return DocumentError(
+        f"{path}: cannot be used as the store of the local Service Bus ({error}); name another file, or end the "
+        "process that uses it"
+    )
