@@ -146,9 +146,12 @@ class Applier:
                 self._count(applied, linker, *future.result())
 
     def _count(self, applied: Applied, linker: Linker, chunk: Chunk, outcomes: Mapping[int, Outcome]) -> None:
-        for row in chunk.rows:
-            if _counts(chunk, row, outcomes[row.change], linker):
-                applied.tally[row.action, row.row_no is not None, outcomes[row.change].status] += 1
+        pairs = ((row, outcomes[row.change]) for row in chunk.rows)
+        applied.tally.update(
+            (row.action, row.row_no is not None, outcome.status)
+            for row, outcome in pairs
+            if _counts(chunk, row, outcome, linker)
+        )
         applied.brake = applied.brake or stops_apply(
             self.brakes, refused=applied.refused - applied.refused_before, planned=self.plan.total
         )
@@ -178,7 +181,7 @@ class Applier:
         for rows in self.plan.chunks(size):
             start = 0
             for end in range(1, len(rows) + 1):
-                if end == len(rows) or write_kind(rows[end].action) is not write_kind(rows[start].action):
+                if end == len(rows) or _parts(rows[start].action, rows[end].action):
                     yield rows[start:end]
                     start = end
 
@@ -278,8 +281,8 @@ class Applier:
         kind = write_kind(rows[0].action)
         if kind is WriteKind.CREATE:
             return self._creator.create(rows)
-        idle = [row for row in rows if row.deferred and row.after == "{}"]  # all that differs waits for new rows
-        writes = [Write(row.change, row.id, row.after or "{}", etags.get(row.id)) for row in rows if row not in idle]
+        idle = [row for row in rows if _is_idle(row)]
+        writes = [Write(row.change, row.id, row.after or "{}", etags.get(row.id)) for row in rows if not _is_idle(row)]
         outcomes = {outcome.change: outcome for outcome in self.writer.write(kind, writes)} if writes else {}
         return outcomes | {row.change: Outcome(row.change, OutcomeStatus.DONE) for row in idle}
 
@@ -288,12 +291,22 @@ class Applier:
         return Creator(self.writer, self.readback, self._lock, self.plan.manifest.ids == "derived")
 
 
+def _is_idle(row: PlanRow) -> bool:
+    """Whether all that differs waits for rows that the job creates."""
+    return row.deferred is not None and row.after == "{}"
+
+
 def _counts(chunk: Chunk, row: PlanRow, outcome: Outcome, linker: Linker) -> bool:
     """Whether this is the change's final word; a change whose link is still to be set is counted with that."""
     if chunk.links:
         return not linker.undone(row)
     linker.learn(row, outcome)
     return not row.deferred or outcome.status is not OutcomeStatus.DONE
+
+
+def _parts(one: Action, other: Action) -> bool:
+    """Whether a request of another kind carries the other action."""
+    return one is not other and write_kind(one) is not write_kind(other)
 
 
 def write_kind(action: Action) -> WriteKind:

@@ -151,7 +151,7 @@ class PlanFile:
         cursor = self._connection.cursor()
         cursor.execute(f"SELECT {_COLUMNS} FROM {self._path}")
         while rows := cursor.fetchmany(size):
-            yield [_row(row) for row in rows]
+            yield list(map(_row, rows))
 
     def deferring(self, size: int) -> Iterator[list[PlanRow]]:
         """The changes with links to rows that the job creates, in order, at most `size` at a time."""
@@ -222,8 +222,7 @@ def _field(column: PlannedColumn, old: object, new: object) -> FieldChange:
 
 
 def _row(values: tuple[Any, ...]) -> PlanRow:
-    change, action, *rest = values
-    return PlanRow(change, _ACTIONS[action], *rest)
+    return PlanRow._make((values[0], _ACTIONS[values[1]], *values[2:]))
 
 
 def _spread(rows: list[PlanRow], limit: int) -> list[PlanRow]:

@@ -1,4 +1,7 @@
-"""Sources: one module per kind of place that records come from, all behind `shared.ports.Source`."""
+"""Sources: one module per kind of place that records come from, all behind `shared.ports.Source`.
+
+A kind is imported when a definition asks for it: a job reads one, and some of them are dear to start.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shared.definitions.reach import blob_container
 from shared.definitions.source import (
@@ -21,22 +25,19 @@ from shared.definitions.source import (
 from shared.errors import NotAllowedError, NotBuiltError, SourceError
 from shared.ports import Secrets, Source
 from shared.sources.blob import BlobFiles, Storage, encoded, place
-from shared.sources.csv_dialect import Dialect
-from shared.sources.dbapi import DbApiSource, select_table
-from shared.sources.delimited import DelimitedFile
-from shared.sources.excel import ExcelFile, Sheet
 from shared.sources.file_set import FileSet
-from shared.sources.fixed_width import Field, FixedWidthFile, Layout
-from shared.sources.json_file import JsonFile
-from shared.sources.parquet import ParquetFile
 from shared.sources.patterns import bound
 from shared.sources.places import LocalFiles, locate, locate_all
-from shared.sources.postgresql import PostgresSource
-from shared.sources.sqlite import sqlite_source
-from shared.sources.sqlserver import sqlserver_source
 from shared.sources.unpacking import is_zip
 from shared.values.files import FileRead
 from shared.values.looks import SourceSample
+
+if TYPE_CHECKING:
+    from shared.sources.csv_dialect import Dialect
+    from shared.sources.dbapi import DbApiSource
+    from shared.sources.excel import Sheet
+    from shared.sources.fixed_width import Layout
+    from shared.sources.postgresql import PostgresSource
 
 __all__ = ["Remote", "Storage", "open_source", "sample_table"]
 _SAMPLE_ROWS = 10
@@ -147,19 +148,31 @@ def _in_storage(definition: FileSource, around: _Surroundings) -> BlobFiles:
 def _file(definition: FileSource, path: Path, wanted: tuple[str, ...], spool: Path) -> Source:
     match definition:
         case DelimitedSource():
+            from shared.sources.delimited import DelimitedFile
+
             return DelimitedFile(path, wanted, _dialect(definition), definition.encoding, spool)
         case FixedWidthSource():
+            from shared.sources.fixed_width import FixedWidthFile
+
             return FixedWidthFile(path, _layout(definition), definition.encoding, spool)
         case ExcelSource():
+            from shared.sources.excel import ExcelFile
+
             return ExcelFile(path, wanted, _sheet(definition))
         case JsonSource():
+            from shared.sources.json_file import JsonFile
+
             return JsonFile(path, wanted, definition.format, definition.records, spool)
         case ParquetSource():
+            from shared.sources.parquet import ParquetFile
+
             return ParquetFile(path, wanted)
     raise NotBuiltError(f"a source of type {type(definition).__name__} does not run yet")
 
 
 def _dialect(definition: DelimitedSource) -> Dialect:
+    from shared.sources.csv_dialect import Dialect
+
     return Dialect(
         delimiter=definition.delimiter,
         quote=definition.quote,
@@ -170,24 +183,39 @@ def _dialect(definition: DelimitedSource) -> Dialect:
 
 
 def _layout(definition: FixedWidthSource) -> Layout:
+    from shared.sources.fixed_width import Field, Layout
+
     fields = [Field(column.name, column.width or 0) for column in definition.columns if not column.calculated]
     return Layout(tuple(fields), definition.skip_rows, definition.skip_footer_rows, definition.short_lines)
 
 
 def _sheet(definition: ExcelSource) -> Sheet:
+    from shared.sources.excel import Sheet
+
     return Sheet(definition.sheet, definition.header, definition.skip_rows, definition.skip_footer_rows)
 
 
 def _sqlite(definition: SqlSource, wanted: tuple[str, ...], around: _Surroundings) -> DbApiSource:
-    sql = definition.query or select_table(definition.table or "", definition.filter)
-    return sqlite_source(_database(definition, around), sql, wanted=wanted, variables=around.variables)
+    from shared.sources.sqlite import sqlite_source
+
+    return sqlite_source(
+        _database(definition, around), _statement(definition), wanted=wanted, variables=around.variables
+    )
+
+
+def _statement(definition: SqlSource) -> str:
+    from shared.sources.dbapi import select_table
+
+    return definition.query or select_table(definition.table or "", definition.filter)
 
 
 def _postgresql(definition: SqlSource, wanted: tuple[str, ...], around: _Surroundings) -> PostgresSource:
+    from shared.sources.postgresql import PostgresSource
+
     name = definition.connection.secret if definition.connection else ""
     return PostgresSource(
         conninfo=around.secrets.get(name),
-        sql=definition.query or select_table(definition.table or "", definition.filter),
+        sql=_statement(definition),
         variables=around.variables,
         wanted=wanted,
         shown=f"the PostgreSQL database of the secret {name!r}",
@@ -210,10 +238,12 @@ def _database(definition: SqlSource, around: _Surroundings) -> Path:
 
 
 def _sqlserver(definition: SqlSource, wanted: tuple[str, ...], around: _Surroundings) -> DbApiSource:
+    from shared.sources.sqlserver import sqlserver_source
+
     name = definition.connection.secret if definition.connection else ""
     return sqlserver_source(
         around.secrets.get(name),
-        definition.query or select_table(definition.table or "", definition.filter),
+        _statement(definition),
         wanted=wanted,
         variables=around.variables,
         identity=around.remote.storage.identity,

@@ -10,6 +10,8 @@ from typing import NamedTuple
 class Action(StrEnum):
     """What a change does to its row."""
 
+    __hash__ = str.__hash__  # an enumeration's own is written in Python; these are counted by the million
+
     CREATE = "create"
     UPDATE = "update"
     REVIVE = "revive"
@@ -42,6 +44,8 @@ class Write(NamedTuple):
 
 class OutcomeStatus(StrEnum):
     """What became of one change."""
+
+    __hash__ = str.__hash__
 
     DONE = "done"
     REJECTED = "rejected"
