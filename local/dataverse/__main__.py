@@ -6,8 +6,8 @@ import argparse
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from local.dataverse import settings
 from local.dataverse.definitions import TableFileError
@@ -27,9 +27,9 @@ def main() -> int:
     """Starts the server, says where it is, and waits for SIGTERM or SIGINT."""
     parent = os.getppid()
     given = _arguments()
-    ended = threading.Event()
+    ended: SimpleQueue[int] = SimpleQueue()  # a signal may interrupt another's put; an Event would wait for itself
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda caught, _: ended.put(caught))
     try:
         server = LocalDataverse(given.tables, given.file, port=given.port, settings=_settings(given))
         if given.authority:
@@ -59,11 +59,15 @@ def _written(path: Path, url: str) -> bool:
     return True
 
 
-def _wait(ended: threading.Event, parent: int | None) -> None:
+def _wait(ended: SimpleQueue[int], parent: int | None) -> None:
     """Until the end is asked for; with a parent's number, also until this process has another parent."""
-    while not ended.wait(None if parent is None else _LOOK_EVERY_S):
-        if os.getppid() != parent:
-            return
+    while True:
+        try:
+            ended.get(timeout=None if parent is None else _LOOK_EVERY_S)
+        except Empty:
+            if os.getppid() == parent:
+                continue
+        return
 
 
 def _settings(given: argparse.Namespace) -> Settings:

@@ -32,6 +32,8 @@ _UNINDEXED = frozenset(
 )
 
 
+_WAIT_S = 2.0
+"""How long a start waits for a file: the server before may still be closing it."""
 EXPIRY = "unixepoch(modifiedon) + ttlinseconds"
 """When the time of an elastic table's row is over, in seconds; null when it lives on."""
 
@@ -52,7 +54,9 @@ class Store:
         self._depth = 0
         self._marked: tuple[Tables, str] | None = None
         try:
-            self._db = sqlite3.connect(file or ":memory:", isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(
+                file or ":memory:", timeout=_WAIT_S, isolation_level=None, check_same_thread=False
+            )
         except sqlite3.Error as error:
             raise _cannot_open(file, error) from None
         try:
@@ -151,6 +155,7 @@ class Store:
         return self._db.executemany(statement, rows).rowcount
 
     def _settle(self, on_disk: bool) -> None:
+        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")  # two servers would count the row versions past each other
         self._db.execute("BEGIN IMMEDIATE")  # says at once when nothing may be written
         self._db.execute("ROLLBACK")
         for setting in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-65536") if on_disk else ():
@@ -224,6 +229,8 @@ def _cannot_open(file: Path | None, error: Exception) -> CannotOpenError:
         reason = "it is a folder"
     elif file is not None and not file.parent.is_dir():
         reason = f"there is no folder {file.parent}"
+    elif isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+        reason = "another program has it open, perhaps a local Dataverse that runs already"
     else:
         reason = str(error)
     return CannotOpenError(

@@ -7,10 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 import click
 from rich.console import Console
@@ -25,6 +25,7 @@ from shared.errors import AlreadyRunningError, NotFoundError
 MODULE = "local.dataverse"
 ROOT = Path(shared.__file__).parent.parent
 PORT = 8765
+API = "/api/data/v9.2/"
 
 WELL_KNOWN = {
     "tenant_id": "0d000000-0000-4000-8000-00000000aaaa",
@@ -41,14 +42,16 @@ def origin(port: int = PORT) -> str:
 
 def service_url(port: int = PORT) -> str:
     """Where the local Dataverse answers."""
-    return f"{origin(port)}/api/data/v9.2/"
+    return f"{origin(port)}{API}"
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Port on this machine.")
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Port; 0: a free one.")
 @click.option("--file", "file", type=click.Path(dir_okay=False, path_type=Path), help="Keep the rows in this file.")
 @click.option(
-    "--tables", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="YAML file of more tables."
+    "--tables",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="YAML file of tables, instead of the built-in ones.",
 )
 @click.option(
     "--settings",
@@ -69,13 +72,19 @@ def dataverse(session: Session, /, port: int, **given: object) -> int:
     if find_spec(MODULE.partition(".")[0]) is None or find_spec(MODULE) is None:
         raise NotFoundError("the local Dataverse is not part of this installation; use a clone of the project")
     refuse_taken(port)
-    if session.json:
-        say_json({"service_url": service_url(port), "authority": origin(port), **WELL_KNOWN})
-    else:
-        _say(session.out(), port)
     words = _words({"port": port, **given})
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:  # the address is said already
-        return run_module(MODULE, [*words, "--end-with-parent"], stdout=nowhere)
+    return run_module(MODULE, [*words, "--end-with-parent"], ready=lambda line: _ready(session, line))
+
+
+def _ready(session: Session, line: str) -> None:
+    """Say how to reach the server, once it has said that it listens."""
+    address = line.rsplit(maxsplit=1)[-1]
+    authority = address.removesuffix(API)
+    if session.json:
+        say_json({"service_url": address, "authority": authority, **WELL_KNOWN})
+        sys.stdout.flush()
+    else:
+        _say(session.out(), address, authority)
 
 
 def _words(given: Mapping[str, object]) -> list[str]:
@@ -85,12 +94,13 @@ def _words(given: Mapping[str, object]) -> list[str]:
     return [word for option in words for word in option]
 
 
-def _say(out: Console, port: int) -> None:
-    say(out, ("The local Dataverse", "bold"), f" answers at {service_url(port)}; Ctrl-C stops it.\n")
+def _say(out: Console, address: str, authority: str) -> None:
+    say(out, ("The local Dataverse", "bold"), f" answers at {address}; Ctrl-C stops it.")
+    say(out, f"A page for people is at {authority}/\n")
     for name, value in WELL_KNOWN.items():
         say(out, f"  {name.replace('_', ' '):<14} {value}")
     say(out, "\nA definition called my-sync reaches it with\n")
-    say(out, f"  destination:\n    service_url: {service_url(port)}\n    authority: {origin(port)}")
+    say(out, f"  destination:\n    service_url: {address}\n    authority: {authority}")
     for name in WELL_KNOWN:
         say(out, f"    {name}: {{ secret: my-sync--{name.replace('_', '-')} }}")
     say(out, "\nand with these environment variables\n")
@@ -114,14 +124,20 @@ def refuse_taken(port: int) -> None:
             ) from error
 
 
-def run_module(module: str, words: list[str], *, stdout: TextIO | None = None) -> int:
-    """Run a module with this interpreter until it ends; Ctrl-C and a request to end stop both."""
+def run_module(module: str, words: list[str], *, ready: Callable[[str], None] | None = None) -> int:
+    """Run a module with this interpreter until it ends; Ctrl-C and a request to end stop both.
+
+    `ready` is told the first line that the module prints; the lines behind it are dropped.
+    """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-P", "-m", module, *words]
     environ = os.environ | {"PYTHONPATH": path}
-    with subprocess.Popen(command, env=environ, stdout=stdout) as child:  # noqa: S603 - a module of our own
+    stdout = subprocess.PIPE if ready else None
+    with subprocess.Popen(command, env=environ, stdout=stdout, text=True) as child:  # noqa: S603 - a module of our own
         before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         try:
+            if ready is not None and child.stdout is not None:
+                _tell(child.stdout, ready)
             return CLEAN if child.wait() == 0 else FAILED
         except KeyboardInterrupt:
             child.terminate()
@@ -129,3 +145,11 @@ def run_module(module: str, words: list[str], *, stdout: TextIO | None = None) -
             return CLEAN
         finally:
             signal.signal(signal.SIGTERM, before)
+
+
+def _tell(lines: IO[str], ready: Callable[[str], None]) -> None:
+    """Hand on a child's first line; a child that ends without one has nothing to say here."""
+    line = lines.readline()
+    if line:
+        ready(line)
+        lines.read()

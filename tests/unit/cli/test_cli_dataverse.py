@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     """What would be started, without starting it."""
     calls: list[tuple[str, list[str]]] = []
 
-    def note(module: str, words: list[str], **_: object) -> int:
+    def note(module: str, words: list[str], *, ready: Callable[[str], None]) -> int:
         calls.append((module, words))
+        ready(f"Local Dataverse listens at http://127.0.0.1:{words[1]}/api/data/v9.2/\n")
         return 0
 
     monkeypatch.setattr(dataverse, "run_module", note)
@@ -84,6 +86,15 @@ def test_the_same_interpreter_runs_it(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert dataverse.run_module("made_up", ["--port", "1"]) == 1
     assert capfd.readouterr().out == "['--port', '1']\n"
+
+
+def test_nothing_is_said_of_a_server_that_does_not_start(tmp_path: Path, capfd: Any) -> None:
+    """The address is printed when the server listens: a table file with a mistake brings the mistake alone."""
+    tables = tmp_path / "tables.yaml"
+    tables.write_text("tables: 5\n", encoding="utf-8")
+    result = call(MadeUpApp(), "dataverse", "--port", "0", "--tables", str(tables))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "needs a member 'tables'" in capfd.readouterr().err
 
 
 def test_options_are_handed_on_as_given() -> None:

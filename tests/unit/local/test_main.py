@@ -8,10 +8,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from local.dataverse import LocalDataverse
 from local.dataverse import __main__ as program
 
 ROOT = Path(program.__file__).parents[2]
@@ -89,3 +93,47 @@ def test_it_ends_when_its_parent_is_killed() -> None:
             parent.kill()
             if child:
                 os.kill(child, signal.SIGKILL)
+
+
+def test_a_signal_in_the_midst_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C reaches the command and the server, and the command ends the server besides: the second signal interrupts
+    the first one's handler wherever that is, and the server ends all the same."""
+    handlers: dict[int, Callable[..., None]] = {}
+    registered = threading.Event()
+
+    def register(number: int, handler: Callable[..., None]) -> None:
+        handlers[number] = handler
+        if number == signal.SIGINT:
+            registered.set()
+
+    def interrupt(_: object, event: str, __: object) -> Any:
+        if event == "line":
+            handlers[signal.SIGTERM](signal.SIGTERM, None)
+        return interrupt
+
+    def tell() -> None:
+        sys.settrace(interrupt)
+        handlers[signal.SIGINT](signal.SIGINT, None)
+
+    monkeypatch.setattr(sys, "argv", ["local.dataverse"])
+    monkeypatch.setattr(signal, "signal", register)
+    server, told = threading.Thread(target=program.main, daemon=True), threading.Thread(target=tell, daemon=True)
+    server.start()
+    assert registered.wait(30)
+    told.start()
+    told.join(10)
+    assert not told.is_alive()
+    server.join(30)
+    assert not server.is_alive()
+
+
+def test_a_file_that_is_served_already(tmp_path, monkeypatch, capsys) -> None:
+    """A second server on the same file is refused: the row versions of both would collide."""
+    path = tmp_path / "rows.db"
+    monkeypatch.setattr("local.dataverse.store._WAIT_S", 0.0)
+    with LocalDataverse(file=path) as server:
+        assert refused("--file", str(path), monkeypatch=monkeypatch) == 1
+        server.insert("account", [{"name": "Still there"}])
+    assert "another program has it open" in capsys.readouterr().err
+    with LocalDataverse(file=path) as again:
+        assert [row["name"] for row in again.rows("account")] == ["Still there"]
