@@ -36,7 +36,7 @@ def main() -> int:
 
 def _play(folder: Path, most: int | None, paper: Paper, *, keep: bool) -> None:
     with cleared(folder):
-        port = free_port()
+        port = free_port(folder)
         furnish(folder, f"http://127.0.0.1:{port}")
         countries, cities = places(most)
         with dataverse(folder, port) as running:

@@ -120,9 +120,9 @@ def dynsync(folder: Path, *words: str) -> int:
             raise
 
 
-def free_port() -> int:
-    """The usual port, or another where that one is taken."""
-    for port in (PORT, 0):
+def free_port(folder: Path) -> int:
+    """The usual port, or another where that one is taken; any in a folder of somebody's choice: several may play."""
+    for port in (PORT, 0) if folder.resolve() == OWN_FOLDER.resolve() else (0,):
         with suppress(OSError), socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
