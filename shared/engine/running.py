@@ -12,32 +12,27 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shared.brakes import PlanCounts, applied_brakes
 from shared.dataverse.throughput.wall import measured, sentence
 from shared.definitions.sync import SyncDefinition
-from shared.engine import preparing
 from shared.engine.applying import Applied, Applier, Tally
 from shared.engine.balances import applied_destination, applied_source
-from shared.engine.drafting import Draft, Drafter, store
-from shared.engine.drift import drifted, told_columns
 from shared.engine.leasing import Held
 from shared.engine.linking import OPEN
+from shared.engine.making import PlanMaking, requests_sent
 from shared.engine.plan import MANIFEST, ROWS, Manifest, PlanFile
 from shared.engine.readback import ReadBack
 from shared.engine.retention import prune
 from shared.engine.surroundings import Destination, Start, Surroundings
-from shared.engine.workspace import Workspace, workspace_folder
-from shared.errors import CancelledError, DefinitionError, DynsyncError, RefuseError, StaleLeaseError
+from shared.engine.workspace import workspace_folder
+from shared.errors import CancelledError, DynsyncError, RefuseError, StaleLeaseError
 from shared.log import event
 from shared.ports import State
 from shared.values.changes import OutcomeStatus
-from shared.values.jobs import Brake, Job, JobState, Phase, Progress
-from shared.values.life import FINISHED
-from shared.values.problems import Problem, Severity
+from shared.values.jobs import Job, JobState, Phase, Progress
 
 _log = logging.getLogger(__name__)
 _ENDINGS = {
@@ -75,7 +70,7 @@ class Run:
         """Whether the run is to stop: the starter says so, somebody asked, or the lease was lost."""
         return self.start.cancelled() or self.held.lost or self.state.cancel_asked(self.job_id) is not None
 
-    def _progress(self, progress: Progress) -> None:
+    def tell(self, progress: Progress) -> None:
         """Tell the starter; while nothing is written, this is where a run stops that was asked to."""
         self.start.progress(progress)
         now = self.around.monotonic()
@@ -157,86 +152,12 @@ class Run:
         if apply:
             self._settle(job)  # before the rows are read: a late write of an earlier start has to be seen
         with self.around.connect(self.definition) as destination:
-            job, draft = self._drafted(job, destination)
-            job = self.save(replace(job, brakes=self._brakes(job, draft.counts)))
+            job, draft = PlanMaking(self, destination).made(job)
             if draft.counts.changes == 0:
                 return self._finish(job, troubled=draft.manifest.reported > 0)
             if not apply or job.brakes or self.definition.behaviour.approval == "required":
                 return self._await_approval(job)
             return self.applied(job, destination, careful=False)
-
-    def _drafted(self, job: Job, destination: Destination) -> tuple[Job, Draft]:
-        definition = self.definition
-        self._progress(Progress(Phase.CHECK))
-        prepared, metadata, problems = preparing.check(definition, destination.client)
-        if prepared is None:
-            errors = [problem for problem in problems if problem.severity is Severity.ERROR]
-            raise DefinitionError(definition.name, errors)
-        with workspace_folder(self.around.workspaces) as folder:
-            source = self.around.open_source(definition, self.start, folder / "spool")
-            columns = told_columns(definition, source)
-            problems += self._drifted(columns)
-            with Workspace(folder, limits=self.around.limits, readable=source.files) as workspace:
-                drafter = Drafter(
-                    workspace=workspace,
-                    definition=definition,
-                    client=destination.client,
-                    metadata=metadata,
-                    source=source,
-                    variables=self.start.variables,
-                    job_id=job.id,
-                    now=job.created_at,
-                    progress=self._progress,
-                )
-                draft = drafter.draft()
-                for name, path in store(workspace, draft, folder).items():
-                    self.state.put(job.id, name, path)
-        warnings = tuple(str(problem) for problem in problems)
-        job = replace(
-            job,
-            requests=_requests(destination),
-            planned=draft.manifest.counts,
-            source=draft.manifest.source,
-            destination=draft.manifest.destination,
-            skipped_cells=draft.skipped_cells,
-            notes=(*draft.notes, *warnings),
-            timings_s=drafter.timings_s,
-            files=draft.files,
-            columns=columns,
-        )
-        return self.save(self._superseding(job)), draft
-
-    def _drifted(self, columns: Mapping[str, str]) -> list[Problem]:
-        definition = self.definition
-        found = drifted(definition, columns, self.state.list(sync=definition.name, states=FINISHED, limit=5))
-        gone = [problem for problem in found if problem.severity is Severity.ERROR]
-        if gone:
-            raise DefinitionError(definition.name, gone)
-        return found
-
-    def _superseding(self, job: Job) -> Job:
-        """The job, with a note for every open plan of the sync that it makes out of date."""
-        waiting = self.state.list(sync=job.sync, states=[JobState.AWAITING_APPROVAL], limit=1000)
-        older = [other for other in waiting if other.id != job.id]
-        for other in older:
-            self.save(replace(other, state=JobState.SUPERSEDED, finished_at=self.around.clock()))
-        return replace(job, notes=(*job.notes, *(f"the open plan of job {o.id} is out of date now" for o in older)))
-
-    def _brakes(self, job: Job, counts: PlanCounts) -> tuple[Brake, ...]:
-        return applied_brakes(self.definition.behaviour.brakes, replace(counts, previous_read=self._previous_read(job)))
-
-    def _previous_read(self, job: Job) -> int | None:
-        """Records that the last finished job of the same choice of records read; a delta may have any length.
-
-        What was chosen stands in the variables that were given; files and formulas differ from job to job.
-        """
-        if self.definition.behaviour.strategy == "delta":
-            return None
-        variables = self.definition.variables.items()
-        given = [name for name, variable in variables if not variable.file and not variable.formula]
-        finished = self.state.list(sync=job.sync, states=FINISHED, limit=50)
-        alike = (o for o in finished if all(o.variables.get(n) == job.variables.get(n) for n in given))
-        return next((o.source.read for o in alike if o.source.read), None)
 
     def _await_approval(self, job: Job) -> Job:
         job = self.save(replace(job, state=JobState.AWAITING_APPROVAL))
@@ -249,7 +170,7 @@ class Run:
         """Carry the stored plan out, from where it was left; each request only while the lease outlives it."""
         self._settle(job)
         began = self.around.monotonic()
-        self._progress(Progress(Phase.APPLY, 0, sum(job.planned.values())))
+        self.tell(Progress(Phase.APPLY, 0, sum(job.planned.values())))
         rows, manifest = (self.state.path(job.id, name) for name in (ROWS, MANIFEST))
         with workspace_folder(self.around.workspaces) as folder, PlanFile(rows, manifest) as plan:
             transport = destination.client.transport
@@ -262,7 +183,7 @@ class Run:
         wall = sentence(measured(before, transport.uses(), seconds), cap=self.definition.destination.parallel)
         job = replace(job, notes=(*job.notes, *([f"Writing: {wall}."] if wall else [])))
         earlier = job.requests if careful else {}
-        job = replace(job, timings_s=timings_s, requests=_requests(destination, earlier))
+        job = replace(job, timings_s=timings_s, requests=requests_sent(destination, earlier))
         return self._after_apply(job, plan, applied)
 
     def _carried_out(
@@ -279,7 +200,7 @@ class Run:
             brakes=self.definition.behaviour.brakes,
             parallel=lambda: destination.client.transport.useful,
             careful=careful,
-            progress=self._progress,
+            progress=self.tell,
             cancelled=self.cancelled,
         )
         try:
@@ -330,15 +251,3 @@ def _counted(job: Job, manifest: Manifest, tally: Tally) -> Job:
     """The job with its balances after an apply."""
     source, destination = applied_source(manifest.source, tally), applied_destination(manifest.destination, tally)
     return replace(job, source=source, destination=destination)
-
-
-def _requests(destination: Destination, earlier: Mapping[str, int] | None = None) -> dict[str, int]:
-    """What was sent to Dataverse, and how long the service made us wait; with what earlier processes sent."""
-    counts = destination.client.transport.requests
-    now = {
-        "requests": counts.requests,
-        "throttled": counts.throttled,
-        "retries": counts.retries,
-        "throttled_s": round(counts.throttled_s),
-    }
-    return {name: count + (earlier or {}).get(name, 0) for name, count in now.items()}
