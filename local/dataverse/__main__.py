@@ -18,6 +18,7 @@ from local.dataverse.seeding import SeedError
 from local.dataverse.server import CannotListenError, LocalDataverse
 from local.dataverse.settings import Settings
 from local.dataverse.store import CannotOpenError
+from local.dataverse.tls import CannotWriteError
 
 _LOOK_EVERY_S = 1.0
 _LIMITS = ("servers", "call_ms", "row_ms", "dop_hint")
@@ -31,11 +32,11 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda caught, _: ended.put(caught))
     try:
-        server = LocalDataverse(given.tables, given.file, port=given.port, settings=_settings(given))
+        server = LocalDataverse(given.tables, given.file, port=given.port, https=given.https, settings=_settings(given))
         if given.authority:
             server.trust(given.authority, given.ca_file)
         server.start()
-    except (TableFileError, DocumentError, SeedError, CannotOpenError, CannotListenError) as problem:
+    except (TableFileError, DocumentError, SeedError, CannotOpenError, CannotListenError, CannotWriteError) as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
     try:
@@ -89,6 +90,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 (default) takes a free one")
     parser.add_argument("--file", type=Path, help="SQLite file that keeps the rows (default: memory)")
     parser.add_argument("--tables", type=Path, help="table-definition file (default: the built-in tables)")
+    parser.add_argument("--https", type=Path, help="speak https; the certificate to trust is written to this file")
     parser.add_argument("--settings", type=Path, help="YAML file of limits, faults, actions, webhooks, applications")
     parser.add_argument("--limits", action="store_true", help="the service's limits; each option below brings them too")
     parser.add_argument("--servers", type=int, help="virtual web servers")

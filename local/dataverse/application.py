@@ -16,7 +16,7 @@ from local.dataverse.edge import Call, Delivery, Receive, Scope, Send
 from local.dataverse.faults import Asked, Fault, FaultKind, Faults
 from local.dataverse.faults.refused import refusal
 from local.dataverse.faults.spoiled import html, spoil
-from local.dataverse.identity import TOKEN_PATH, Identity
+from local.dataverse.identity import CONFIGURATION_PATH, TOKEN_PATH, Identity
 from local.dataverse.limits import Entitlement, Gate, Visit
 from local.dataverse.logic import Event, Step, StepRefusedError
 from local.dataverse.logic.calls import Job
@@ -121,7 +121,7 @@ class Application:
         if fault.kind is FaultKind.DELAY:
             await asyncio.sleep(fault.delay_s)
         reply = await self._reply(call, stop_after=asked.size // 2 if fault.kind is FaultKind.DROP_DURING else None)
-        spoil(fault, reply, asked, f"http://{call.headers.get('host', '')}{call.shown}")
+        spoil(fault, reply, asked, f"{call.origin}{call.shown}")
         return reply
 
     def _later(self, call: Call, delay_s: float) -> None:
@@ -149,7 +149,7 @@ class Application:
             return error_reply(Refusal(400, "", "The request has no usable Host header."))
         if call.body is None:
             return error_reply(Refusal(413, "", "The request body is too large."))
-        request = Request(call.method, call.path, call.query, call.headers, call.body, f"http://{host}")
+        request = Request(call.method, call.path, call.query, call.headers, call.body, call.origin)
         root = _ROOT.match(call.path)
         if root is not None:
             return await self._api(request, root[0].rstrip("/"), stop_after)
@@ -166,6 +166,9 @@ class Application:
             if request.method != "POST":
                 return error_reply(Refusal(405, "", "The token endpoint takes POST."))
             return self.identity.token(token[1], request.body, request.headers["host"])
+        known = CONFIGURATION_PATH.fullmatch(request.path)
+        if known is not None and request.method == "GET":
+            return self.identity.configuration(known[1], request.root)
         if request.path.startswith("/_local/"):
             return admin.answer(self, request)
         if request.method == "GET":

@@ -29,6 +29,12 @@ class Call:
     query: str
     headers: dict[str, str]
     body: bytes | None
+    scheme: str = "http"
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host as the client named them."""
+        return f"{self.scheme}://{self.headers.get('host', '')}"
 
     @property
     def shown(self) -> str:
@@ -55,7 +61,8 @@ async def received(scope: Scope, receive: Receive) -> Call:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     path = raw.partition(b"?")[0].decode("latin-1")
-    return Call(str(scope["method"]), path, scope["query_string"].decode("latin-1"), headers, await _body(receive))
+    method, query, scheme = str(scope["method"]), scope["query_string"].decode("latin-1"), str(scope["scheme"])
+    return Call(method, path, query, headers, await _body(receive), scheme)
 
 
 async def _body(receive: Receive) -> bytes | None:

@@ -19,6 +19,7 @@ TENANT_ID = "0d000000-0000-4000-8000-00000000aaaa"
 CLIENT_ID = "0d000000-0000-4000-8000-00000000c1d1"
 CLIENT_SECRET = "local-development-only"  # noqa: S105 - opens nothing but this stand-in
 TOKEN_PATH = re.compile(r"/([^/]+)/oauth2/v2\.0/token")
+CONFIGURATION_PATH = re.compile(r"/([^/]+)/v2\.0/\.well-known/openid-configuration")
 
 Problem = tuple[int, str, int, str]
 """Status, OAuth error, number and text of a refused token request."""
@@ -55,18 +56,35 @@ class Identity:
         problem = self._problem(tenant, form, host)
         if problem is not None:
             return self._refused(*problem)
-        token = "eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0." + secrets.token_urlsafe(48)
-        now = self._clock()
-        self._tokens = {known: entry for known, entry in self._tokens.items() if entry[0] > now}
-        self._tokens[token] = (now + timedelta(seconds=self._expires_in_s), form["client_id"].lower())
         document = {
             "token_type": "Bearer",
             "expires_in": max(self._expires_in_s - 1, 0),
             "ext_expires_in": max(self._expires_in_s - 1, 0),
-            "access_token": token,
+            "access_token": self.issue(form["client_id"]),
         }
         headers = [("Cache-Control", "no-store, no-cache"), ("Pragma", "no-cache")]
         return Reply(200, orjson.dumps(document), headers, "application/json; charset=utf-8", "Token")
+
+    def issue(self, client_id: str) -> str:
+        """A new token of an application."""
+        token = "eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0." + secrets.token_urlsafe(48)
+        now = self._clock()
+        self._tokens = {known: entry for known, entry in self._tokens.items() if entry[0] > now}
+        self._tokens[token] = (now + timedelta(seconds=self._expires_in_s), client_id.lower())
+        return token
+
+    def configuration(self, tenant: str, root: str) -> Reply:
+        """What the libraries of Entra ask before they sign in: where the endpoints are."""
+        if tenant.lower() != TENANT_ID:
+            return self._refused(*_no_tenant(tenant))
+        base = f"{root}/{TENANT_ID}"
+        document = {
+            "issuer": f"{base}/v2.0",
+            "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+            "token_endpoint": f"{base}/oauth2/v2.0/token",
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+        }
+        return Reply(200, orjson.dumps(document), [], "application/json; charset=utf-8")
 
     def user_of(self, authorization: str) -> str:
         """The client id behind a token, also an expired one; '' when the token is unknown."""
@@ -114,13 +132,7 @@ class Identity:
 
     def _problem(self, tenant: str, form: dict[str, str], host: str) -> Problem | None:
         if tenant.lower() != TENANT_ID:
-            return (
-                400,
-                "invalid_request",
-                90002,
-                f"Tenant '{tenant[:60]}' not found. Check to make sure you have the "
-                "correct tenant ID and are signing into the correct cloud.",
-            )
+            return _no_tenant(tenant)
         if form.get("grant_type") != "client_credentials":
             return (400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
         client_id = form.get("client_id", "").lower()
@@ -148,6 +160,11 @@ class Identity:
                 f"value, not the client secret ID, for a secret added to app '{client_id}'.",
             )
         return None
+
+
+def _no_tenant(tenant: str) -> Problem:
+    text = f"Tenant '{tenant[:60]}' not found. Check to make sure you have the "
+    return (400, "invalid_request", 90002, text + "correct tenant ID and are signing into the correct cloud.")
 
 
 def _scope_problem(scope: str, host: str) -> Problem | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from typing import Self
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from local.dataverse import definitions, seeding
+from local.dataverse import definitions, seeding, tls
 from local.dataverse import settings as settings_file
 from local.dataverse.application import Application, LoggedRequest
 from local.dataverse.collation import folded, folded_with_accents
@@ -41,10 +42,12 @@ class LocalDataverse:
 
     Use it as a context manager. `tables` is a table-definition file, `file` keeps the rows beyond the process;
     tokens live `expires_in_s` seconds of `clock`; `limits` are none unless given. `settings` count
-    over those that stand in the table-definition file.
+    over those that stand in the table-definition file. With `https` it speaks TLS, and the certificate to trust is
+    written to that file.
 
     Raises:
         TableFileError, DocumentError, SeedError: a file or a setting is wrong.
+        CannotOpenError, CannotWriteError: the file of the rows or of the certificate cannot be used.
     """
 
     tenant_id = TENANT_ID
@@ -60,9 +63,11 @@ class LocalDataverse:
         accent_sensitive: bool = False,
         clock: Clock = lambda: datetime.now(UTC),
         port: int = 0,
+        https: Path | None = None,
         limits: Limits | None = None,
         settings: Settings | None = None,
     ) -> None:
+        self._tls = tls.context(https) if https else None
         fold = folded_with_accents if accent_sensitive else folded
         self._store = Store(definitions.read(tables), fold, file)
         service = Service(World(self._store, clock), fold)
@@ -103,12 +108,17 @@ class LocalDataverse:
     @property
     def authority(self) -> str:
         """The identity provider: its token endpoint is `{authority}{tenant}/oauth2/v2.0/token`."""
-        return f"http://127.0.0.1:{self._port}/"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}/"
 
     @property
     def url(self) -> str:
         """The service root."""
         return f"{self.authority}api/data/v9.2/"
+
+    def token(self, client_id: str = CLIENT_ID) -> str:
+        """A bearer token of an application, for a test that sends requests of its own."""
+        with self.application.lock:
+            return self.application.identity.issue(client_id)
 
     @property
     def requests(self) -> list[LoggedRequest]:
@@ -209,7 +219,7 @@ class LocalDataverse:
                 "local Dataverse that runs already; choose another with --port"
             ) from None
         self._port = int(listener.getsockname()[1])
-        self._server = uvicorn.Server(_settings(self.application))
+        self._server = uvicorn.Server(_settings(self.application, self._tls))
         self._thread = threading.Thread(target=self._run, args=(self._server, listener), daemon=True)
         self._thread.start()
 
@@ -256,9 +266,15 @@ class _Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
 
+    def shutdown(self) -> None:
+        """An idle TLS connection ends at once: its client, which reads nothing now, would not say goodbye."""
+        super().shutdown()
+        if self.scheme == "https" and self.transport.is_closing():
+            self.transport.abort()
 
-def _settings(application: Application) -> uvicorn.Config:
-    return uvicorn.Config(
+
+def _settings(application: Application, context: ssl.SSLContext | None) -> uvicorn.Config:
+    config = uvicorn.Config(
         application,
         http=_Protocol,
         ws="none",
@@ -270,3 +286,6 @@ def _settings(application: Application) -> uvicorn.Config:
         timeout_keep_alive=120,
         timeout_graceful_shutdown=1,
     )
+    config.load()
+    config.ssl = context
+    return config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -58,6 +59,11 @@ def service_url(port: int = PORT) -> str:
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="YAML: limits, faults, logic.",
 )
+@click.option(
+    "--https",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Speak https; the certificate to trust is written to this file, anew at each start.",
+)
 @click.option("--limits", is_flag=True, help="The service's limits; the next five bring them, too.")
 @click.option("--servers", type=click.IntRange(1, 64), help="Virtual web servers, each with limits of its own.")
 @click.option("--window-s", type=click.FloatRange(0.1, 300), help="The limits' five minutes pass in so many seconds.")
@@ -67,24 +73,26 @@ def service_url(port: int = PORT) -> str:
 @click.option("--faults", type=click.Choice(("off", "rough")), help="Rough weather; off by default.")
 @everywhere
 @session_of
-def dataverse(session: Session, /, port: int, **given: object) -> int:
+def dataverse(session: Session, /, port: int, https: Path | None, **given: object) -> int:
     """Start the local Dataverse; Ctrl-C stops it."""
     if find_spec(MODULE.partition(".")[0]) is None or find_spec(MODULE) is None:
         raise NotFoundError("the local Dataverse is not part of this installation; use a clone of the project")
     refuse_taken(port)
-    words = _words({"port": port, **given})
-    return run_module(MODULE, [*words, "--end-with-parent"], ready=lambda line: _ready(session, line))
+    words = _words({"port": port, "https": https, **given})
+    return run_module(MODULE, [*words, "--end-with-parent"], ready=lambda line: _ready(session, line, https))
 
 
-def _ready(session: Session, line: str) -> None:
+def _ready(session: Session, line: str, https: Path | None) -> None:
     """Say how to reach the server, once it has said that it listens."""
     address = line.rsplit(maxsplit=1)[-1]
     authority = address.removesuffix(API)
+    certificate = str(https.absolute()) if https else None
     if session.json:
-        say_json({"service_url": address, "authority": authority, **WELL_KNOWN})
+        more = {"certificate": certificate} if certificate else {}
+        say_json({"service_url": address, "authority": authority, **WELL_KNOWN, **more})
         sys.stdout.flush()
     else:
-        _say(session.out(), address, authority)
+        _say(session.out(), address, authority, certificate)
 
 
 def _words(given: Mapping[str, object]) -> list[str]:
@@ -94,7 +102,7 @@ def _words(given: Mapping[str, object]) -> list[str]:
     return [word for option in words for word in option]
 
 
-def _say(out: Console, address: str, authority: str) -> None:
+def _say(out: Console, address: str, authority: str, certificate: str | None) -> None:
     say(out, ("The local Dataverse", "bold"), f" answers at {address}; Ctrl-C stops it.")
     say(out, f"A page for people is at {authority}/\n")
     for name, value in WELL_KNOWN.items():
@@ -106,6 +114,10 @@ def _say(out: Console, address: str, authority: str) -> None:
     say(out, "\nand with these environment variables\n")
     for name, value in WELL_KNOWN.items():
         say(out, f"  export DYNSYNC_SECRET_MY_SYNC__{name.upper()}={value}")
+    if certificate:
+        say(out, f"  export DYNSYNC_CA_FILE={shlex.quote(certificate)}")
+        say(out, "\nMicrosoft's client for Python trusts it with\n")
+        say(out, f"  export REQUESTS_CA_BUNDLE={shlex.quote(certificate)}")
     say(out, "")
     out.file.flush()
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 import requests
+from azure.identity import ClientSecretCredential
 from PowerPlatform.Dataverse.client import DataverseClient
 from PowerPlatform.Dataverse.core.errors import HttpError
 
 from local.dataverse import LocalDataverse
-from tests.contract.microsoft.conftest import Credential
 from tests.contract.microsoft.operations import passes
 
 
 @pytest.fixture
-def fetch(server: LocalDataverse) -> Any:
+def fetch(server: LocalDataverse, credential: ClientSecretCredential) -> Any:
     """Reads or deletes the file of a row."""
-    token = Credential(server).get_token(f"{server.authority}.default").token
+    token = credential.get_token(f"{server.authority}.default").token
 
     def send(verb: str, row: str, headers: dict[str, str] | None = None, data: bytes = b"") -> requests.Response:
         url = f"{server.url}accounts({row})/new_document"

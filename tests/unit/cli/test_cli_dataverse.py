@@ -24,7 +24,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
 
     def note(module: str, words: list[str], *, ready: Callable[[str], None]) -> int:
         calls.append((module, words))
-        ready(f"Local Dataverse listens at http://127.0.0.1:{words[1]}/api/data/v9.2/\n")
+        scheme = "https" if "--https" in words else "http"
+        ready(f"Local Dataverse listens at {scheme}://127.0.0.1:{words[1]}/api/data/v9.2/\n")
         return 0
 
     monkeypatch.setattr(dataverse, "run_module", note)
@@ -53,6 +54,18 @@ def test_it_says_how_to_reach_it(started: list[tuple[str, list[str]]]) -> None:
     asked = re.findall(r"(\w+): \{ secret: (\S+) \}", screen)
     secrets = EnvironmentSecrets(exported)
     assert {name: secrets.get(secret) for name, secret in asked} == dataverse.WELL_KNOWN
+
+
+def test_with_https_it_says_what_to_trust(started: list[tuple[str, list[str]]], tmp_path: Path) -> None:
+    """The certificate's file is handed on, and named whole for this product's commands and for Microsoft's client."""
+    file = str(tmp_path / "dataverse.pem")
+    screen = call(MadeUpApp(), "dataverse", "--port", "8080", "--https", file).stdout
+    said = json.loads(call(MadeUpApp(), "dataverse", "--port", "8080", "--https", file, "--json").stdout)
+    assert started == [("local.dataverse", ["--port", "8080", "--https", file, "--end-with-parent"])] * 2
+    assert (said["service_url"], said["certificate"]) == ("https://127.0.0.1:8080/api/data/v9.2/", file)
+    exported = dict(re.findall(r"export (\w+)=(\S+)", screen))
+    assert exported["DYNSYNC_CA_FILE"] == exported["REQUESTS_CA_BUNDLE"] == file
+    assert f"authority: {said['authority']}\n" in screen
 
 
 def test_it_says_what_the_local_dataverse_knows() -> None:
