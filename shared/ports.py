@@ -126,6 +126,13 @@ class JobStore(Protocol):
             TransitionError: the stored job's state does not lead to the new one (`values.life`).
         """
 
+    def add(self, job: Job, files: Mapping[str, Path]) -> None:
+        """Insert a new job together with copies of its files: all of it or nothing.
+
+        Raises:
+            StateError: there is such a job already, or a file cannot be kept.
+        """
+
     def get(self, job_id: str) -> Job:
         """One job. Raises `NotFoundError`."""
 

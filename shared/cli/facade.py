@@ -46,6 +46,11 @@ class App(Protocol):
     ) -> Job:
         """A new job: its plan, which waits; with `apply`, also carried out, unless a brake or an approval holds it."""
 
+    def queue(
+        self, sync: str, *, variables: Mapping[str, str], files: Mapping[str, Path], started_by: str, apply: bool
+    ) -> Job:
+        """A new job that waits for its turn, with copies of its files."""
+
     def apply(self, job_id: str, *, started_by: str, progress: ProgressListener) -> Job:
         """Carry out the plan of a job that waits."""
 

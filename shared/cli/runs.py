@@ -92,10 +92,14 @@ def plan(
 @click.command()
 @click.argument("sync")
 @variables
+@click.option("--queue", is_flag=True, help="Only queue the job; an app with this state works on it.")
 @everywhere
 @session_of
-def run(session: Session, sync: str, values: dict[str, str], files: dict[str, Path]) -> int:
+def run(session: Session, /, *, sync: str, values: dict[str, str], files: dict[str, Path], queue: bool) -> int:
     """Plan and apply in one go; a brake, or a required approval, holds the job with its plan."""
+    if queue:
+        _say(session, session.app.queue(sync, variables=values, files=files, started_by=who(), apply=True), sample=0)
+        return CLEAN
     session.working = sync
     with session.progress() as progress:
         job = session.app.start(sync, variables=values, files=files, started_by=who(), progress=progress, apply=True)

@@ -6,21 +6,22 @@ The states and what leads from one to the next: `docs/jobs.md`, as data in `valu
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from shared.definitions.catalogue import definition_hash
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.unbuilt import unbuilt_parts
-from shared.engine import preparing
+from shared.engine import preparing, queueing
 from shared.engine.leasing import Timing, after, leased
-from shared.engine.plan import ROWS
 from shared.engine.running import Run
 from shared.engine.surroundings import Start, Surroundings
 from shared.errors import AlreadyRunningError, NotBuiltError, RefuseError
 from shared.log import event
-from shared.values.jobs import Job, JobState
+from shared.ports import ProgressListener
+from shared.values.jobs import Job, JobState, Slices
 from shared.values.life import APPLICABLE, FINISHED, refuse_cancel, way_on
 from shared.values.problems import Problem
 
@@ -53,6 +54,77 @@ class JobRunner:
         """Draft a plan and apply it, unless a brake or the definition asks for approval."""
         return self._start(definition, start, apply=True)
 
+    def queue(self, definition: SyncDefinition, start: Start, *, apply: bool) -> Job:
+        """Store a job that waits for its turn, with the files handed over; returns at once. `slice` works on it.
+
+        Raises:
+            RefuseError: the sync is switched off, or a file is not there.
+        """
+        self._refuse_unbuilt(definition)
+        job, files = queueing.queued(self._new_job(definition, start, apply=apply), start)
+        self._state.add(job, files)
+        event(_log, "job.queued", sync=job.sync, job=job.id)
+        return job
+
+    def slice(
+        self,
+        job_id: str,
+        definition: SyncDefinition,
+        *,
+        max_slice_s: float,
+        progress: ProgressListener = lambda _: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> Job:
+        """Take the lease, begin a queued job or go on with it for about `max_slice_s`, and give the lease back.
+
+        A job that is `Queued` or `Running` in the answer needs another slice, a while later: it is not through, or an
+        older one of its sync comes first. A job that needs none is given back as it is. `stopping`: end it early.
+
+        Raises:
+            AlreadyRunningError: another slice or start of its sync is at work; nothing was done.
+            StaleLeaseError: another start took the sync over in the course.
+        """
+        job = self._state.get(job_id)
+        if job.state not in queueing.AT_WORK or job.slices is None or queueing.before_it(self._state, job):
+            return job
+        start = Start({}, job.started_by, progress=progress)
+        with self._leased(job, definition, start) as run:
+            job = self._state.get(job_id)
+            if job.state not in queueing.AT_WORK or queueing.before_it(self._state, job):
+                return job
+            run.end_the_dead(job)
+            return run.guarded(job, lambda: self._sliced(run, job, definition))
+
+    def _sliced(self, run: Run, job: Job, definition: SyncDefinition) -> Job:
+        if job.state is JobState.RUNNING:
+            self._refuse_other_definition(job, definition)
+        self._refuse_unbuilt(definition)
+        queueing.refuse_other_variables(job, definition)
+        run.start = queueing.start_of(run.state, job, run.start)
+        job = run.save(queueing.begun(job, definition))
+        event(_log, "slice.started", sync=job.sync, job=job.id, slice=job.slices.begun if job.slices else 0)
+        return run.sliced(job)
+
+    def queue_apply(self, definition: SyncDefinition, job_id: str, *, by: str) -> Job:
+        """Let the plan of a job that waits for approval, or was stopped, be carried out by `slice`; returns at once.
+
+        Raises:
+            RefuseError: as `apply`.
+            AlreadyRunningError: a start of its sync is at work.
+        """
+        job = self._state.get(job_id)
+        self._refuse_other_definition(job, definition)
+        self._refuse_unless_applicable(job)
+        with leased(self._state, job.sync, job.id, timing=self._timing(0)) as held:
+            job = self._state.get(job_id)
+            self._refuse_unless_applicable(job)
+            held.state.clear_cancel(job.id)
+            slices = replace(job.slices or Slices(), resting=True, careful=True)
+            job = replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None, slices=slices)
+            held.state.save(job)
+        event(_log, "apply.queued", sync=job.sync, job=job.id, by=by)
+        return job
+
     def apply(self, definition: SyncDefinition, job_id: str, start: Start) -> Job:
         """Apply a stored plan after approval, or go on with one that was stopped.
 
@@ -61,6 +133,8 @@ class JobRunner:
             StaleLeaseError: another start took the sync over in the course.
         """
         job = self._state.get(job_id)
+        if job.state in queueing.AT_WORK and job.slices is not None:
+            return self._carried_through(definition, job, start)
         self._refuse_unbuilt(definition)
         self._refuse_other_definition(job, definition)
         self._refuse_unless_applicable(job)
@@ -68,8 +142,17 @@ class JobRunner:
             job = self._state.get(job_id)
             self._refuse_unless_applicable(job)
             run.state.clear_cancel(job.id)
-            job = run.save(replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None))
+            slices = job.slices and replace(job.slices, resting=False, careful=True)
+            job = replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None, slices=slices)
+            run.save(job)
             return run.guarded(job, lambda: run.applied(job, destination, careful=True))
+
+    def _carried_through(self, definition: SyncDefinition, job: Job, start: Start) -> Job:
+        """A queued job, carried out here and now."""
+        first = queueing.before_it(self._state, job)
+        if first is not None:
+            queueing.refuse_unless_first(self._state, job)
+        return self.slice(job.id, definition, max_slice_s=math.inf, progress=start.progress)
 
     def cancel(self, job_id: str, *, by: str) -> Job:
         """Stop a job: a running one is asked and stops within one batch; one that waits is cancelled at once.
@@ -91,7 +174,7 @@ class JobRunner:
                 event(_log, "job.cancelled", sync=job.sync, job=job.id)
                 return ended
         except AlreadyRunningError:
-            if self._state.get(job_id).state is not JobState.RUNNING:
+            if self._state.get(job_id).state not in queueing.AT_WORK:
                 raise
         self._state.ask_to_cancel(job.id, by)
         event(_log, "cancel.asked", sync=job.sync, job=job.id)
@@ -101,9 +184,18 @@ class JobRunner:
 
     def _start(self, definition: SyncDefinition, start: Start, *, apply: bool) -> Job:
         self._refuse_unbuilt(definition)
+        job = self._new_job(definition, start, apply=apply)
+        with self._leased(job, definition, start) as run:
+            queueing.refuse_unless_first(self._state, job)
+            run.end_the_dead(job)
+            run.save(job)
+            event(_log, "job.started", sync=job.sync, job=job.id)
+            return run.guarded(job, lambda: run.drafted_and_applied(job, apply=apply))
+
+    def _new_job(self, definition: SyncDefinition, start: Start, *, apply: bool) -> Job:
         newest = next(iter(self._state.list(sync=definition.name, limit=1)), None)
         now = after(newest.created_at if newest else None, self._around.clock())
-        job = Job(
+        return Job(
             id=self._around.new_job_id(now),
             sync=definition.name,
             state=JobState.RUNNING,
@@ -112,12 +204,8 @@ class JobRunner:
             definition_version=definition.version,
             definition_hash=definition_hash(definition),
             variables=dict(start.variables),
+            to_apply=apply,
         )
-        with self._leased(job, definition, start) as run:
-            run.end_the_dead(job)
-            run.save(job)
-            event(_log, "job.started", sync=job.sync, job=job.id)
-            return run.guarded(job, lambda: run.drafted_and_applied(job, apply=apply))
 
     @contextmanager
     def _leased(self, job: Job, definition: SyncDefinition, start: Start) -> Iterator[Run]:
@@ -148,11 +236,11 @@ class JobRunner:
     def _refuse_unless_applicable(self, job: Job) -> None:
         if job.state not in APPLICABLE:
             raise RefuseError(f"job {job.id} is {job.state}, which is final, and has no plan to apply; {way_on(job)}")
-        if ROWS not in self._state.names(job.id):
+        if not job.planned:
             raise RefuseError(
                 f"job {job.id} is {job.state} and has no plan to apply; start a new one with `plan {job.sync}`"
             )
-        newest = self._state.list(sync=job.sync, limit=1)[0]
+        newest = next(other for other in self._state.list(sync=job.sync, limit=1000) if other.has_begun)
         if newest.id != job.id:
             raise RefuseError(
                 f"job {job.id} is not the newest of {job.sync}: {newest.id} started later, so this plan is "

@@ -46,9 +46,12 @@ class PlanMaking:
     destination: Destination
 
     def made(self, job: Job) -> tuple[Job, Draft]:
-        """The job with its plan stored, its counts, and the brakes that hold it; older plans are superseded."""
+        """The job with its counts and the brakes that hold it, not saved yet; its plan is stored.
+
+        Older plans are superseded.
+        """
         job, draft = self._drafted(job)
-        return self.run.save(replace(job, brakes=self._brakes(job, draft.counts))), draft
+        return replace(job, brakes=self._brakes(job, draft.counts)), draft
 
     def _drafted(self, job: Job) -> tuple[Job, Draft]:
         definition = self.run.definition
@@ -89,7 +92,7 @@ class PlanMaking:
             files=draft.files,
             columns=columns,
         )
-        return self.run.save(self._superseding(job)), draft
+        return self._superseding(job), draft
 
     def _drifted(self, columns: Mapping[str, str]) -> list[Problem]:
         definition = self.run.definition

@@ -91,7 +91,7 @@ class Run:
     def end_the_dead(self, job: Job) -> None:
         """With the lease in our hands, any other job of the sync that says it runs has lost its process."""
         for other in self.state.list(sync=job.sync, states=[JobState.RUNNING], limit=1000):
-            if other.id != job.id:
+            if other.id != job.id and other.slices is None:
                 self._end(
                     other, JobState.FAILED, error="its process ended without a word; its counts are not confirmed"
                 )
@@ -157,7 +157,15 @@ class Run:
                 return self._finish(job, troubled=draft.manifest.reported > 0)
             if not apply or job.brakes or self.definition.behaviour.approval == "required":
                 return self._await_approval(job)
-            return self.applied(job, destination, careful=False)
+            # One write says that the plan is there and that nothing holds it: who goes on may rely on both.
+            return self.applied(self.save(job), destination, careful=False)
+
+    def sliced(self, job: Job) -> Job:
+        """Bring a queued job on: make its plan, or go on with the one that is stored."""
+        if not job.planned:
+            return self.drafted_and_applied(job, apply=job.to_apply)
+        with self.around.connect(self.definition) as destination:
+            return self.applied(job, destination, careful=job.slices is not None and job.slices.careful)
 
     def _await_approval(self, job: Job) -> Job:
         job = self.save(replace(job, state=JobState.AWAITING_APPROVAL))

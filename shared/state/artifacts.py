@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from shared.errors import NotFoundError, StateError
@@ -42,6 +42,26 @@ class Artifacts:
                 with _copied(path, target.parent) as beside:
                     yield lambda: _rename(beside, target)
                 path.unlink()
+
+    @contextlib.contextmanager
+    def copied(self, job_id: str, files: Mapping[str, Path]) -> Iterator[Callable[[], None]]:
+        """Make copies of files ready beside their places; gives what puts them all under their names.
+
+        Raises:
+            StateError: a file cannot be read or kept.
+        """
+        targets = {self._target(job_id, name): path for name, path in files.items()}
+        with _worded(f"the files of job {job_id}"), contextlib.ExitStack() as stack:
+            for target in targets:
+                target.parent.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                target.parent.mkdir(exist_ok=True, mode=0o700)
+            copies = {target: stack.enter_context(_copied(path, target.parent)) for target, path in targets.items()}
+
+            def into_place() -> None:
+                for target, copy in copies.items():
+                    _rename(copy, target)
+
+            yield into_place
 
     def remove(self, job_id: str) -> None:
         """Remove all files of a job."""

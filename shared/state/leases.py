@@ -107,6 +107,11 @@ def running(sync: str, stored: StoredLease) -> AlreadyRunningError:
     )
 
 
+def there_already(job: Job) -> StateError:
+    """The error of a new job whose id another one has."""
+    return StateError(f"there is a job {job.id} already; start again for a new id")
+
+
 def refuse_other_identity(stored: Job, job: Job) -> None:
     """Raises `StateError` when a job would get another sync or another time of creation."""
     if (stored.sync, microseconds(stored.created_at)) != (job.sync, microseconds(job.created_at)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -83,6 +83,15 @@ class LocalState:
                 self._require_right(connection, job.sync)
             if stored is not None:
                 refuse_transition(stored, job.state)
+            connection.execute(_SAVE_JOB, row)
+
+    def add(self, job: Job, files: Mapping[str, Path]) -> None:
+        """Insert a new job together with copies of its files. Raises `StateError` when there is such a job."""
+        row = (job.id, job.sync, job.state.value, microseconds(job.created_at), job_to_text(job))
+        with self._artifacts.copied(job.id, files) as into_place, self._database.writing() as connection:
+            if _job(connection, job.id) is not None:
+                raise leases.there_already(job)
+            into_place()
             connection.execute(_SAVE_JOB, row)
 
     def get(self, job_id: str) -> Job:

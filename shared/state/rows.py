@@ -11,9 +11,9 @@ from typing import Any
 from shared.errors import StateError
 from shared.values.changes import Outcome, OutcomeStatus
 from shared.values.files import FileRead
-from shared.values.jobs import Brake, DestinationBalance, Job, JobState, SourceBalance
+from shared.values.jobs import Brake, DestinationBalance, Job, JobState, Slices, SourceBalance
 
-_MAPPINGS = ("variables", "planned", "timings_s", "requests", "columns")
+_MAPPINGS = ("variables", "planned", "timings_s", "requests", "columns", "handed_over")
 
 
 def job_to_text(job: Job) -> str:
@@ -23,6 +23,7 @@ def job_to_text(job: Job) -> str:
     members |= {"source": asdict(job.source), "destination": asdict(job.destination)}
     members["brakes"] = [asdict(brake) for brake in job.brakes]
     members["files"] = [asdict(file) for file in job.files]
+    members["slices"] = job.slices and asdict(job.slices)
     members["created_at"] = instant_to_text(job.created_at)
     members["finished_at"] = job.finished_at and instant_to_text(job.finished_at)
     return json.dumps(members)
@@ -52,6 +53,8 @@ def _job(members: Mapping[str, Any]) -> Job:
         "notes": tuple(members["notes"]),
         "files": tuple(FileRead(**file) for file in members.get("files", ())),
     }
+    if members.get("slices") is not None:
+        typed["slices"] = Slices(**members["slices"])
     if members["finished_at"] is not None:
         typed["finished_at"] = datetime.fromisoformat(members["finished_at"])
     return Job(**{**members, **typed})

@@ -104,10 +104,25 @@ class Brake:
 
 
 @dataclass(frozen=True, slots=True)
+class Slices:
+    """How a job that is worked on slice by slice stands.
+
+    `begun`: slices so far. `resting`: no slice is at work, for the last one came to its end in order. `careful`: every
+    row is compared before it is written, since a person approved the plan or a slice died.
+    """
+
+    begun: int = 0
+    resting: bool = True
+    careful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One execution of a sync. `timings_s` holds seconds per phase; `notes` are sentences for a person.
 
     `files` are the source's, where they are remembered; `columns` its own columns and their types, where it tells them.
+    `to_apply`: its plan is carried out unless something holds it. `handed_over`: by variable, the name under which the
+    file that came with the start is kept with the job. `slices`: None for a job that one process carries through.
     """
 
     id: str
@@ -130,6 +145,14 @@ class Job:
     requests: Mapping[str, int] = field(default_factory=dict)
     files: tuple[FileRead, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    to_apply: bool = True
+    handed_over: Mapping[str, str] = field(default_factory=dict)
+    slices: Slices | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it ever left the queue."""
+        return self.state is not JobState.QUEUED and (self.slices is None or self.slices.begun > 0)
 
 
 @dataclass(frozen=True, slots=True)

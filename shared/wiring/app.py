@@ -6,6 +6,7 @@ import secrets as randomness
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -67,6 +68,7 @@ class LocalApp:
         self._desk = SecretDesk(self._secrets, self._catalogue, self._reach)
         self._connector = Connector(self._secrets, self._reach, local=True, verify=verify)
         self._storage = Storage(settings.source_storage, settings.source_identity)
+        self._max_slice_s = settings.max_slice_s
         limits = Limits(settings.memory_mb, settings.threads, settings.disk_mb)
         self._runner = JobRunner(
             Surroundings(
@@ -142,10 +144,34 @@ class LocalApp:
     ) -> Job:
         """A new job: its plan, which waits; with `apply`, also carried out, unless a brake or an approval holds it."""
         definition = self._catalogue.get(sync)
-        given = self._variables(definition, variables, files)
-        handed_over = tuple(path.resolve() for path in files.values())
-        start = Start(given, started_by, handed_over, progress)
+        start = replace(self._started(definition, variables, files, started_by), progress=progress)
         return self._runner.run(definition, start) if apply else self._runner.plan(definition, start)
+
+    def _started(
+        self, definition: SyncDefinition, variables: Mapping[str, str], files: Mapping[str, Path], started_by: str
+    ) -> Start:
+        given = self._variables(definition, variables, files)
+        return Start(given, started_by, tuple(path.resolve() for path in files.values()))
+
+    def queue(
+        self, sync: str, *, variables: Mapping[str, str], files: Mapping[str, Path], started_by: str, apply: bool
+    ) -> Job:
+        """A new job that waits for its turn, with copies of its files; `slice` works on it, on any machine."""
+        definition = self._catalogue.get(sync)
+        start = self._started(definition, variables, files, started_by)
+        return self._runner.queue(definition, start, apply=apply)
+
+    def slice(self, job_id: str, *, progress: ProgressListener, stopping: Callable[[], bool] = lambda: False) -> Job:
+        """Work on a queued job for one slice (`DYNSYNC_MAX_SLICE_S`); see `JobRunner.slice`."""
+        job = self.job(job_id)
+        definition = self._catalogue.get(job.sync)
+        length = self._max_slice_s
+        return self._runner.slice(job.id, definition, max_slice_s=length, progress=progress, stopping=stopping)
+
+    def queue_apply(self, job_id: str, *, by: str) -> Job:
+        """Let `slice` carry out the plan of a job that waits for approval, or go on with one that was stopped."""
+        job = self.job(job_id)
+        return self._runner.queue_apply(self._catalogue.get(job.sync), job.id, by=by)
 
     def apply(self, job_id: str, *, started_by: str, progress: ProgressListener) -> Job:
         """Carry out the plan of a job that waits, or go on with one that was stopped."""

@@ -21,7 +21,8 @@ class Settings:
     identity that reads files and databases, one without rights on the app's own state. `state_tables` and `state_blobs`
     are the addresses of the storage account that keeps the state instead of a folder, `state_identity` the client id of
     the managed identity that signs in there; or `state_secret` names the secret with its connection string. Jobs that
-    ended are removed after `retention_days`; None: never. `key_vault_url` is the vault of all secrets;
+    ended are removed after `retention_days`; None: never. `max_slice_s`: how long a queued
+    job is worked on at a time. `key_vault_url` is the vault of all secrets;
     without it they are environment variables.
     """
 
@@ -37,6 +38,7 @@ class Settings:
     state_identity: str | None = None
     state_secret: str | None = None
     retention_days: int | None = 90
+    max_slice_s: int = 480
 
     @property
     def state_in_azure(self) -> bool:
@@ -61,6 +63,7 @@ class Settings:
             state_blobs=_address(environ, "DYNSYNC_STATE_BLOBS"),
             state_identity=_text(environ, "DYNSYNC_STATE_IDENTITY"),
             state_secret=_text(environ, "DYNSYNC_STATE_SECRET"),
+            max_slice_s=_whole(environ, "DYNSYNC_MAX_SLICE_S", 480, least=30),
             retention_days=_whole(environ, "DYNSYNC_RETENTION_DAYS", 90, least=0) or None,
             key_vault_url=_vault(environ, "DYNSYNC_KEY_VAULT_URL"),
         )

@@ -579,3 +579,30 @@ def test_any_name_of_a_sync_is_a_sync_of_its_own(state: State, sync: str) -> Non
         state.save(job(number, sync=name))
         assert state.acquire(name, f"job-{number}", now=NOW, seconds=60).epoch == 1
     assert [one.sync for one in state.list(sync=sync)] == [sync]
+
+
+def test_a_new_job_comes_with_its_files(opener: Opener, tmp_path: Path) -> None:
+    """Job and copies of its files are there together, also while another job of the sync runs; the originals stay."""
+    state, original = opener(tmp_path / "state"), file(tmp_path, "no,name\n")
+    state.save(job(1))
+    state.acquire("accounts", "job-1", now=NOW, seconds=60)
+    state.add(job(2, handed_over={"extract": "input.csv"}), {"input.csv": original})
+
+    seen = opener(tmp_path / "state")
+    assert seen.get("job-2").handed_over == {"extract": "input.csv"}
+    assert seen.names("job-2") == ["input.csv"]
+    assert seen.path("job-2", "input.csv").read_text(encoding="utf-8") == "no,name\n"
+    assert original.exists()
+
+
+def test_a_job_that_cannot_be_added_leaves_nothing(state: State, tmp_path: Path) -> None:
+    """An id that is taken, or a file that is not there: neither the job nor the other files are kept."""
+    state.save(job(1))
+    with pytest.raises(StateError, match="there is a job job-1 already"):
+        state.add(job(1, state=JobState.FAILED), {"input.csv": file(tmp_path, "x")})
+    assert (state.get("job-1").state, state.names("job-1")) == (JobState.QUEUED, [])
+    with pytest.raises(StateError):
+        state.add(job(2), {"a.csv": file(tmp_path, "x"), "b.csv": tmp_path / "none"})
+    with pytest.raises(NotFoundError):
+        state.get("job-2")
+    assert state.names("job-2") == []

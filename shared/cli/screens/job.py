@@ -138,6 +138,9 @@ def _next_steps(job: Job) -> list[tuple[str, str]]:
     aside = job.source.rejected or job.source.conflict
     look = [(f"{called()} rejects {job.id}", "what was set aside, by cause")] if aside else []
     match job.state:
+        case JobState.QUEUED:
+            cancel = (f"{called()} cancel {job.id}", "take it off the queue")
+            return [(f"{called()} apply {job.id}", "carry it out here and now"), cancel]
         case JobState.AWAITING_APPROVAL:
             words = "carry it out all the same" if job.brakes else "carry out this plan"
             plan = (f"{called()} show {job.id} --changes", "the plan, field by field")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -67,6 +67,19 @@ class AzureState:
                 continue
             return
         raise _busy(job.sync)
+
+    def add(self, job: Job, files: Mapping[str, Path]) -> None:
+        """Insert a new job together with copies of its files, in one transaction. Raises `StateError`."""
+        self._leases.prepare(job.sync)
+        if self._jobs.read(job.id) is not None:
+            raise leases.there_already(job)
+        blobs = {name: self._blobs.upload(job.id, checked(name, "file name"), path) for name, path in files.items()}
+        rows = [_artifact(job.sync, job.id, name, blob) for name, blob in blobs.items()]
+        self._jobs.announce(job)
+        try:
+            self._commit(job.sync, [*self._jobs.saving(job, None), *map(tables.put, rows)], fenced=False)
+        except MovedRowError as error:
+            raise leases.there_already(job) from error
 
     def get(self, job_id: str) -> Job:
         """One job. Raises `NotFoundError`."""
@@ -205,11 +218,10 @@ class AzureState:
         if path.is_symlink() or not path.is_file():
             raise StateError(f"{path} is not a plain file; only files can be kept with a job")
         sync = self._sync(job_id)
-        key = (keys.partition(sync), keys.of_job("artifact", job_id, name))
-        older = self._rows.get(*key)
+        older = self._rows.get(keys.partition(sync), keys.of_job("artifact", job_id, name))
         blob = self._blobs.upload(job_id, name, path)
         try:
-            self._commit(sync, [tables.put({"PartitionKey": key[0], "RowKey": key[1], "blob": blob})])
+            self._commit(sync, [tables.put(_artifact(sync, job_id, name, blob))])
         except StaleLeaseError:
             self._blobs.delete(blob)
             raise
@@ -281,6 +293,11 @@ class AzureState:
     ) -> list[Job]:
         """The newest first; of one sync, in some states, made before a time, when asked."""
         return self._jobs.list(sync, frozenset(states), before, limit)
+
+
+def _artifact(sync: str, job_id: str, name: str, blob: str) -> Row:
+    """The row that makes a blob the job's file."""
+    return {"PartitionKey": keys.partition(sync), "RowKey": keys.of_job("artifact", job_id, name), "blob": blob}
 
 
 def _file(text: str) -> FileRead:

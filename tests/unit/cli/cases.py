@@ -194,6 +194,10 @@ class MadeUpApp:
     def start(self, sync: str, *, progress: ProgressListener, apply: bool, **asked: object) -> Job:
         return self._ended("run" if apply else "plan", progress, sync=sync, **asked)
 
+    def queue(self, sync: str, **asked: object) -> Job:
+        self.asked.append(("queue", {"sync": sync, **asked}))
+        return self.result
+
     def apply(self, job_id: str, *, progress: ProgressListener, **asked: object) -> Job:
         return self._ended("apply", progress, job_id=job_id, **asked)
 

@@ -62,6 +62,20 @@ def test_run_hands_over_what_was_said(tmp_path: Path) -> None:
     assert asked["files"] == {"extract": file}
 
 
+def test_a_job_can_only_be_queued(tmp_path: Path) -> None:
+    """`--queue` stores the job with what was said, and says how it goes on; it runs nothing."""
+    app = MadeUpApp(replace(CLEAN, state=JobState.QUEUED))
+    file = tmp_path / "x.csv"
+    file.write_text("a\n", encoding="utf-8")
+
+    result = call(app, "run", "accounts-from-erp", "--queue", "--file", f"extract={file}")
+
+    [(verb, asked)] = app.asked
+    assert (verb, asked["files"], asked["apply"], asked["started_by"]) == ("queue", {"extract": file}, True, "nia")
+    assert result.exit_code == 0
+    assert f"apply {CLEAN.id}" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
