@@ -16,6 +16,8 @@
     │   ├── StaleLeaseError       another start took the sync over; this one may change nothing more
     │   └── CancelledError        somebody asked the job to stop
     └── RefuseError           the request itself is refused; nothing was started
+        ├── RequestError          the call cannot be understood; `status` says how
+        ├── NotSignedInError      nobody knows who calls
         ├── NotAllowedError       rights or reach
         ├── AlreadyRunningError   another job of this sync holds the lease
         ├── TransitionError       the job's state does not allow that
@@ -122,6 +124,19 @@ class CancelledError(FailError):
 
 class RefuseError(DynsyncError):
     """The request is refused; nothing was started."""
+
+
+class RequestError(RefuseError):
+    """The call itself is wrong, whatever it asks for. `status` is HTTP's word for how; `problems` are all of them."""
+
+    def __init__(self, found: str, *, status: int, remedy: str = "", problems: Sequence[Problem] = ()) -> None:
+        super().__init__(found, remedy=remedy)
+        self.status = status
+        self.problems = tuple(problems)
+
+
+class NotSignedInError(RefuseError):
+    """Nobody knows who calls."""
 
 
 class NotAllowedError(RefuseError):

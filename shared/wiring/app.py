@@ -12,7 +12,8 @@ from pathlib import Path
 
 from shared.definitions.catalogue import Catalogue
 from shared.definitions.connection import DataverseConnection
-from shared.definitions.reach import load_local_reach
+from shared.definitions.permissions import Permissions
+from shared.definitions.reach import load_local_reach, load_reach
 from shared.definitions.resolving import resolve_variables
 from shared.definitions.source import SqlSource
 from shared.definitions.sync import SyncDefinition
@@ -54,19 +55,22 @@ from shared.wiring.states import open_state
 
 
 class LocalApp:
-    """The product on one machine: definitions in a folder, state in a folder, secrets by setting."""
+    """The product on one machine: definitions in a folder, state in a folder, secrets by setting.
 
-    def __init__(self, *, state: Path, syncs: Path, environ: Mapping[str, str]) -> None:
+    `local`: a developer's machine, which is itself within reach, with the files beside the definitions.
+    """
+
+    def __init__(self, *, state: Path, syncs: Path, environ: Mapping[str, str], local: bool = True) -> None:
         settings = Settings.from_environment(environ)
         self._environ = environ
         self._base = syncs.resolve().parent
-        self._reach = load_local_reach(syncs)
-        self._catalogue = Catalogue(syncs, self._reach, local=True)
+        self._reach = load_local_reach(syncs) if local else load_reach(syncs / "reach.yaml")
+        self._catalogue = Catalogue(syncs, self._reach, local=local)
         verify = str(settings.ca_file) if settings.ca_file else True
         self._secrets = open_secrets(settings, environ, verify=verify)
         self._state = open_state(settings, state, self._secrets, verify=verify)
         self._desk = SecretDesk(self._secrets, self._catalogue, self._reach)
-        self._connector = Connector(self._secrets, self._reach, local=True, verify=verify)
+        self._connector = Connector(self._secrets, self._reach, local=local, verify=verify)
         self._storage = Storage(settings.source_storage, settings.source_identity)
         self._max_slice_s = settings.max_slice_s
         limits = Limits(settings.memory_mb, settings.threads, settings.disk_mb)
@@ -89,6 +93,13 @@ class LocalApp:
     def broken(self) -> Mapping[str, DefinitionError]:
         """Definitions that cannot be used, and why."""
         return self._catalogue.broken()
+
+    def permissions(self, sync: str) -> Permissions | None:
+        """Who may do what with a sync; None when there is none, or its definition cannot be read."""
+        try:
+            return self._catalogue.get(sync).permissions
+        except (DefinitionError, NotFoundError):
+            return None
 
     def check(self, sync: str) -> list[Problem]:
         """The definition held against reach, source and Dataverse's metadata; errors and warnings."""

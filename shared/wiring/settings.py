@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,15 @@ class Settings:
     identity that reads files and databases, one without rights on the app's own state. `state_tables` and `state_blobs`
     are the addresses of the storage account that keeps the state instead of a folder, `state_identity` the client id of
     the managed identity that signs in there; or `state_secret` names the secret with its connection string. Jobs that
-    ended are removed after `retention_days`; None: never. `max_slice_s`: how long a queued
-    job is worked on at a time. `key_vault_url` is the vault of all secrets;
-    without it they are environment variables.
+    ended are removed after `retention_days`; None: never. `max_slice_s`: how long a queued job is
+    worked on at a time. `key_vault_url` is the vault of all secrets; without it they are environment variables.
+
+    Of the app in Azure Functions: `state_folder` and `syncs_folder` are where the command line has options.
+    `bus` is the connection string of a Service Bus on this machine, `bus_namespace` the host of one in Azure, entered
+    by the managed identity `bus_identity`. A function key may start the syncs `key_syncs` (`*`: every one).
+    `developer`: who calls from this machine may do everything. `tenant_id` is the only tenant whose people and
+    applications are let in; `api_client_id` the app's registration in Entra, told to those who are to sign in.
+    `upload_mb` is the most that a call may bring.
     """
 
     memory_mb: int
@@ -39,6 +46,16 @@ class Settings:
     state_secret: str | None = None
     retention_days: int | None = 90
     max_slice_s: int = 480
+    state_folder: Path = Path(".dynsync")
+    syncs_folder: Path = Path("syncs")
+    bus: str | None = None
+    bus_namespace: str | None = None
+    bus_identity: str | None = None
+    key_syncs: frozenset[str] = frozenset()
+    developer: bool = False
+    tenant_id: str | None = None
+    api_client_id: str | None = None
+    upload_mb: int = 10
 
     @property
     def state_in_azure(self) -> bool:
@@ -66,6 +83,16 @@ class Settings:
             max_slice_s=_whole(environ, "DYNSYNC_MAX_SLICE_S", 480, least=30),
             retention_days=_whole(environ, "DYNSYNC_RETENTION_DAYS", 90, least=0) or None,
             key_vault_url=_vault(environ, "DYNSYNC_KEY_VAULT_URL"),
+            state_folder=Path(_text(environ, "DYNSYNC_STATE") or ".dynsync"),
+            syncs_folder=Path(_text(environ, "DYNSYNC_SYNCS") or "syncs"),
+            bus=_bus(environ, "DYNSYNC_BUS"),
+            bus_namespace=_namespace(environ, "DYNSYNC_BUS__fullyQualifiedNamespace"),
+            bus_identity=_text(environ, "DYNSYNC_BUS__clientId"),
+            key_syncs=_names(environ, "DYNSYNC_KEY_SYNCS"),
+            developer=_flag(environ, "DYNSYNC_DEVELOPER"),
+            tenant_id=_text(environ, "DYNSYNC_TENANT_ID"),
+            api_client_id=_text(environ, "DYNSYNC_API_CLIENT_ID"),
+            upload_mb=_whole(environ, "DYNSYNC_UPLOAD_MB", 10, least=1),
         )
         settings._refuse_half_a_store()
         return settings
@@ -76,6 +103,11 @@ class Settings:
         if self.state_secret and self.state_tables:
             raise RefuseError(
                 "the settings DYNSYNC_STATE_SECRET and DYNSYNC_STATE_TABLES both say where the state is; give one"
+            )
+        if self.bus and self.bus_namespace:
+            raise RefuseError(
+                "the settings DYNSYNC_BUS and DYNSYNC_BUS__fullyQualifiedNamespace both say where the queues are; "
+                "give one"
             )
 
 
@@ -121,3 +153,39 @@ def _vault(environ: Mapping[str, str], name: str) -> str | None:
     if text and (found is None or not known or found.scheme != "https" or text.count("/") > 2):
         raise RefuseError(f"setting {name} is no address of a key vault; write https://<vault>.vault.azure.net")
     return text or None
+
+
+_BUSES = ("*.servicebus.windows.net", "*.servicebus.chinacloudapi.cn", "*.servicebus.usgovcloudapi.net")
+"""Hosts of Service Bus, by cloud. Source: Microsoft Learn, "National clouds and service endpoints"."""
+_ENDPOINT = re.compile(r"(?:^|;)\s*Endpoint=sb://(\[[0-9a-f:]+\]|[^:/;]+)", re.IGNORECASE)
+
+
+def _bus(environ: Mapping[str, str], name: str) -> str | None:
+    """A connection string carries a key, so it may lead to this machine only."""
+    text = environ.get(name, "").strip()
+    endpoint = _ENDPOINT.search(text)
+    if text and (endpoint is None or endpoint[1].strip("[]") not in LOOPBACK):
+        raise RefuseError(
+            f"setting {name} is no connection string of a Service Bus on this machine; for one in Azure set "
+            f"{name}__fullyQualifiedNamespace, which is entered by identity and not by a key"
+        )
+    return text or None
+
+
+def _namespace(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name, "").strip().lower()
+    host = text.rpartition(":")[0].strip("[]") if ":" in text else text
+    if text and host not in LOOPBACK and not any(matches(text, one) for one in _BUSES):
+        raise RefuseError(f"setting {name} is no Service Bus; write <namespace>.servicebus.windows.net")
+    return text or None
+
+
+def _names(environ: Mapping[str, str], name: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in environ.get(name, "").split(",") if part.strip())
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "").strip().lower()
+    if text not in ("", "true", "false"):
+        raise RefuseError(f"setting {name} is {text[:40]!r}; it must be true or false")
+    return text == "true"

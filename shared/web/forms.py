@@ -1,0 +1,136 @@
+"""Reads what a call brings: the query, a JSON body, and files in a multipart body."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from shared.errors import RequestError
+from shared.values.problems import Problem
+from shared.web.call import Request
+from shared.web.routing import Body, Route
+
+JSON_BYTES = 1_000_000
+"""The longest JSON body, and the longest form field beside files."""
+MOST_PARTS = 50
+FORM_FIELD = "request"
+"""The field of a multipart body that holds the JSON; every other part is a file, named by its variable."""
+_UNFIT = re.compile(r"[^\w.\- ()]")
+_NAME_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came with a call: its own name, made harmless, and its bytes."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+def read_query(route: Route, request: Request) -> BaseModel | None:
+    """The query as the route's model has it. Raises `RequestError` (422) with all that is wrong."""
+    if route.query is None:
+        _refuse_unknown(request.query)
+        return None
+    try:
+        return route.query.model_validate(dict(request.query))
+    except ValidationError as error:
+        raise _invalid("the query", error) from None
+
+
+def read_body(route: Route, request: Request, upload_mb: int) -> Body:
+    """The body as the route's model has it, and the files beside it.
+
+    Raises:
+        RequestError: it is too large (413), of another type (415), no JSON (400), or not as it has to be (422).
+    """
+    kind, options = _type(request)
+    files: Mapping[str, Upload] = {}
+    if route.takes is None:
+        if request.body.strip() not in (b"", b"{}"):
+            raise RequestError("this call takes no body", status=422, remedy="send none")
+        return Body(None, files)
+    text = request.body
+    if kind == "multipart/form-data" and route.files:
+        text, files = _parts(request.body, options, upload_mb * 1_000_000)
+    elif kind != "application/json":
+        raise RequestError(f"the body is {kind[:80] or 'of no type'}", status=415, remedy=f"send {_taken(route)}")
+    if len(text) > JSON_BYTES:
+        raise _too_large(f"the JSON is longer than {JSON_BYTES:,} bytes")
+    try:
+        return Body(route.takes.model_validate_json(text), files)
+    except ValidationError as error:
+        if any(found["type"] == "json_invalid" for found in error.errors(include_input=False, include_url=False)):
+            raise RequestError("the body is no JSON", status=400, remedy="send a JSON object in UTF-8") from None
+        raise _invalid("the body", error) from None
+
+
+def _type(request: Request) -> tuple[str, Mapping[str, str]]:
+    from werkzeug.http import parse_options_header
+
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    return kind.lower(), options
+
+
+def _taken(route: Route) -> str:
+    return "application/json or multipart/form-data" if route.files else "application/json"
+
+
+def _parts(body: bytes, options: Mapping[str, str], most_bytes: int) -> tuple[bytes, dict[str, Upload]]:
+    """The JSON and the files of a multipart body."""
+    from werkzeug.exceptions import RequestEntityTooLarge
+    from werkzeug.formparser import MultiPartParser
+
+    if len(body) > most_bytes:
+        raise _too_large(f"the call is longer than {most_bytes:,} bytes")
+    boundary = options.get("boundary", "").encode("ascii", "replace")
+    try:
+        parser = MultiPartParser(max_form_memory_size=JSON_BYTES, max_form_parts=MOST_PARTS)
+        fields, files = parser.parse(BytesIO(body), boundary, len(body))
+    except RequestEntityTooLarge:
+        raise _too_large(
+            f"a form of more than {MOST_PARTS} parts, or with a field of over {JSON_BYTES:,} bytes"
+        ) from None
+    except (ValueError, EOFError):
+        raise RequestError("the body is no multipart/form-data", status=400, remedy="see docs/api.md") from None
+    others = [name for name in fields if name != FORM_FIELD]
+    if others or any(len(files.getlist(name)) > 1 for name in files):
+        raise RequestError(
+            "a form has fields that are no file, or two files of one name", status=422,
+            remedy=f"send the JSON as the field {FORM_FIELD!r} and each file under its variable's name",
+        )  # fmt: skip
+    uploads = {name: Upload(_plain(file.filename), file.stream.read()) for name, file in files.items()}
+    return str(fields.get(FORM_FIELD, "{}")).encode("utf-8", "surrogatepass"), uploads
+
+
+def _plain(name: str | None) -> str:
+    """A file's own name without folders, of signs that mean nothing to any system."""
+    last = re.split(r"[/\\]", name or "")[-1]
+    return _UNFIT.sub("_", last)[-_NAME_LENGTH:].strip(". ") or "file"
+
+
+def _too_large(found: str) -> RequestError:
+    return RequestError(found, status=413, remedy="upload it to a container within reach and send its address instead")
+
+
+def _refuse_unknown(query: Mapping[str, str]) -> None:
+    names = [name for name in query if name != "code"]
+    if names:
+        problems = [Problem(name[:80], "is not known here") for name in names[:20]]
+        raise RequestError("the query has names that are not known here", status=422, problems=problems)
+
+
+def _invalid(what: str, error: ValidationError) -> RequestError:
+    """All that is wrong, without what was found: it may be confidential."""
+    problems = [Problem(_where(found["loc"]), found["msg"]) for found in error.errors(include_input=False)[:50]]
+    told = "; ".join(str(problem) for problem in problems[:3])
+    return RequestError(f"{what} is not as it has to be: {told}", status=422, problems=problems)
+
+
+def _where(steps: tuple[Any, ...]) -> str:
+    return ".".join(str(step)[:80] for step in steps)

@@ -1,0 +1,76 @@
+"""What the functions in function_app.py do: the product is opened at the first call, and kept for the process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import azure.functions as func
+
+from shared.web.call import Answer, Request
+
+if TYPE_CHECKING:
+    from shared.web.application import Application
+    from shared.wiring.hosted import Hosted
+
+ROOT = Path(__file__).parents[2]
+"""The folder of function_app.py; relative folders in settings begin here."""
+
+
+class Doors:
+    """The functions' way into the product. Opening is dear, so nothing is opened before the first call."""
+
+    def __init__(self, environ: Mapping[str, str] | None = None, *, base: Path = ROOT) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._base = base
+        self._lock = threading.Lock()
+        self._opened: tuple[Hosted, Application] | None = None
+        logging.getLogger("azure").setLevel(logging.WARNING)
+
+    def every_minute(self) -> None:
+        """What the timer does."""
+        self._open()[0].every_minute()
+
+    def run_job(self, message: bytes) -> None:
+        """What a nudge on the queue does."""
+        self._open()[0].run_job(message)
+
+    def answer(self, request: func.HttpRequest, *, key: bool = False) -> func.HttpResponse:
+        """What an HTTP request gets; `key`: the host has checked a function key."""
+        return _sent(self._open()[1].answer(_received(request, key=key)))
+
+    def _open(self) -> tuple[Hosted, Application]:
+        with self._lock:
+            if self._opened is None:
+                from shared.web.application import Application
+                from shared.wiring.hosted import open_hosted
+
+                hosted = open_hosted(self._environ, base=self._base)
+                self._opened = (hosted, Application(hosted))
+            return self._opened
+
+
+def _received(request: func.HttpRequest, *, key: bool) -> Request:
+    """The request in our own words; the address as it came, not as the host has parsed it."""
+    url = urlsplit(request.url)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Request(
+        method=request.method.upper(),
+        path=unquote(url.path),
+        query=dict(parse_qsl(url.query, keep_blank_values=True)),
+        headers=headers,
+        body=request.get_body() or b"",
+        host=url.netloc,
+        key=key,
+    )
+
+
+def _sent(answer: Answer) -> func.HttpResponse:
+    return func.HttpResponse(
+        answer.body, status_code=answer.status, headers=dict(answer.headers), mimetype=answer.content_type
+    )

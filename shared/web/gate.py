@@ -1,0 +1,104 @@
+"""The gate: who calls, and whether they may; every refusal is logged."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from shared.errors import NotAllowedError, NotFoundError, NotSignedInError
+from shared.log import event
+from shared.permissions import NEEDS, Caller, Kind, Operation, Scope, Verdict, decide
+from shared.values.jobs import Job
+from shared.web.call import Request
+from shared.web.identity import caller_of
+from shared.wiring.hosted import Hosted
+
+_log = logging.getLogger(__name__)
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Lets calls pass, or says why not."""
+
+    hosted: Hosted
+    clock: Callable[[], datetime]
+
+    def caller(self, request: Request) -> Caller:
+        """Who sent the request.
+
+        Raises:
+            NotSignedInError: what says so is not believed.
+            NotAllowedError: a page of another site made a browser send it.
+        """
+        if request.method not in SAFE:
+            _refuse_foreign_page(request)
+        return caller_of(request, self.hosted.trust, self.hosted.settings, self.clock())
+
+    def may(self, caller: Caller, operation: Operation, sync: str | None = None) -> bool:
+        """Whether the caller may do it; nothing is logged."""
+        permissions = self.hosted.permissions(sync) if sync is not None else None
+        return decide(caller, operation, permissions, sync=sync) is Verdict.ALLOWED
+
+    def require(self, caller: Caller, operation: Operation, sync: str | None = None) -> None:
+        """Let the caller do it, with a sync where that is asked.
+
+        Raises:
+            NotSignedInError, NotAllowedError: they may not.
+            NotFoundError: they may not know of the sync, or there is none.
+        """
+        permissions = self.hosted.permissions(sync) if sync is not None else None
+        verdict = decide(caller, operation, permissions, sync=sync)
+        if verdict is Verdict.ALLOWED:
+            return
+        event(
+            _log, "call.refused", level=logging.WARNING, operation=operation.value, sync=sync, caller=caller.id or None,
+            kind=caller.kind.value, verdict=verdict.value,
+        )  # fmt: skip
+        if verdict is Verdict.SIGN_IN:
+            raise NotSignedInError("nobody is signed in", remedy="send a token of Entra for this app")
+        if verdict is Verdict.HIDDEN:
+            raise NotFoundError(f"there is no sync {str(sync)[:80]!r} that you may see")
+        raise NotAllowedError(_why(caller, operation), remedy=_remedy(caller, operation))
+
+    def job(self, caller: Caller, operation: Operation, job_id: str) -> Job:
+        """A job of a sync with which the caller may do it. Raises as `require`; no job and a hidden one are alike."""
+        if caller.kind is Kind.NOBODY:
+            self.require(caller, operation)
+        unknown = NotFoundError(f"there is no job {job_id[:80]!r} that you may see")
+        job = self.hosted.find_job(job_id)
+        if job is None:
+            raise unknown
+        try:
+            self.require(caller, operation, job.sync)
+        except NotFoundError:
+            raise unknown from None
+        return job
+
+
+def _why(caller: Caller, operation: Operation) -> str:
+    if caller.kind is Kind.KEY:
+        return "a function key may start jobs, and nothing else"
+    return f"you may not {operation.value}"
+
+
+def _remedy(caller: Caller, operation: Operation) -> str:
+    need = NEEDS[operation]
+    wanted = " or ".join(sorted(right.value for right in need.any_of))
+    if caller.kind is Kind.KEY:
+        return "sign in with an account of Entra"
+    if need.scope is Scope.APP:
+        return f"it needs the app role {' or '.join(f'dynsync.{right}' for right in sorted(need.any_of))}"
+    return f"it needs {wanted}: an administrator gives it by `permissions` in the definition, or by an app role"
+
+
+def _refuse_foreign_page(request: Request) -> None:
+    """A browser says where a page comes from; one of another site may not use the rights of who reads it."""
+    origin = request.headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc.lower() != request.host.lower()
+    if foreign or request.headers.get("sec-fetch-site", "") in ("cross-site", "same-site"):
+        event(_log, "call.refused", level=logging.WARNING, verdict="another site")
+        raise NotAllowedError("a page of another site sent this call; pages of other sites may not")

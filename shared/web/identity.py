@@ -1,0 +1,120 @@
+"""Who calls: App Service authentication's header, a function key, or a developer on this machine.
+
+The header is believed only where the platform says that App Service authentication is on: then it takes away what a
+client sends under this name. Otherwise everybody is nobody.
+Source: "Work with user identities in Azure App Service authentication", Microsoft Learn, 2026.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.definitions.reach import LOOPBACK
+from shared.errors import NotSignedInError
+from shared.log import event
+from shared.permissions import NOBODY, Caller, Kind
+from shared.web.call import Request
+from shared.wiring.hosted import Trust
+from shared.wiring.settings import Settings
+
+_log = logging.getLogger(__name__)
+PRINCIPAL = "x-ms-client-principal"
+SESSION = timedelta(hours=8)
+"""How long a session of the platform outlives the token that began it. Source: as above, "Extend session token"."""
+_LONGEST = 64_000
+_OBJECT_ID = ("oid", "http://schemas.microsoft.com/identity/claims/objectidentifier")
+_TENANT = ("tid", "http://schemas.microsoft.com/identity/claims/tenantid")
+_SCOPE = ("scp", "http://schemas.microsoft.com/identity/claims/scope")
+_NAMES = ("preferred_username", "upn", "email", "name", "app_displayname", "azp", "appid")
+_GROUPS = ("groups", "roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The claims of a principal; a name may come several times."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+    def one(self, *names: str) -> str:
+        """The first value of the first of the names that is there; empty when none is."""
+        return next((value for name in names for typ, value in self.pairs if typ == name and value), "")
+
+    def all(self, *names: str) -> frozenset[str]:
+        """All values of the names."""
+        return frozenset(value for typ, value in self.pairs if typ in names and value)
+
+
+def caller_of(request: Request, trust: Trust, settings: Settings, now: datetime) -> Caller:
+    """Who sent the request.
+
+    Raises:
+        NotSignedInError: what says so cannot be believed: it is no principal, has ended, or is another tenant's.
+    """
+    if request.key:
+        return Caller(Kind.KEY, "function key", "key", syncs=settings.key_syncs)
+    if trust.platform:
+        principal = request.headers.get(PRINCIPAL)
+        return NOBODY if principal is None else _known(principal, settings, now)
+    if trust.developer and _from_here(request):
+        return Caller(Kind.DEVELOPER, "developer", "developer")
+    return NOBODY
+
+
+def _from_here(request: Request) -> bool:
+    """Whether a program on this machine asked this machine by its own name (a foreign name that leads here is none)."""
+    host = request.host.rpartition(":")[0] if request.host.count(":") == 1 or "]:" in request.host else request.host
+    return host.strip("[]").lower() in LOOPBACK
+
+
+def _known(principal: str, settings: Settings, now: datetime) -> Caller:
+    try:
+        claims = _claims(principal)
+        expires = claims.one("exp")
+        ended = bool(expires) and now.timestamp() > float(expires) + SESSION.total_seconds()
+    except (ValueError, binascii.Error, RecursionError):
+        raise _disbelieved("malformed") from None
+    if ended:
+        raise _disbelieved("expired")
+    tenant, identity = claims.one(*_TENANT), claims.one(*_OBJECT_ID)
+    if settings.tenant_id and tenant.lower() != settings.tenant_id.lower():
+        raise _disbelieved("tenant")
+    if not identity:
+        raise _disbelieved("nameless")
+    application = claims.one("idtyp") == "app" or not claims.one(*_SCOPE, "preferred_username", "upn", "email")
+    kind = Kind.APPLICATION if application else Kind.PERSON
+    return Caller(kind, claims.one(*_NAMES)[:200] or identity, f"{tenant}/{identity}", claims.all(*_GROUPS))
+
+
+def _claims(principal: str) -> Claims:
+    """The claims of Entra's principal. Raises `ValueError` when it is none."""
+    if len(principal) > _LONGEST:
+        raise ValueError
+    told = json.loads(base64.b64decode(principal, validate=True))
+    if not isinstance(told, dict) or told.get("auth_typ") != "aad":
+        raise ValueError
+    return Claims(tuple(_pairs(told.get("claims"), str(told.get("role_typ") or ""))))
+
+
+def _pairs(claims: Any, role_type: str) -> Iterator[tuple[str, str]]:
+    if not isinstance(claims, list):
+        raise ValueError  # noqa: TRY004 - one kind of error for every malformed principal
+    for claim in claims:
+        if not isinstance(claim, Mapping) or not isinstance(claim.get("typ"), str):
+            raise ValueError  # noqa: TRY004 - one kind of error for every malformed principal
+        name, value = claim["typ"], claim.get("val")
+        yield ("roles" if role_type and name == role_type else name), value if isinstance(value, str) else ""
+
+
+def _disbelieved(why: str) -> NotSignedInError:
+    event(_log, "caller.refused", level=logging.WARNING, why=why)
+    return NotSignedInError(
+        "the identity that came with this call is not accepted here",
+        remedy="sign in again with an account of the app's own tenant",
+    )

@@ -1,0 +1,109 @@
+"""The product in Azure Functions: what timer, queue and HTTP ask of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.definitions.permissions import Permissions
+from shared.errors import DynsyncError, NotBuiltError, NotFoundError
+from shared.log import event
+from shared.values.jobs import Job
+from shared.wiring.app import LocalApp
+from shared.wiring.settings import Settings
+
+_log = logging.getLogger(__name__)
+_AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME")
+"""Each tells that the process runs in Azure. Source: Microsoft Learn, "Environment variables and app settings in Azure
+App Service", 2026."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom the app believes: `platform`: App Service authentication is on, so its header is the platform's own;
+    `developer`: this is a developer's machine, and who calls it from there may do everything."""
+
+    platform: bool = False
+    developer: bool = False
+
+    @classmethod
+    def told(cls, settings: Settings, environ: Mapping[str, str]) -> Trust:
+        """What the platform's environment and the settings say. In Azure nobody is a developer."""
+        in_azure = any(environ.get(name) for name in _AZURE)
+        return cls(
+            platform=environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
+            developer=settings.developer and not in_azure,
+        )
+
+
+class Hosted:
+    """The product behind the functions."""
+
+    def __init__(self, app: LocalApp, settings: Settings, trust: Trust) -> None:
+        self.app = app
+        self.settings = settings
+        self.trust = trust
+
+    def permissions(self, sync: str) -> Permissions | None:
+        """Who may do what with a sync; None when there is none, or its definition cannot be read."""
+        return self.app.permissions(sync)
+
+    def find_job(self, job_id: str) -> Job | None:
+        """One job by its whole id; None when there is none."""
+        try:
+            job = self.app.job(job_id)
+        except NotFoundError:
+            return None
+        return job if job.id == job_id else None
+
+    def health(self) -> list[tuple[str, bool, str]]:
+        """Every part's name, whether it is up, and a note."""
+        broken = sorted(self.app.broken())
+        note = f"broken: {', '.join(broken)}" if broken else f"{len(self.app.sync_names())} sound"
+        return [("definitions", True, note), self._store()]
+
+    def _store(self) -> tuple[str, bool, str]:
+        try:
+            self.app.jobs(limit=1)
+        except DynsyncError as error:
+            return "store", False, str(error)
+        return "store", True, ""
+
+    def challenge(self) -> str:
+        """What a 401 says: where to sign in, and for which application (RFC 6750)."""
+        tenant, client = self.settings.tenant_id or "organizations", self.settings.api_client_id
+        scope = f', scope="api://{client}/.default"' if client else ""
+        return f'Bearer authorization_uri="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize"{scope}'
+
+    def every_minute(self) -> None:
+        """What is due."""
+
+    def run_job(self, message: bytes) -> None:
+        """One slice of the job that a message on the queue names; a message that names none is noted and done."""
+        try:
+            job_id = str(json.loads(message)["job"])
+            job = self.app.job(job_id)
+        except (ValueError, KeyError, TypeError, NotFoundError) as error:
+            event(_log, "nudge.refused", level=logging.ERROR, reason=type(error).__name__)
+            return
+        raise NotBuiltError(f"job {job.id} cannot be run by the queue yet; `apply {job.id}` does it")
+
+
+def open_hosted(environ: Mapping[str, str], *, base: Path) -> Hosted:
+    """The product with an app's settings; relative folders begin at `base`.
+
+    Raises:
+        DynsyncError: a setting is wrong, or the store cannot be opened.
+    """
+    settings = Settings.from_environment(environ)
+    trust = Trust.told(settings, environ)
+    app = LocalApp(
+        state=base / settings.state_folder,
+        syncs=base / settings.syncs_folder,
+        environ=environ,
+        local=trust.developer,
+    )
+    return Hosted(app, settings, trust)

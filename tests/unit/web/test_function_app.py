@@ -1,0 +1,118 @@
+"""The folder that Azure Functions runs: functions, host.json, the sample of settings."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import azure.functions as func
+import pytest
+
+from shared.web.functions import Doors
+
+ROOT = Path(__file__).parents[3]
+
+
+def functions() -> dict[str, dict[str, Any]]:
+    """Every function's trigger, by name, as the host is told of it."""
+    app = runpy.run_path(str(ROOT / "function_app.py"))["app"]  # its functions can be asked for once
+    found = {each.get_function_name(): each for each in app.get_functions()}
+    return {name: each.get_trigger().get_dict_repr() for name, each in found.items()}
+
+
+@pytest.fixture(scope="module")
+def triggers() -> dict[str, dict[str, Any]]:
+    return functions()
+
+
+def as_json(name: str) -> dict[str, Any]:
+    return dict(json.loads((ROOT / name).read_text("utf-8")))
+
+
+def get(doors: Doors, path: str) -> func.HttpResponse:
+    return doors.answer(func.HttpRequest("GET", f"http://127.0.0.1:7071{path}", headers={}, body=b""))
+
+
+def test_the_functions_are_those_of_the_design(triggers: dict[str, dict[str, Any]]) -> None:
+    """Timer, queue, and two HTTP doors; the one that takes every path is matched last, by its name."""
+    kinds = {name: trigger["type"] for name, trigger in triggers.items()}
+    assert kinds["scheduled_syncs"] == "timerTrigger"
+    assert kinds["run_job"] == "serviceBusTrigger"
+    doors = sorted(name for name, kind in kinds.items() if kind == "httpTrigger")
+    assert doors == ["start_job", "web"]
+    assert doors[-1] == "web"
+
+
+def test_only_the_platform_opens_the_door_of_machines(triggers: dict[str, dict[str, Any]]) -> None:
+    """`start_job` needs a function key, which the host checks; `web` decides by itself."""
+    start, web = triggers["start_job"], triggers["web"]
+    assert (str(start["authLevel"].value).lower(), start["route"]) == ("function", "api/jobs")
+    assert [method.value for method in start["methods"]] == ["POST"]
+    assert (str(web["authLevel"].value).lower(), web["route"]) == ("anonymous", "{*path}")
+
+
+def test_the_host_keeps_the_rules_of_the_design() -> None:
+    """One slice at a time on an instance, locks that outlast a slice, paths as the routes write them."""
+    host = as_json("host.json")
+    bus = host["extensions"]["serviceBus"]
+    assert bus["maxConcurrentCalls"] == 1
+    assert bus["maxAutoLockRenewalDuration"] > host["functionTimeout"] > "00:08:00"
+    assert host["extensions"]["http"]["routePrefix"] == ""
+
+
+def test_the_sample_names_every_setting_and_says_what_it_means() -> None:
+    """Exactly the settings that wiring reads, and the host's own two."""
+    sample = as_json("local.settings.sample.json")
+    read = set(re.findall(r'"(DYNSYNC_[A-Za-z_]+)"', (ROOT / "shared/wiring/settings.py").read_text("utf-8")))
+    values = sample["Values"]
+    assert values.keys() == read | {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage"}
+    assert sample["_meaning"].keys() == values.keys()
+    assert all(isinstance(value, str) for value in values.values())
+
+
+def test_the_sample_s_numbers_are_the_defaults(tmp_path: Path) -> None:
+    """Who copies the sample changes nothing but what makes this machine a developer's."""
+    from shared.wiring.settings import Settings
+
+    values = as_json("local.settings.sample.json")["Values"]
+    given = Settings.from_environment(values)
+    changed = {
+        name for name in Settings.__slots__ if getattr(given, name) != getattr(Settings.from_environment({}), name)
+    }
+    assert changed == {"bus", "developer", "key_syncs"}
+
+
+def test_nothing_local_is_deployed() -> None:
+    """What tests, local cloud and settings of this machine are stays here; what the app needs goes."""
+    ignored = set((ROOT / ".funcignore").read_text("utf-8").split())
+    assert {"local/", "tests/", "local.settings.json", ".venv/", "requirements-dev.txt"} <= ignored
+    needed = {"function_app.py", "host.json", "requirements.txt", "constraints.txt", "shared/", "syncs/"}
+    assert not needed & ignored
+
+
+def test_health_is_answered_through_the_function(tmp_path: Path) -> None:
+    """A stranger learns that the app is up, and no more."""
+    answer = get(Doors({}, base=tmp_path), "/api/health")
+    assert answer.status_code == 200
+    assert json.loads(answer.get_body()) == {"status": "up", "parts": None}
+    assert answer.mimetype == "application/json"
+
+
+def test_a_developer_on_this_machine_sees_the_parts(tmp_path: Path) -> None:
+    """By the setting, and by this machine's own name."""
+    doors = Doors({"DYNSYNC_DEVELOPER": "true"}, base=tmp_path)
+    parts = json.loads(get(doors, "/api/health").get_body())["parts"]
+    assert [part["name"] for part in parts][:2] == ["definitions", "store"]
+    foreign = doors.answer(func.HttpRequest("GET", "http://evil.example/api/health", headers={}, body=b""))
+    assert json.loads(foreign.get_body())["parts"] is None
+
+
+def test_garbage_on_the_queue_is_noted_and_done(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A message that no retry mends does not come again."""
+    doors = Doors({}, base=tmp_path)
+    for message in (b"\xff", b"[]", b"{}", b'{"job": "20250101-000000-aaaa"}'):
+        doors.run_job(message)
+    assert [line.split()[0] for line in caplog.messages] == ["nudge.refused"] * 4
