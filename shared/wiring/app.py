@@ -39,7 +39,7 @@ from shared.errors import (
 from shared.ports import ProgressListener, Source
 from shared.sources import Remote, Storage, open_source, sample_table
 from shared.values.changes import Action
-from shared.values.jobs import Job
+from shared.values.jobs import Job, JobState
 from shared.values.looks import SourceSample
 from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
@@ -178,6 +178,11 @@ class LocalApp:
         definition = self._catalogue.get(job.sync)
         length = self._max_slice_s
         return self._runner.slice(job.id, definition, max_slice_s=length, progress=progress, stopping=stopping)
+
+    def waiting(self, sync: str | None = None) -> list[Job]:
+        """The queued jobs that need a slice, the oldest first."""
+        found = self._state.list(sync=sync, states=(JobState.QUEUED, JobState.RUNNING), limit=1000)
+        return [job for job in reversed(found) if job.slices is not None]
 
     def queue_apply(self, job_id: str, *, by: str) -> Job:
         """Let `slice` carry out the plan of a job that waits for approval, or go on with one that was stopped."""

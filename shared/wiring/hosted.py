@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shared.definitions.permissions import Permissions
-from shared.errors import DynsyncError, NotBuiltError, NotFoundError
+from shared.errors import DefinitionError, DynsyncError, NotFoundError, RefuseError
 from shared.log import event
-from shared.values.jobs import Job
+from shared.values.jobs import Job, JobState
 from shared.wiring.app import LocalApp
+from shared.wiring.connections import utc_now
+from shared.wiring.nudges import Nudge, Nudges
 from shared.wiring.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.bus import ServiceBus
 
 _log = logging.getLogger(__name__)
 _AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME")
@@ -42,10 +47,11 @@ class Trust:
 class Hosted:
     """The product behind the functions."""
 
-    def __init__(self, app: LocalApp, settings: Settings, trust: Trust) -> None:
+    def __init__(self, app: LocalApp, settings: Settings, trust: Trust, nudges: Nudges) -> None:
         self.app = app
         self.settings = settings
         self.trust = trust
+        self.nudges = nudges
 
     def permissions(self, sync: str) -> Permissions | None:
         """Who may do what with a sync; None when there is none, or its definition cannot be read."""
@@ -79,17 +85,30 @@ class Hosted:
         return f'Bearer authorization_uri="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize"{scope}'
 
     def every_minute(self) -> None:
-        """What is due."""
+        """Nudge the jobs that wait for a slice."""
+        for job in self.app.waiting():
+            self.nudges.first(job)
 
-    def run_job(self, message: bytes) -> None:
-        """One slice of the job that a message on the queue names; a message that names none is noted and done."""
+    def run_job(self, message: bytes, *, stopping: Callable[[], bool] = lambda: False) -> None:
+        """One slice of the job that a message on the queue names; the next slice gets a message of its own.
+
+        A message that names no job, or a job that another slice works on, is noted and done: no retry mends it, and
+        the timer nudges again.
+
+        Raises:
+            DynsyncError: the slice could not be worked on; the message comes again.
+        """
         try:
-            job_id = str(json.loads(message)["job"])
-            job = self.app.job(job_id)
-        except (ValueError, KeyError, TypeError, NotFoundError) as error:
-            event(_log, "nudge.refused", level=logging.ERROR, reason=type(error).__name__)
+            nudge = Nudge.from_json(message)
+            job = self.app.slice(nudge.job, progress=lambda _: None, stopping=stopping)
+        except (ValueError, RefuseError, DefinitionError) as error:
+            event(_log, "nudge.refused", level=logging.WARNING, error=type(error).__name__)
             return
-        raise NotBuiltError(f"job {job.id} cannot be run by the queue yet; `apply {job.id}` does it")
+        if job.state is JobState.RUNNING:
+            self.nudges.send(Nudge(job.id, nudge.slice + 1), later=True)
+        elif job.state is not JobState.QUEUED:
+            for other in self.app.waiting(job.sync)[:1]:
+                self.nudges.first(other)
 
 
 def open_hosted(environ: Mapping[str, str], *, base: Path) -> Hosted:
@@ -106,4 +125,34 @@ def open_hosted(environ: Mapping[str, str], *, base: Path) -> Hosted:
         environ=environ,
         local=trust.developer,
     )
-    return Hosted(app, settings, trust)
+    return Hosted(app, settings, trust, Nudges(bus_of(settings), utc_now))
+
+
+def bus_of(settings: Settings) -> Callable[[], ServiceBus] | None:
+    """Opens the queues that the settings name; None when they name none."""
+    if settings.bus is None and settings.bus_namespace is None:
+        return None
+
+    def opened() -> ServiceBus:
+        from shared.bus import BusAddress, connect  # dear to start
+
+        if settings.bus_namespace is not None:
+            address = BusAddress(namespace=settings.bus_namespace, client_id=settings.bus_identity)
+        else:
+            address = BusAddress(secret="DYNSYNC_BUS")  # noqa: S106 - a name
+        return connect(address, _Setting(settings.bus or ""))
+
+    return opened
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """A connection string from a setting, where the bus asks for a secret."""
+
+    text: str = field(repr=False)
+
+    def get(self, name: str) -> str:
+        return self.text
+
+    def renew(self, name: str) -> str:
+        return self.text
