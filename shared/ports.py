@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from shared.values.changes import ChunkOutcome
+from shared.values.events import LedgerEntry, ParkedEvent, Pulse, RejectedEvent, Wish
 from shared.values.files import FileRead
 from shared.values.jobs import Job, JobState, Lease, Progress
 from shared.values.secrets import SecretState
@@ -236,3 +237,64 @@ class ProgressListener(Protocol):
 
     def __call__(self, progress: Progress) -> None:
         """Called now and then, from the job's own thread."""
+
+
+class Ledger(Protocol):
+    """Per sync and record: the last event that was applied. An older one never takes a newer one's place."""
+
+    def entries(self, sync: str, keys: Collection[str]) -> Mapping[str, LedgerEntry]:
+        """What is known of these records, by key; a record without an event is left out."""
+
+    def advance(self, sync: str, entries: Iterable[LedgerEntry]) -> None:
+        """Note what was applied; an entry that is older than the stored one changes nothing."""
+
+
+class Park(Protocol):
+    """Events that wait, per sync: by key, and within one key in the order of sending."""
+
+    def put(self, events: Sequence[ParkedEvent]) -> None:
+        """Keep events; one that waits already (same sync, key and origin) takes its own place again."""
+
+    def waiting(self, sync: str, keys: Collection[str]) -> frozenset[str]:
+        """Those of the keys that have an event waiting."""
+
+    def first(self, sync: str, *, limit: int, after: tuple[str, int, int] | None = None) -> list[ParkedEvent]:
+        """The first ones; behind a place when it is given."""
+
+    def take(self, sync: str, places: Collection[tuple[str, int, int]]) -> None:
+        """Take events away; one that is not there does no harm."""
+
+    def count(self, sync: str) -> int:
+        """How many wait."""
+
+
+class RejectedEvents(Protocol):
+    """Events that were set aside for good, per sync, in the order of sending."""
+
+    def note(self, events: Sequence[RejectedEvent]) -> None:
+        """Keep events; one that is there already is replaced."""
+
+    def first(self, sync: str, *, limit: int, after: tuple[int, int] | None = None) -> list[RejectedEvent]:
+        """The first ones; behind a place (number and part of its origin) when it is given."""
+
+    def take(self, sync: str, places: Collection[tuple[int, int]]) -> None:
+        """Take events away; one that is not there does no harm."""
+
+    def count(self, sync: str) -> int:
+        """How many were set aside."""
+
+
+class Listeners(Protocol):
+    """What is wanted of each sync's listener, and what it has done."""
+
+    def wish(self, sync: str) -> Wish:
+        """What is wanted; the default where nobody has said anything."""
+
+    def change(self, sync: str, change: Callable[[Wish], Wish]) -> Wish:
+        """Change what is wanted, of what stands there now; gives what stands there afterwards."""
+
+    def pulse(self, sync: str) -> Pulse:
+        """What was done so far."""
+
+    def beat(self, sync: str, pulse: Pulse) -> None:
+        """Add what was done since the last time: counts are added up, the later of times and numbers stays."""

@@ -51,7 +51,7 @@ from shared.wiring.columns import missing_columns
 from shared.wiring.connections import Connector, utc_now
 from shared.wiring.secrets import SecretDesk, open_secrets
 from shared.wiring.settings import Settings
-from shared.wiring.states import open_state
+from shared.wiring.states import open_stores
 
 
 class LocalApp:
@@ -68,7 +68,8 @@ class LocalApp:
         self._catalogue = Catalogue(syncs, self._reach, local=local)
         verify = str(settings.ca_file) if settings.ca_file else True
         self._secrets = open_secrets(settings, environ, verify=verify)
-        self._state = open_state(settings, state, self._secrets, verify=verify)
+        self._stores = open_stores(settings, state, self._secrets, verify=verify)
+        self._state = self._stores.state
         self._desk = SecretDesk(self._secrets, self._catalogue, self._reach)
         self._connector = Connector(self._secrets, self._reach, local=local, verify=verify)
         self._storage = Storage(settings.source_storage, settings.source_identity)

@@ -1,26 +1,51 @@
-"""Chooses where jobs are kept: a folder, or a storage account."""
+"""Chooses where the product's memory is kept: a folder, or a storage account."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from shared.ports import Secrets, State
+from shared.ports import Ledger, Listeners, Park, RejectedEvents, Secrets, State
 from shared.state import LocalState
+from shared.state.events import LocalLedger, LocalListeners, LocalPark, LocalRejectedEvents, open_database
 from shared.wiring.settings import Settings
 
 
-def open_state(settings: Settings, folder: Path, secrets: Secrets, *, verify: bool | str) -> State:
-    """The store that the settings ask for; without any, the folder.
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Every kind of memory, each behind a seam of its own."""
+
+    state: State
+    ledger: Ledger
+    park: Park
+    rejected_events: RejectedEvents
+    listeners: Listeners
+
+
+def open_stores(settings: Settings, folder: Path, secrets: Secrets, *, verify: bool | str) -> Stores:
+    """The stores that the settings ask for; without any, those of the folder.
 
     Raises:
-        StateError, AuthenticationError, RefuseError: it cannot be opened.
+        StateError, AuthenticationError, RefuseError: they cannot be opened.
     """
-    if not settings.state_in_azure:
-        return LocalState(folder)
-    from shared.state.azure import Account, connect  # dear to start
+    if settings.state_in_azure:
+        return _in_azure(settings, secrets, verify=verify)
+    database = open_database(folder)
+    return Stores(
+        LocalState(folder),
+        LocalLedger(database),
+        LocalPark(database),
+        LocalRejectedEvents(database),
+        LocalListeners(database),
+    )
+
+
+def _in_azure(settings: Settings, secrets: Secrets, *, verify: bool | str) -> Stores:
+    from shared.state.azure import Account, AzureState, opened  # dear to start
+    from shared.state.azure.events import AzureLedger, AzureListeners, AzurePark, AzureRejectedEvents
 
     secret = settings.state_secret
-    return connect(
+    rows, blobs = opened(
         Account(
             tables=settings.state_tables or "",
             blobs=settings.state_blobs or "",
@@ -28,4 +53,11 @@ def open_state(settings: Settings, folder: Path, secrets: Secrets, *, verify: bo
             connection=(lambda: secrets.get(secret)) if secret else None,
             verify=verify,
         )
+    )
+    return Stores(
+        AzureState(rows, blobs),
+        AzureLedger(rows),
+        AzurePark(rows, blobs),
+        AzureRejectedEvents(rows, blobs),
+        AzureListeners(rows),
     )

@@ -21,7 +21,7 @@ Source: "Performing entity group transactions" (Azure Table storage), 2026: at m
 partition. "Understanding the Table service data model", 2026: 1 MiB per entity, 64 KiB per property, 1 KiB per key.
 """
 
-from shared.state.azure.connecting import Account, connect
+from shared.state.azure.connecting import Account, connect, opened
 from shared.state.azure.state import AzureState
 
-__all__ = ["Account", "AzureState", "connect"]
+__all__ = ["Account", "AzureState", "connect", "opened"]

@@ -50,20 +50,20 @@ def connect(account: Account) -> AzureState:
         AuthenticationError: the identity may not use the account.
         StateError: the account does not answer.
     """
+    return AzureState(*opened(account))
+
+
+def opened(account: Account) -> tuple[Rows, Blobs]:
+    """The rows and blobs that all stores of an account are made of. Raises as `connect`."""
     cache = Path(tempfile.mkdtemp(prefix="dynsync-state-"))
-    rows, container = _clients(account)
-    blobs = Blobs(container, cache)
-    store = AzureState(Rows(rows), blobs)
+    client, container = _clients(account)
+    blobs, rows = Blobs(container, cache), Rows(client)
     weakref.finalize(blobs, shutil.rmtree, cache, ignore_errors=True)
-    weakref.finalize(blobs, _close, rows, container)
-    Rows(rows).create_table()
+    weakref.finalize(blobs, container.close)
+    weakref.finalize(rows, client.close)
+    rows.create_table()
     blobs.create_container()
-    return store
-
-
-def _close(rows: TableClient, container: ContainerClient) -> None:
-    rows.close()
-    container.close()
+    return rows, blobs
 
 
 def _clients(account: Account) -> tuple[TableClient, ContainerClient]:
