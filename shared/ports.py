@@ -13,6 +13,7 @@ from shared.values.events import LedgerEntry, ParkedEvent, Pulse, RejectedEvent,
 from shared.values.files import FileRead
 from shared.values.jobs import Job, JobState, Lease, Progress
 from shared.values.secrets import SecretState
+from shared.values.watermarks import Watermark
 
 Clock = Callable[[], datetime]
 """Gives the present time, always with a zone."""
@@ -210,6 +211,16 @@ class ArtifactStore(Protocol):
         """The files kept for the job."""
 
 
+class WatermarkMemory(Protocol):
+    """How far each incremental sync has read its source."""
+
+    def watermark(self, sync: str) -> Watermark | None:
+        """As far as the finished jobs have come, or None."""
+
+    def move_watermark(self, sync: str, to: Watermark | None) -> None:
+        """Put it there, or take it away."""
+
+
 class FileMemory(Protocol):
     """Which files the finished jobs of a sync have read."""
 
@@ -220,7 +231,7 @@ class FileMemory(Protocol):
         """All files remembered for a sync."""
 
 
-class State(JobStore, LeaseStore, CancelStore, OutcomeStore, ArtifactStore, FileMemory, Protocol):
+class State(JobStore, LeaseStore, CancelStore, OutcomeStore, ArtifactStore, FileMemory, WatermarkMemory, Protocol):
     """All of a job's memory behind one seam.
 
     As it is opened, it changes a stored job, its outcomes and files only while nobody holds the lease of its sync; new

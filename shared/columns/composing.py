@@ -18,6 +18,7 @@ from shared.values.records import RejectType
 
 if TYPE_CHECKING:
     from shared.definitions.schema_column import SchemaColumn
+    from shared.values.watermarks import Since
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,9 @@ def compose(
     variables: Mapping[str, str],
     time_zone: str,
     record_filter: str | None,
+    since: Since | None = None,
 ) -> TypedSource:
-    """Compose the queries for a staged source.
+    """Compose the queries for a staged source. Records before `since` are filtered out.
 
     `relation` is trusted SQL (a quoted table, or a query in brackets) with `row_no` and the `staged` columns: names as
     in the source, and `"<name>?"` where the source tells absent from null; values are their DuckDB types.
@@ -79,7 +81,7 @@ def compose(
         ExpressionError: a formula, a case or the filter is not in the language, or its types do not fit.
     """
     _check(schema, staged, time_zone)
-    return _Composer(schema, relation, staged, variables, time_zone).compose(record_filter)
+    return _Composer(schema, relation, staged, variables, time_zone).compose(record_filter, since)
 
 
 def _check(schema: Sequence[SchemaColumn], staged: Mapping[str, str], time_zone: str) -> None:
@@ -121,7 +123,7 @@ class _Composer:
         self.layers: list[list[tuple[str, str]]] = []
         self.used: set[str] = set()
 
-    def compose(self, record_filter: str | None) -> TypedSource:
+    def compose(self, record_filter: str | None, since: Since | None) -> TypedSource:
         """All layers, then the two queries over them."""
         self._read()
         expressions = {
@@ -132,11 +134,12 @@ class _Composer:
         for names in levels(expressions):
             self._calculate({name: expressions[name] for name in names})
         checks = [check for column in self.schema for check in self.cells[column.label].checks()]
-        checks += self._filter(record_filter, expressions)
+        checks += self._filter(record_filter, expressions, self._older(since))
         self._judge(checks)
         steps = writing.steps(self.layers, self.relation)
         cells = [self.cells[column.label] for column in self.schema]
         parameters: dict[str, object] = {f"v_{name}": self.variables[name] for name in sorted(self.used)}
+        parameters |= {"since": since.instant() or since.number()} if since else {}
         return TypedSource(writing.typed(steps, cells), writing.problems(steps, checks), parameters, self._columns())
 
     # layers
@@ -228,10 +231,21 @@ class _Composer:
 
     # the filter and the flags
 
-    def _filter(self, record_filter: str | None, expressions: Mapping[str, Expression]) -> list[Check]:
+    def _older(self, since: Since | None) -> str:
+        """SQL that holds for a record that earlier jobs have read. One without a value is never old."""
+        if since is None:
+            return "FALSE"
+        cell = self.cells[since.label]
+        date = cell.column.type == "date"
+        bound = "timezone('UTC', CAST($since AS TIMESTAMPTZ))" if date else f"CAST($since AS {casts.SQL_TYPES['number']})"
+        return f"coalesce({cell.name('u') if date else cell.names.value} < {bound}, FALSE)"
+
+    def _filter(
+        self, record_filter: str | None, expressions: Mapping[str, Expression], older: str
+    ) -> list[Check]:
         """The layers of the record filter, and its check."""
         if record_filter is None:
-            self._layer(("filtered", "FALSE"))
+            self._layer(("filtered", older))
             return []
         try:
             keep = parse(record_filter, columns=self.kinds, variables=self.variables)
@@ -244,7 +258,7 @@ class _Composer:
         undecided = [part for cell in cells for part in cell.undecided]
         self._layer(("f", f"TRY({{'v': {keep.sql(self._value)}}})"))
         decided = " AND ".join(["f IS NOT NULL", *(f"NOT {condition}" for condition in undecided)])
-        self._layer(("filtered", f"({decided} AND f.v IS NOT TRUE)"))
+        self._layer(("filtered", f"({decided} AND f.v IS NOT TRUE) OR {older}"))
         reason = literal("the source's filter has no result for this record")
         unread = [cell.unparseable for cell in cells if cell.unparseable and not cell.column.validated]
         return [Check(None, RejectType.EXPRESSION, f"({' OR '.join(['f IS NULL', *unread])})", "NULL", reason, True)]

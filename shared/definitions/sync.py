@@ -59,6 +59,11 @@ class SyncDefinition(Part):
     permissions: Permissions = Field(default=Permissions(), description="Who may do what with this sync.")
 
     @property
+    def reads_a_part(self) -> bool:
+        """Whether a run reads a part of the source's records, so that absence means nothing."""
+        return self.behaviour.strategy == "delta" or self.source.watermark is not None
+
+    @property
     def only_new_files(self) -> bool:
         """Whether files that a finished job has read are left out."""
         source = self.source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from shared.engine import reading
 from shared.engine.balances import planned_changes, planned_destination, planned_source
 from shared.engine.findings import emptied_columns, notes, skipped_cells
 from shared.engine.identity import sequence_start
+from shared.engine.incremental import reached
 from shared.engine.keeping import keep_deleted_rows
 from shared.engine.plan import Manifest, PlannedColumn, store_rows
 from shared.engine.planning import Planner, Rules, create_id
@@ -38,6 +39,7 @@ from shared.sql import identifier, literal
 from shared.values.changes import Action
 from shared.values.files import FileRead
 from shared.values.jobs import Phase, Progress
+from shared.values.watermarks import Since, Watermark
 
 EXPRESSION_LIMIT_S = 1800.0
 """The longest that a definition's formulas, conditions and filters may take over the whole source, in seconds."""
@@ -57,6 +59,7 @@ class Draft:
     skipped_cells: int
     notes: tuple[str, ...]
     files: tuple[FileRead, ...] = ()
+    watermark: Watermark | None = None
 
 
 @dataclass(slots=True)
@@ -72,6 +75,7 @@ class Drafter:
     job_id: str
     now: datetime
     progress: ProgressListener
+    since: Since | None = None
     timings_s: dict[str, float] = field(default_factory=dict)
     clock_s: Callable[[], float] = time.perf_counter
 
@@ -108,7 +112,8 @@ class Drafter:
         with self._phase(Phase.PLAN):
             ids = self._plan(prepared, rejections, found)
             tell_records(self.workspace)
-        return self._draft(prepared, staged, found, ids)
+        draft = self._draft(prepared, staged, found, ids)
+        return replace(draft, watermark=reached(self.workspace, self.definition, typed, began=self.now))
 
     @contextmanager
     def _phase(self, phase: Phase) -> Iterator[None]:
@@ -132,6 +137,7 @@ class Drafter:
             variables=self.variables,
             time_zone=self.definition.source.time_zone,
             record_filter=record_filter(self.definition),
+            since=self.since,
         )
 
     def _prepared(self, typed: TypedSource) -> Prepared:
@@ -146,7 +152,7 @@ class Drafter:
     @contextmanager
     def _reading_ahead(self, prepared: Prepared) -> Iterator[PagesAhead | None]:
         """The table's pages, fetched while the source is typed and mapped; None when few keys may do."""
-        if self.definition.behaviour.strategy == "delta":
+        if self.definition.reads_a_part:
             yield None
             return
         with PagesAhead(self.workspace, "present", self._pages(prepared)) as ahead:
@@ -309,8 +315,8 @@ class Drafter:
     # ---- counting
 
     def _owned_rows(self, found: Found, manifest: Manifest) -> int:
-        """Rows the sync owns. A delta may have read those of its few records only, so the service counts them."""
-        if self.definition.behaviour.strategy == "full" or not manifest.counts:
+        """Rows the sync owns. A part of the source needs those of its few records only, so the service counts them."""
+        if not self.definition.reads_a_part or not manifest.counts:
             return found.present
         return max(found.present, self.client.at_least(self.metadata.table, self._owned))
 

@@ -11,6 +11,7 @@ from shared.definitions.sync import SyncDefinition
 from shared.engine import preparing
 from shared.engine.drafting import Draft, Drafter, store
 from shared.engine.drift import drifted, told_columns
+from shared.engine.incremental import since
 from shared.engine.surroundings import Destination, Start, Surroundings
 from shared.engine.workspace import Workspace, workspace_folder
 from shared.errors import DefinitionError
@@ -75,6 +76,7 @@ class PlanMaking:
                     job_id=job.id,
                     now=job.created_at,
                     progress=self.run.tell,
+                    since=since(definition, self.run.state),
                 )
                 draft = drafter.draft()
                 for name, path in store(workspace, draft, folder).items():
@@ -91,6 +93,7 @@ class PlanMaking:
             timings_s=drafter.timings_s,
             files=draft.files,
             columns=columns,
+            watermark=draft.watermark,
         )
         return self._superseding(job), draft
 
@@ -120,7 +123,7 @@ class PlanMaking:
 
         What was chosen stands in the variables that were given; files and formulas differ from job to job.
         """
-        if self.run.definition.behaviour.strategy == "delta":
+        if self.run.definition.reads_a_part:
             return None
         variables = self.run.definition.variables.items()
         given = [name for name, variable in variables if not variable.file and not variable.formula]

@@ -20,6 +20,7 @@ from shared.dataverse.throughput.wall import measured, sentence
 from shared.definitions.sync import SyncDefinition
 from shared.engine.applying import Applied, Applier, Tally
 from shared.engine.balances import applied_destination, applied_source
+from shared.engine.incremental import moved
 from shared.engine.leasing import Held
 from shared.engine.linking import OPEN
 from shared.engine.making import PlanMaking, requests_sent
@@ -247,6 +248,7 @@ class Run:
     def _finish(self, job: Job, *, troubled: bool) -> Job:
         errors = troubled or job.source.rejected or job.source.conflict
         self.state.note_files(job)
+        job = moved(self.state, job)
         return self._end(job, JobState.COMPLETED_WITH_ERRORS if errors else JobState.SUCCEEDED)
 
     def _end(self, job: Job, state: JobState, *, error: str | None = None) -> Job:

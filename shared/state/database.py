@@ -42,7 +42,10 @@ _ADDED = """
 CREATE TABLE IF NOT EXISTS files_read (
   sync TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, job_id TEXT NOT NULL,
   PRIMARY KEY (sync, name, version)
-) STRICT, WITHOUT ROWID
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS watermarks (
+  sync TEXT PRIMARY KEY, column_name TEXT NOT NULL, value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 """
 """What came later and an older version does not miss; added to a store when it is opened."""
 
@@ -108,7 +111,7 @@ class Database:
             connection.execute("PRAGMA synchronous = FULL")
             self._refuse_foreign(connection)
             _bring_up_to_date(connection)
-            connection.execute(_ADDED)
+            connection.executescript(_ADDED)
         except BaseException:
             connection.close()
             raise

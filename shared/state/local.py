@@ -17,11 +17,19 @@ from shared.state.artifacts import Artifacts
 from shared.state.claims import Claims, machine
 from shared.state.database import Database
 from shared.state.leases import NEVER_HELD, StoredLease
-from shared.state.rows import exceptions_from_text, exceptions_to_text, job_from_text, job_to_text, microseconds
+from shared.state.rows import (
+    exceptions_from_text,
+    exceptions_to_text,
+    job_from_text,
+    job_to_text,
+    microseconds,
+    watermark_from_text,
+)
 from shared.values.changes import ChunkOutcome
 from shared.values.files import FileRead
 from shared.values.jobs import Job, JobState, Lease
 from shared.values.life import refuse_forget, refuse_transition
+from shared.values.watermarks import Watermark
 
 _SAVE_JOB = """
 INSERT INTO jobs (id, sync, state, created_us, body) VALUES (?, ?, ?, ?, ?)
@@ -205,6 +213,19 @@ class LocalState:
         """All files remembered for a sync."""
         rows = self._database.rows("SELECT name, version FROM files_read WHERE sync = ?", (sync,))
         return frozenset(FileRead(str(name), str(version)) for name, version in rows)
+
+    def watermark(self, sync: str) -> Watermark | None:
+        """As far as the finished jobs have come, or None."""
+        rows = self._database.rows("SELECT column_name, value FROM watermarks WHERE sync = ?", (sync,))
+        return watermark_from_text(str(rows[0][0]), str(rows[0][1])) if rows else None
+
+    def move_watermark(self, sync: str, to: Watermark | None) -> None:
+        """Put it there, or take it away."""
+        with self._database.writing() as connection:
+            self._require_right(connection, sync)
+            connection.execute("DELETE FROM watermarks WHERE sync = ?", (sync,))
+            if to is not None:
+                connection.execute("INSERT INTO watermarks VALUES (?, ?, ?)", (sync, to.column, str(to)))
 
     def put(self, job_id: str, name: str, path: Path) -> None:
         """Keep the file at `path` under `name` (whole or not at all); `path` is consumed."""

@@ -12,6 +12,7 @@ from shared.errors import StateError
 from shared.values.changes import Outcome, OutcomeStatus
 from shared.values.files import FileRead
 from shared.values.jobs import Brake, DestinationBalance, Job, JobState, Slices, SourceBalance
+from shared.values.watermarks import Watermark
 
 _MAPPINGS = ("variables", "planned", "timings_s", "requests", "columns", "handed_over")
 
@@ -24,6 +25,7 @@ def job_to_text(job: Job) -> str:
     members["brakes"] = [asdict(brake) for brake in job.brakes]
     members["files"] = [asdict(file) for file in job.files]
     members["slices"] = job.slices and asdict(job.slices)
+    members["watermark"] = job.watermark and asdict(job.watermark) | {"value": str(job.watermark)}
     members["created_at"] = instant_to_text(job.created_at)
     members["finished_at"] = job.finished_at and instant_to_text(job.finished_at)
     return json.dumps(members)
@@ -55,9 +57,16 @@ def _job(members: Mapping[str, Any]) -> Job:
     }
     if members.get("slices") is not None:
         typed["slices"] = Slices(**members["slices"])
+    if members.get("watermark") is not None:
+        typed["watermark"] = watermark_from_text(members["watermark"]["column"], members["watermark"]["value"])
     if members["finished_at"] is not None:
         typed["finished_at"] = datetime.fromisoformat(members["finished_at"])
     return Job(**{**members, **typed})
+
+
+def watermark_from_text(column: str, text: str) -> Watermark:
+    """The watermark whose text was stored. Raises `RefuseError`."""
+    return Watermark.from_text(column, text, date="T" in text)
 
 
 def exceptions_to_text(exceptions: tuple[Outcome, ...]) -> str:

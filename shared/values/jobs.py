@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.values.files import FileRead
+from shared.values.watermarks import Watermark
 
 
 class JobState(StrEnum):
@@ -123,6 +124,7 @@ class Job:
     `files` are the source's, where they are remembered; `columns` its own columns and their types, where it tells them.
     `to_apply`: its plan is carried out unless something holds it. `handed_over`: by variable, the name under which the
     file that came with the start is kept with the job. `slices`: None for a job that one process carries through.
+    `watermark` is how far its records reach, where the sync is incremental.
     """
 
     id: str
@@ -145,6 +147,7 @@ class Job:
     requests: Mapping[str, int] = field(default_factory=dict)
     files: tuple[FileRead, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    watermark: Watermark | None = None
     to_apply: bool = True
     handed_over: Mapping[str, str] = field(default_factory=dict)
     slices: Slices | None = None

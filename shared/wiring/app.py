@@ -18,6 +18,7 @@ from shared.definitions.resolving import resolve_variables
 from shared.definitions.source import SqlSource
 from shared.definitions.sync import SyncDefinition
 from shared.engine.drift import drifted, gone, told_columns
+from shared.engine.incremental import since
 from shared.engine.history import record_stories, record_story
 from shared.engine.jobs import FINISHED, JobRunner
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
@@ -294,6 +295,7 @@ class LocalApp:
             secrets=self._secrets,
             spool=spool,
             remote=self._remote(definition),
+            since=since(definition, self._state),
         )
 
     def _remote(self, definition: SyncDefinition) -> Remote:

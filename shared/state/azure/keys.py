@@ -12,6 +12,7 @@ from shared.values.files import FileRead
 
 IDS, AGES = "ids", "ages"
 LEASE = "lease"
+WATERMARK = "watermark"
 FREE = "fence!free"
 _PLAIN = re.compile(r"[A-Za-z0-9._-]")
 _LONGEST = 200

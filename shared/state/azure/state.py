@@ -17,11 +17,12 @@ from shared.state.azure.leasing import LeaseRows
 from shared.state.azure.tables import FenceGoneError, MovedRowError, Operation, Row, Rows
 from shared.state.azure.texts import packed, unpacked
 from shared.state.names import checked
-from shared.state.rows import exceptions_from_text, exceptions_to_text
+from shared.state.rows import exceptions_from_text, exceptions_to_text, watermark_from_text
 from shared.values.changes import ChunkOutcome
 from shared.values.files import FileRead
 from shared.values.jobs import Job, JobState, Lease
 from shared.values.life import refuse_forget, refuse_transition
+from shared.values.watermarks import Watermark
 
 ATTEMPTS = 20
 """How often a write is tried whose rows others change meanwhile."""
@@ -207,6 +208,19 @@ class AzureState:
         """All files remembered for a sync."""
         rows = self._rows.beginning(keys.partition(sync), "file!")
         return frozenset(_file(unpacked(row, self._blobs)) for row in rows)
+
+    def watermark(self, sync: str) -> Watermark | None:
+        """As far as the finished jobs have come, or None."""
+        row = self._rows.get(keys.partition(sync), keys.WATERMARK)
+        return watermark_from_text(row[0]["column"], row[0]["value"]) if row and row[0]["value"] else None
+
+    def move_watermark(self, sync: str, to: Watermark | None) -> None:
+        """Put it there, or take it away."""
+        self._leases.prepare(sync)
+        self._require_right(sync)
+        value = {"column": to.column, "value": str(to)} if to else {"column": "", "value": ""}
+        row = {"PartitionKey": keys.partition(sync), "RowKey": keys.WATERMARK, **value}
+        self._commit(sync, [tables.put(row)])
 
     def put(self, job_id: str, name: str, path: Path) -> None:
         """Keep the file at `path` under `name` (whole or not at all); `path` is consumed.
