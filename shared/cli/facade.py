@@ -17,6 +17,7 @@ from shared.values.records import Reject
 from shared.values.secrets import SecretEntry
 from shared.values.stories import RecordStory
 from shared.values.tables import Table
+from shared.values.watermarks import Watermark
 
 
 class App(Protocol):
@@ -73,6 +74,12 @@ class App(Protocol):
 
     def rejects(self, job_id: str, *, limit: int | None = None) -> Iterator[Reject]:
         """The job's rejects, by row."""
+
+    def watermark(self, sync: str) -> Watermark | None:
+        """How far an incremental sync has read its source; None: the next run reads all."""
+
+    def set_watermark(self, sync: str, text: str | None) -> Watermark | None:
+        """Put the watermark there; None takes it away."""
 
     def secret_place(self) -> str:
         """Where secrets are kept, for people."""

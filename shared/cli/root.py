@@ -21,6 +21,7 @@ from shared.cli.secrets import secrets
 from shared.cli.session import Session, Terminated
 from shared.cli.texts import as_called, called, refusal, safe_lines
 from shared.cli.waits import waits_told
+from shared.cli.watermark import watermark
 from shared.errors import DefinitionError, DynsyncError
 
 HELP = """Keep Dynamics 365 / Dataverse tables in step with other systems.
@@ -152,5 +153,5 @@ def dynsync() -> None:
     """Hold the commands together."""
 
 
-for command in (init, check, plan, run, apply, cancel, jobs, show, rejects, secrets, dataverse):
+for command in (init, check, plan, run, apply, cancel, jobs, show, rejects, watermark, secrets, dataverse):
     dynsync.add_command(command)

@@ -236,13 +236,11 @@ class _Composer:
         if since is None:
             return "FALSE"
         cell = self.cells[since.label]
-        date = cell.column.type == "date"
-        bound = "timezone('UTC', CAST($since AS TIMESTAMPTZ))" if date else f"CAST($since AS {casts.SQL_TYPES['number']})"
-        return f"coalesce({cell.name('u') if date else cell.names.value} < {bound}, FALSE)"
+        if cell.column.type == "date":
+            return f"coalesce({cell.name('u')} < timezone('UTC', CAST($since AS TIMESTAMPTZ)), FALSE)"
+        return f"coalesce({cell.names.value} < CAST($since AS {casts.SQL_TYPES['number']}), FALSE)"
 
-    def _filter(
-        self, record_filter: str | None, expressions: Mapping[str, Expression], older: str
-    ) -> list[Check]:
+    def _filter(self, record_filter: str | None, expressions: Mapping[str, Expression], older: str) -> list[Check]:
         """The layers of the record filter, and its check."""
         if record_filter is None:
             self._layer(("filtered", older))

@@ -18,7 +18,6 @@ def unbuilt_parts(definition: SyncDefinition) -> list[Problem]:
     """One problem per used part that does not run yet; of a broken definition, those that can be told."""
     rules = (
         _source,
-        _watermark,
         _path,
         _schedule,
         _listener,
@@ -36,11 +35,6 @@ def _source(definition: SyncDefinition) -> Iterator[Problem]:
     kind = definition.source.type
     if kind not in SOURCES_THAT_RUN:
         yield _problem("source.type", f"a {kind} source", f"use one of {', '.join(sorted(SOURCES_THAT_RUN))}")
-
-
-def _watermark(definition: SyncDefinition) -> Iterator[Problem]:
-    if definition.source.watermark is not None:
-        yield _problem("source.watermark", "a watermark", "remove it; everything is read each time")
 
 
 def _path(definition: SyncDefinition) -> Iterator[Problem]:

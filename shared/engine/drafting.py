@@ -20,7 +20,7 @@ from shared.engine import reading
 from shared.engine.balances import planned_changes, planned_destination, planned_source
 from shared.engine.findings import emptied_columns, notes, skipped_cells
 from shared.engine.identity import sequence_start
-from shared.engine.incremental import reached
+from shared.engine.incremental import reached, watched
 from shared.engine.keeping import keep_deleted_rows
 from shared.engine.plan import Manifest, PlannedColumn, store_rows
 from shared.engine.planning import Planner, Rules, create_id
@@ -113,7 +113,7 @@ class Drafter:
             ids = self._plan(prepared, rejections, found)
             tell_records(self.workspace)
         draft = self._draft(prepared, staged, found, ids)
-        return replace(draft, watermark=reached(self.workspace, self.definition, typed, began=self.now))
+        return replace(draft, watermark=reached(self.workspace, watched(self.definition), typed, began=self.now))
 
     @contextmanager
     def _phase(self, phase: Phase) -> Iterator[None]:
@@ -250,15 +250,9 @@ class Drafter:
             self.workspace, prepared, self._rules(prepared), rejections, self.now, self.metadata.table.name
         )
         start = sequence_start(self.now) if ids == "growing" else None
-        id_sql = create_id(
-            prepared,
-            environment=self.metadata.environment.organization_id,
-            table=self.metadata.table.name,
-            job=self.job_id,
-            sequence_start=start,
-        )
-        full = self.definition.behaviour.strategy == "full"
-        planner.plan(id_sql=id_sql, drop=full and found.withheld is None)
+        environment, table = self.metadata.environment.organization_id, self.metadata.table.name
+        id_sql = create_id(prepared, environment=environment, table=table, job=self.job_id, sequence_start=start)
+        planner.plan(id_sql=id_sql, drop=not self.definition.reads_a_part and found.withheld is None)
         keep_deleted_rows(self.workspace, self.client, self.metadata.table)
         return ids
 
@@ -269,9 +263,7 @@ class Drafter:
 
     def _rules(self, prepared: Prepared) -> Rules:
         behaviour = self.definition.behaviour
-        when = None
-        if prepared.when is not None:
-            when = prepared.when.sql(_pair_column)
+        when = prepared.when.sql(_pair_column) if prepared.when else None
         names = prepared.when.variables if prepared.when else frozenset()
         return Rules(
             insert=behaviour.new == "insert",

@@ -7,51 +7,57 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from shared.columns import TypedSource
+from shared.definitions.schema_column import SchemaColumn
 from shared.definitions.sync import SyncDefinition
 from shared.engine.workspace import Workspace
+from shared.errors import RefuseError
 from shared.ports import WatermarkMemory
 from shared.sql import identifier
 from shared.values.jobs import Job
 from shared.values.watermarks import Since, Watermark, earlier
 
 
+def watched(definition: SyncDefinition) -> SchemaColumn | None:
+    """The column that tells which records are newer; None where the sync is not incremental."""
+    wanted = definition.source.watermark
+    return definition.source.column(wanted.column) if wanted else None
+
+
 def since(definition: SyncDefinition, memory: WatermarkMemory) -> Since | None:
     """Which records the next run reads; None: all, as the sync is not incremental or has not run yet."""
-    wanted = definition.source.watermark
-    column = definition.source.column(wanted.column) if wanted else None
-    kept = memory.watermark(definition.name) if wanted else None
-    if wanted is None or column is None or kept is None or not fits(definition, kept):
+    wanted, column = definition.source.watermark, watched(definition)
+    if wanted is None or column is None:
+        return None
+    kept = memory.watermark(definition.name)
+    if kept is None or not fits(column, kept):
         return None
     value = earlier(kept.value, wanted.overlap) if isinstance(kept.value, datetime) else kept.value
     return Since(column.name, column.label, value)
 
 
-def fits(definition: SyncDefinition, kept: Watermark) -> bool:
+def fits(column: SchemaColumn, kept: Watermark) -> bool:
     """Whether a watermark that was kept is one of the column that the definition names now."""
-    wanted = definition.source.watermark
-    column = definition.source.column(wanted.column) if wanted else None
-    return (
-        column is not None and column.label == kept.column and (column.type == "date") is isinstance(kept.value, datetime)
-    )
+    return column.label == kept.column and (column.type == "date") is isinstance(kept.value, datetime)
 
 
-def reached(workspace: Workspace, definition: SyncDefinition, typed: TypedSource, *, began: datetime) -> Watermark | None:
+def reached(
+    workspace: Workspace, column: SchemaColumn | None, typed: TypedSource, *, began: datetime
+) -> Watermark | None:
     """The greatest value among the records that were read; a date never after `began`, when reading began.
 
     A clock that is ahead, or a mistyped year, would otherwise hide every record until that day has come.
     """
-    wanted = definition.source.watermark
-    column = definition.source.column(wanted.column) if wanted else None
     if column is None:
         return None
     date = column.type == "date"
     name = identifier(f"{column.label}!utc" if date else column.label)
-    found = workspace.value(f"SELECT CAST(max({name}) AS VARCHAR) FROM ({typed.query})", typed.parameters)
+    greatest = f"SELECT CAST(max({name}) AS VARCHAR) FROM ({typed.query})"
+    ((found,),) = workspace.rows(greatest, typed.parameters)
     if found is None:
         return None
-    if not date:
-        return Watermark(column.label, Decimal(found).normalize())
-    return Watermark(column.label, min(datetime.fromisoformat(found).replace(tzinfo=UTC), began))
+    text = str(found)
+    value = min(datetime.fromisoformat(text).replace(tzinfo=UTC), began) if date else Decimal(text).normalize()
+    return Watermark(column.label, value)
 
 
 def moved(memory: WatermarkMemory, job: Job) -> Job:
@@ -67,3 +73,20 @@ def moved(memory: WatermarkMemory, job: Job) -> Job:
         return replace(job, notes=(*job.notes, note))
     memory.move_watermark(job.sync, job.watermark.furthest(memory.watermark(job.sync)))
     return job
+
+
+def put(definition: SyncDefinition, memory: WatermarkMemory, text: str | None) -> Watermark | None:
+    """Set the sync's watermark to a value as a person writes it; None takes it away, so that all is read.
+
+    Raises:
+        RefuseError: the sync is not incremental, or the text is no value of its column.
+    """
+    column = watched(definition)
+    if column is None:
+        raise RefuseError(
+            f"sync {definition.name} has no watermark: it reads everything each time; "
+            "`source.watermark` in its definition makes it read what is newer only"
+        )
+    to = None if text is None else Watermark.from_text(column.label, text, date=column.type == "date")
+    memory.move_watermark(definition.name, to)
+    return to

@@ -31,6 +31,7 @@ from shared.sources.places import LocalFiles, locate, locate_all
 from shared.sources.unpacking import is_zip
 from shared.values.files import FileRead
 from shared.values.looks import SourceSample
+from shared.values.watermarks import Since
 
 if TYPE_CHECKING:
     from shared.sources.csv_dialect import Dialect
@@ -51,6 +52,7 @@ class _Surroundings:
     secrets: Secrets
     spool: Path
     remote: Remote
+    since: Since | None = None
 
     def locate(self, text: str) -> Path:
         return locate(text, base=self.base, allows_path=self.allows_path)
@@ -74,11 +76,13 @@ def open_source(
     secrets: Secrets,
     spool: Path | None = None,
     remote: Remote | None = None,
+    since: Since | None = None,
 ) -> Source:
     """The source that a definition describes, bound to its variables; nothing is read yet.
 
     `base` is where relative paths begin, `allows_path` says what lies within the operator's reach. `spool` is a folder
     for temporary copies of text files (other encodings, gzip, mixed line ends); DuckDB must be allowed to read there.
+    A database gives the rows `since` then, and perhaps more; files give all.
 
     Raises:
         NotAllowedError: the path is outside the operator's reach.
@@ -86,7 +90,13 @@ def open_source(
         NotBuiltError: this kind of source does not run yet.
     """
     around = _Surroundings(
-        variables, base, allows_path, secrets, spool or Path(tempfile.gettempdir()), remote or Remote()
+        variables,
+        base,
+        allows_path,
+        secrets,
+        spool or Path(tempfile.gettempdir()),
+        remote or Remote(),
+        since if since and _as_it_stands(definition, since) else None,
     )
     wanted = tuple(dict.fromkeys(column.name for column in definition.columns if not column.calculated))
     if isinstance(definition, FileSource):
@@ -96,6 +106,12 @@ def open_source(
     kind = getattr(definition, "type", type(definition).__name__)
     kind += f" of dialect {definition.dialect}" if isinstance(definition, SqlSource) else ""
     raise NotBuiltError(f"a source of type {kind} does not run yet; files, PostgreSQL and SQLite do")
+
+
+def _as_it_stands(definition: SourceBase, since: Since) -> bool:
+    """Whether the watermark's column is compared as the database holds it; else all is read."""
+    column = definition.column(since.label)
+    return column is not None and column.input_format is None
 
 
 def sample_table(
@@ -199,7 +215,11 @@ def _sqlite(definition: SqlSource, wanted: tuple[str, ...], around: _Surrounding
     from shared.sources.sqlite import sqlite_source
 
     return sqlite_source(
-        _database(definition, around), _statement(definition), wanted=wanted, variables=around.variables
+        _database(definition, around),
+        _statement(definition),
+        wanted=wanted,
+        variables=around.variables,
+        since=around.since,
     )
 
 
@@ -220,6 +240,8 @@ def _postgresql(definition: SqlSource, wanted: tuple[str, ...], around: _Surroun
         wanted=wanted,
         shown=f"the PostgreSQL database of the secret {name!r}",
         spool=around.spool,
+        since=around.since,
+        time_zone=definition.time_zone,
     )
 
 
@@ -248,6 +270,8 @@ def _sqlserver(definition: SqlSource, wanted: tuple[str, ...], around: _Surround
         variables=around.variables,
         identity=around.remote.storage.identity,
         shown=f"the SQL Server database of the secret {name!r}",
+        since=around.since,
+        time_zone=definition.time_zone,
     )
 
 

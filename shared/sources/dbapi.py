@@ -19,8 +19,10 @@ from shared import variables
 from shared.errors import SourceError
 from shared.ports import MalformedRow, SourceSink, StagedSource
 from shared.sources import names
+from shared.sources.newer import Condition, narrowed, nothing_of
 from shared.sql import identifier
 from shared.values.looks import SourceSample
+from shared.values.watermarks import Since
 
 ParameterStyle = Literal["qmark", "numeric", "named", "format", "pyformat"]
 Parameters = list[str] | dict[str, str]
@@ -57,14 +59,23 @@ def all_text(description: Sequence[Sequence[object]]) -> list[str]:
     return ["VARCHAR"] * len(description)
 
 
+def everything(_column: Sequence[object], _since: Since) -> Condition | None:
+    """No condition: all rows are read, and the engine leaves the older ones out."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """One driver. `column_types` gives a DuckDB type per result column; only VARCHAR columns have values made text."""
+    """One driver. `column_types` gives a DuckDB type per result column; only VARCHAR columns have values made text.
+
+    `newer` gives the condition under which a row is new, for the watermark's item of the result's description.
+    """
 
     connect: Callable[[], Connection]
     errors: tuple[type[Exception], ...]
     style: ParameterStyle
     column_types: Callable[[Sequence[Sequence[object]]], list[str]] = all_text
+    newer: Callable[[Sequence[object], Since], Condition | None] = everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +123,11 @@ class DbApiSource:
     """The result of one statement as a source. `shown` names the database in messages; it never holds a secret."""
 
     driver: Driver
-    statement: Statement
+    sql: str
+    variables: Mapping[str, str]
     wanted: tuple[str, ...]
     shown: str
+    since: Since | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -124,7 +137,8 @@ class DbApiSource:
     def stage(self, sink: SourceSink) -> StagedSource:
         """See `Source.stage`: the rows in the order of the database, fetched by 10,000."""
         names.require_distinct(self.wanted, where=self.shown)
-        with self._opened() as (cursor, types):
+        with self._connected() as cursor:
+            types = self._run(cursor, *self._narrowed(cursor))
             names.require(self.wanted, list(types), where=f"the result of {self.shown}")
             columns = {name: types[name] for name in self.wanted}
             sink.create({"row_no": "BIGINT"} | columns)
@@ -141,24 +155,42 @@ class DbApiSource:
 
     def column_types(self) -> Mapping[str, str]:
         """The result's columns and the DuckDB types they are staged as."""
-        with self._opened() as (_, types):
-            return types
+        with self._connected() as cursor:
+            return self._run(cursor, self.sql, self.variables)
 
     def sample(self, size: int) -> SourceSample:
         """The columns and the first rows. How many rows there are would need a count."""
-        with self._opened() as (cursor, types):
+        with self._connected() as cursor:
+            types = self._run(cursor, self.sql, self.variables)
             rows = cursor.fetchmany(size)
         return SourceSample(types, tuple(tuple(as_text(value) for value in row) for row in rows))
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[tuple[Cursor, dict[str, str]]]:
+    def _connected(self) -> Iterator[Cursor]:
         try:
             with contextlib.closing(self.driver.connect()) as connection:
-                cursor = connection.cursor()
-                cursor.execute(self.statement.text, self.statement.parameters)
-                yield cursor, self._types(cursor)
+                yield connection.cursor()
         except self.driver.errors as error:
             raise SourceError(f"{self.shown} refused the read: {error}; {_remedy(str(error))}") from None
+
+    def _narrowed(self, cursor: Cursor) -> tuple[str, Mapping[str, str]]:
+        """The statement and its variables; of an incremental sync only what is newer, where the database can tell."""
+        if self.since is None or self.driver.newer is everything:
+            return self.sql, self.variables
+        self._run(cursor, nothing_of(self.sql), self.variables)
+        described = {str(item[0]): item for item in cursor.description or ()}
+        names.require([self.since.column], list(described), where=f"the result of {self.shown}")
+        cursor.fetchmany(1)
+        condition = self.driver.newer(described[self.since.column], self.since)
+        if condition is None:
+            return self.sql, self.variables
+        return narrowed(self.sql, self.variables, self.since.column, condition)
+
+    def _run(self, cursor: Cursor, sql: str, variables: Mapping[str, str]) -> dict[str, str]:
+        """Run a statement; gives its columns and the DuckDB types they are staged as."""
+        statement = bind(sql, variables, style=self.driver.style)
+        cursor.execute(statement.text, statement.parameters)
+        return self._types(cursor)
 
     def _types(self, cursor: Cursor) -> dict[str, str]:
         if cursor.description is None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +25,12 @@ from shared.ports import SourceSink, StagedSource
 from shared.sources import names
 from shared.sources.csv_dialect import MAX_RECORD_BYTES
 from shared.sources.dbapi import Statement, bind
+from shared.sources.newer import Condition, narrowed
 from shared.sources.postgresql_errors import refusal, unreachable
 from shared.sources.text_file import room_for
 from shared.sql import identifier, literal
 from shared.values.looks import SourceSample
+from shared.values.watermarks import Since
 
 if TYPE_CHECKING:
     import psycopg
@@ -44,6 +48,9 @@ date infinite or before Christ, and one such value must reject its record, not e
 
 Source: pg_type.dat of PostgreSQL 17 (object ids of built-in types never change)."""
 _BYTES, _MONEY = 17, 790
+_DAY, _WALL, _INSTANT = 1082, 1114, 1184
+_WHOLE = (20, 21, 23)
+_NUMBERS = (*_WHOLE, 700, 701, 1700)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,15 @@ class Column:
     def staged(self) -> str:
         """The DuckDB type as which it is staged."""
         return _STAGED.get(self.oid, "VARCHAR")
+
+    def newer(self, since: Since, time_zone: str) -> Condition | None:
+        """The condition under which a row is new; None for types that do not sort as their values do."""
+        number = since.number()
+        if number is not None and self.oid in _WHOLE:
+            number = str(math.floor(Decimal(number)))
+        bounds = {_DAY: since.day(), _WALL: since.wall(time_zone), _INSTANT: since.instant()}
+        bound = bounds.get(self.oid, number if self.oid in _NUMBERS else None)
+        return None if bound is None else Condition("{column} >= {bound}", bound)
 
     def expression(self) -> str:
         """What COPY selects for it."""
@@ -86,6 +102,8 @@ class PostgresSource:
     wanted: tuple[str, ...]
     shown: str
     spool: Path
+    since: Since | None = None
+    time_zone: str = "UTC"
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -101,7 +119,7 @@ class PostgresSource:
                 found = {column.name: column for column in self._columns(connection)}
                 names.require(self.wanted, list(found), where=f"the result of {self.shown}")
                 columns = [found[name] for name in self.wanted]
-                rows = self._copy(connection, columns, path)
+                rows = self._narrowed(found)._copy(connection, columns, path)
             try:
                 staged = sink.fill(_read(path, columns) if rows else _none(columns))
             except duckdb.Error as error:
@@ -127,6 +145,17 @@ class PostgresSource:
             explained = self._run(connection, self._bound(f"EXPLAIN (FORMAT JSON) {_HEAD}", _TAIL)).fetchall()
         about = int(explained[0][0][0]["Plan"]["Plan Rows"])
         return SourceSample({column.name: column.kind for column in columns}, tuple(map(tuple, rows)), about)
+
+    def _narrowed(self, found: Mapping[str, Column]) -> PostgresSource:
+        """The same source; of an incremental sync only what is newer, where the column's type sorts."""
+        if self.since is None:
+            return self
+        names.require([self.since.column], list(found), where=f"the result of {self.shown}")
+        condition = found[self.since.column].newer(self.since, self.time_zone)
+        if condition is None:
+            return self
+        sql, bound = narrowed(self.sql, self.variables, self.since.column, condition)
+        return replace(self, sql=sql, variables=bound)
 
     def _bound(self, head: str, tail: str) -> Statement:
         inner = bind(self.sql, self.variables, style="pyformat")

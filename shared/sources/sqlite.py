@@ -7,11 +7,13 @@ stands there: an integer by its digits, a text with its leading zeros; the schem
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from shared.sources.dbapi import DbApiSource, Driver, bind
+from shared.sources.dbapi import DbApiSource, Driver
+from shared.sources.newer import Condition
+from shared.values.watermarks import Since
 
 _WAIT_S = 10.0
 _ALLOWED = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE))
@@ -48,9 +50,20 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def sqlite_source(path: Path, sql: str, *, wanted: tuple[str, ...], variables: Mapping[str, str]) -> DbApiSource:
+def newer(_column: Sequence[object], since: Since) -> Condition | None:
+    """A text is compared by its day, which sorts whatever its zone; a value of another type than expected passes.
+
+    Every way to write an ISO date that the schema's rules take sorts no earlier than the same day in full.
+    """
+    if (number := since.number()) is not None:
+        return Condition("{column} >= CAST({bound} AS NUMERIC) OR typeof({column}) IN ('text', 'blob')", number)
+    day = since.day()
+    return Condition("{column} >= {bound} OR {column} < '0' OR typeof({column}) <> 'text'", day) if day else None
+
+
+def sqlite_source(
+    path: Path, sql: str, *, wanted: tuple[str, ...], variables: Mapping[str, str], since: Since | None = None
+) -> DbApiSource:
     """The result of a SELECT in a SQLite file; `@name` outside of quotes is bound."""
-    driver = Driver(connect=lambda: connect(path), errors=(sqlite3.Error,), style="named")
-    return DbApiSource(
-        driver=driver, statement=bind(sql, variables, style="named"), wanted=wanted, shown=f"the SQLite file {path}"
-    )
+    driver = Driver(connect=lambda: connect(path), errors=(sqlite3.Error,), style="named", newer=newer)
+    return DbApiSource(driver, sql, variables, wanted, f"the SQLite file {path}", since)

@@ -7,18 +7,25 @@ Source: mssql-python, Microsoft, wiki pages on connection strings and on support
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
 from shared.errors import AuthenticationError, NotBuiltError, SourceError
-from shared.sources.dbapi import Connection, DbApiSource, Driver, Statement, bind
+from shared.sources.dbapi import Connection, DbApiSource, Driver, bind
+from shared.sources.newer import Condition
+from shared.values.watermarks import Since
 
 _LOGIN_S = 15
+_MILLISECONDS = len("2026-01-31T08:00:00.000")
+"""The most that the older type `datetime` reads."""
 _PAIR = re.compile(r"\s*([A-Za-z][A-Za-z _-]*?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;{}]*)\s*(?:;|$)")
 _SIGN_IN = {"uid", "user id", "user", "pwd", "password", "authentication", "trusted_connection"}
 _WRITES = (exp.Into, exp.DML, exp.DDL, exp.Command)
@@ -69,8 +76,37 @@ def require_select(sql: str, *, shown: str) -> None:
         raise SourceError(f"{shown}: a source only reads; write one SELECT, without INTO and other statements")
 
 
+def newer(column: Sequence[object], since: Since, *, time_zone: str) -> Condition | None:
+    """By the column's type; times with and without an offset look alike, so the earlier of both bounds serves.
+
+    Source: Microsoft Learn, T-SQL, date and time literals: ISO 8601 is read alike under every language setting.
+    """
+    if column[1] in (int, float, Decimal) and (number := since.number()) is not None:
+        return Condition("{column} >= CAST({bound} AS decimal(38, 10))", number)
+    if column[1] is date and (day := since.day()) is not None:
+        return Condition("{column} >= {bound}", day.replace("-", ""))
+    instant, wall = since.instant(), since.wall(time_zone)
+    if column[1] is not datetime or instant is None or wall is None:
+        return None
+    return Condition("{column} >= {bound}", min(instant, wall)[:_MILLISECONDS])
+
+
+def fits_in_brackets(sql: str) -> bool:
+    """Whether a SELECT may stand within another: T-SQL lets none that begins with WITH or is sorted at its end."""
+    found = sqlglot.parse_one(sql, read="tsql")
+    return found.find(exp.With) is None and found.args.get("order") is None
+
+
 def sqlserver_source(
-    secret: str, sql: str, *, wanted: tuple[str, ...], variables: Mapping[str, str], identity: str | None, shown: str
+    secret: str,
+    sql: str,
+    *,
+    wanted: tuple[str, ...],
+    variables: Mapping[str, str],
+    identity: str | None,
+    shown: str,
+    since: Since | None = None,
+    time_zone: str = "UTC",
 ) -> DbApiSource:
     """The result of a SELECT; `@name` outside of quotes is bound.
 
@@ -79,14 +115,15 @@ def sqlserver_source(
         SourceError: the secret is no connection string, or the text no single SELECT.
     """
     module = _driver()
-    statement: Statement = bind(sql, variables, style="qmark")
-    require_select(statement.text, shown=shown)
+    marked = bind(sql, variables, style="qmark").text
+    require_select(marked, shown=shown)
     text = connection_string(secret, identity=identity, shown=shown)
 
     def connect() -> Connection:
         return _connected(module, text, shown)
 
-    return DbApiSource(Driver(connect, (module.Error,), "qmark", column_types), statement, wanted, shown)
+    driver = Driver(connect, (module.Error,), "qmark", column_types, functools.partial(newer, time_zone=time_zone))
+    return DbApiSource(driver, sql, variables, wanted, shown, since if since and fits_in_brackets(marked) else None)
 
 
 def _connected(module: Any, text: str, shown: str) -> Connection:

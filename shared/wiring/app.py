@@ -18,8 +18,8 @@ from shared.definitions.resolving import resolve_variables
 from shared.definitions.source import SqlSource
 from shared.definitions.sync import SyncDefinition
 from shared.engine.drift import drifted, gone, told_columns
-from shared.engine.incremental import since
 from shared.engine.history import record_stories, record_story
+from shared.engine.incremental import fits, put, since, watched
 from shared.engine.jobs import FINISHED, JobRunner
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
 from shared.engine.rejects import rejects
@@ -48,6 +48,7 @@ from shared.values.records import Reject
 from shared.values.secrets import SecretEntry
 from shared.values.stories import RecordStory
 from shared.values.tables import Table
+from shared.values.watermarks import Watermark
 from shared.wiring.columns import missing_columns
 from shared.wiring.connections import Connector, utc_now
 from shared.wiring.secrets import SecretDesk, open_secrets
@@ -244,6 +245,15 @@ class LocalApp:
             if limit is not None and number >= limit:
                 return
             yield reject
+
+    def watermark(self, sync: str) -> Watermark | None:
+        """How far an incremental sync has read its source; None: the next run reads all."""
+        column, kept = watched(self._catalogue.get(sync)), self._state.watermark(sync)
+        return kept if column is not None and kept is not None and fits(column, kept) else None
+
+    def set_watermark(self, sync: str, text: str | None) -> Watermark | None:
+        """Put the watermark there; None takes it away."""
+        return put(self._catalogue.get(sync), self._state, text)
 
     def secret_place(self) -> str:
         """Where secrets are kept, for people."""

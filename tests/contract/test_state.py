@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
@@ -27,6 +28,7 @@ from shared.values.changes import ChunkOutcome, Outcome, OutcomeStatus
 from shared.values.files import FileRead
 from shared.values.jobs import Brake, DestinationBalance, Job, JobState, Lease, SourceBalance
 from shared.values.life import TRANSITIONS, UNFINISHED
+from shared.values.watermarks import Watermark
 from tests.azurite import Account
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
@@ -83,6 +85,19 @@ def test_files_of_finished_jobs_are_remembered_by_sync(state: State) -> None:
     assert state.files_read("nobody") == frozenset()
 
 
+def test_a_watermark_is_kept_by_sync(state: State) -> None:
+    """A number or an instant, exactly; it can be moved either way and taken away."""
+    instant, number = Watermark("changed ü", NOW + timedelta(microseconds=7)), Watermark("no", Decimal("-12.50"))
+    assert state.watermark("accounts") is None
+    for mark in (instant, number, Watermark("no", Decimal("1E+3"))):
+        state.move_watermark("accounts", mark)
+        state.move_watermark("other", instant)
+        assert (state.watermark("accounts"), state.watermark("other")) == (mark, instant)
+    state.move_watermark("accounts", None)
+    state.move_watermark("accounts", None)
+    assert (state.watermark("accounts"), state.watermark("other")) == (None, instant)
+
+
 def file(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "made"
     path.write_text(text, encoding="utf-8")
@@ -96,6 +111,7 @@ FULL_JOB = job(
     definition_version="1.2.0",
     definition_hash="ab12",
     files=(FileRead("in/a.csv", "0x1"),),
+    watermark=Watermark("changed", NOW),
     variables={"region": "Zürich\n'\u2028\ud800", "": ""},
     planned={"create": 3, "delete": 2**70},
     source=SourceBalance(read=5, created=3, rejected=2),
@@ -373,6 +389,7 @@ WRITES: dict[str, Callable[[State, Path], object]] = {
     "mark_sent": lambda state, _: state.mark_sent("job-1", ChunkOutcome(0, 0, 9, answered=False)),
     "record": lambda state, _: state.record("job-1", ChunkOutcome(0, 0, 9, answered=True)),
     "put": lambda state, path: state.put("job-1", "plan", file(path, "late")),
+    "move_watermark": lambda state, _: state.move_watermark("accounts", Watermark("n", Decimal(7))),
     "note_files": lambda state, _: state.note_files(job(1, files=(FileRead("a", "1"),))),
     "clear_cancel": lambda state, _: state.clear_cancel("job-1"),
     "forget": lambda state, _: state.forget("job-3"),
@@ -387,6 +404,7 @@ def everything(state: State) -> object:
         [(state.chunks(one), state.cancel_asked(one)) for one in ids],
         {(one, name): state.path(one, name).read_bytes() for one in ids for name in state.names(one)},
         state.files_read("accounts"),
+        state.watermark("accounts"),
     )
 
 

@@ -96,6 +96,10 @@ def _watermark(definition: SyncDefinition) -> Iterator[Problem]:
     watermark = definition.source.watermark
     if watermark is not None:
         yield from growing(definition, watermark.column, "source.watermark.column")
+        column = column_of(definition, watermark.column) if watermark.stands("column") else None
+        if watermark.overlap and column is not None and column.type == "number":
+            path, found = "source.watermark.overlap", f"{watermark.column!r} is a number, an overlap is a time"
+            yield Problem(path, found, "remove the overlap")
 
 
 def column_of(definition: SyncDefinition, name: str) -> SchemaColumn | None:

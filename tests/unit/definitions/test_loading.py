@@ -42,7 +42,6 @@ def test_the_full_example_is_sound() -> None:
 def test_what_does_not_run_yet_is_named() -> None:
     """`run` refuses the parts of the example that are not built, each by its path."""
     assert [problem.path for problem in unbuilt_parts(load_sync(EXAMPLE))] == [
-        "source.watermark",
         "schedule",
         "listener.enabled",
         "post_sync.0",

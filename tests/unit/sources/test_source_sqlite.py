@@ -137,7 +137,7 @@ def test_a_driver_may_state_types(sink: FileSink) -> None:
 
     connection = Connection()
     driver = Driver(lambda: connection, (LookupError,), "qmark", lambda _: ["BIGINT", "VARCHAR"])
-    staged = DbApiSource(driver, Statement("SELECT 1", []), ("n", "t"), "the test").stage(sink)
+    staged = DbApiSource(driver, "SELECT 1", {}, ("n", "t"), "the test").stage(sink)
     assert staged.records == 25_000
     assert sink.query("SELECT count(*) FROM source WHERE n + row_no = 25001 AND t = n::VARCHAR") == [(25_000,)]
     assert connection.closed

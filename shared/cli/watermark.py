@@ -1,0 +1,38 @@
+"""`watermark`: see and set how far an incremental sync has read its source."""
+
+from __future__ import annotations
+
+import click
+
+from shared.cli.options import everywhere, session_of
+from shared.cli.output import say_json
+from shared.cli.screens.paper import say
+from shared.cli.session import Session
+from shared.cli.texts import safe
+from shared.values.watermarks import Watermark
+
+
+@click.command()
+@click.argument("sync")
+@click.option(
+    "--set", "value", metavar="VALUE", help="Read from here on: a number, or a date such as 2026-01-31T08:00Z."
+)
+@click.option("--reset", is_flag=True, help="Forget it: the next run reads everything.")
+@everywhere
+@session_of
+def watermark(session: Session, sync: str, value: str | None, reset: bool) -> None:
+    """Show how far an incremental sync has read its source, or set it."""
+    if value is not None and reset:
+        raise click.UsageError("give --set or --reset, not both")
+    app = session.app
+    found = app.set_watermark(sync, value) if reset or value is not None else app.watermark(sync)
+    if session.json:
+        say_json({"sync": sync, "column": found and found.column, "watermark": found and str(found)})
+    else:
+        say(session.out(), _sentence(sync, found))
+
+
+def _sentence(sync: str, found: Watermark | None) -> str:
+    if found is None:
+        return f"{sync} has no watermark: the next run reads everything."
+    return f"{sync} reads from {safe(found.column)} {found} on."
