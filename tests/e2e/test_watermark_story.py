@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.cli.root import dynsync
 from shared.errors import NotFoundError, RefuseError
 from shared.values.jobs import JobState
 from tests.e2e.conftest import BOUNDED, World, closes
@@ -122,6 +125,24 @@ def test_it_can_be_set_and_taken_away(world: World) -> None:
         world.app.set_watermark("story", "yesterday")
     with pytest.raises(NotFoundError):
         world.app.set_watermark("nobody", None)
+
+
+def test_the_command_shows_and_moves_it(world: World) -> None:
+    """In words and in JSON; --set and --reset exclude each other."""
+    ACCOUNT.define(world)
+
+    def says(*words: str) -> str:
+        where = ["--syncs", str(world.folder / "syncs"), "--state", str(world.folder / "state")]
+        return CliRunner(env={"COLUMNS": "120"}).invoke(dynsync, ["watermark", "story", *words, *where]).output
+
+    assert says() == "story has no watermark: the next run reads everything.\n"
+    assert says("--set", "2026-03-01") == "story reads from changed 2026-03-01T00:00:00.000000Z on.\n"
+    told = {"sync": "story", "column": "changed", "watermark": "2026-03-01T00:00:00.000000Z"}
+    assert json.loads(says("--json")) == told
+    assert "not both" in says("--set", "2026-03-01", "--reset")
+    assert mark(world) == told["watermark"]
+    assert says("--reset") == "story has no watermark: the next run reads everything.\n"
+    assert mark(world) is None
 
 
 def test_another_column_begins_anew(world: World) -> None:
