@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets as randomness
-import tempfile
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,31 +12,21 @@ from shared.definitions.catalogue import Catalogue
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.permissions import Permissions
 from shared.definitions.reach import load_local_reach, load_reach
-from shared.definitions.resolving import resolve_variables
 from shared.definitions.source import SqlSource
 from shared.definitions.sync import SyncDefinition
-from shared.engine.drift import drifted, gone, told_columns
 from shared.engine.history import record_stories, record_story
-from shared.engine.incremental import fits, put, since, watched
-from shared.engine.jobs import FINISHED, JobRunner
+from shared.engine.incremental import fits, put, watched
+from shared.engine.jobs import JobRunner
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
 from shared.engine.rejects import rejects
 from shared.engine.surroundings import Start, Surroundings
 from shared.engine.workspace import Limits
 from shared.errors import (
-    AuthenticationError,
     DefinitionError,
-    DestinationError,
-    DynsyncError,
-    NotAllowedError,
     NotFoundError,
-    RefuseError,
-    RetryError,
-    SourceError,
-    UnknownTableError,
 )
-from shared.ports import ProgressListener, Source
-from shared.sources import Remote, Storage, open_source, sample_table
+from shared.ports import ProgressListener
+from shared.sources import Storage, sample_table
 from shared.values.changes import Action
 from shared.values.jobs import Job, JobState
 from shared.values.looks import SourceSample
@@ -49,7 +37,7 @@ from shared.values.secrets import SecretEntry
 from shared.values.stories import RecordStory
 from shared.values.tables import Table
 from shared.values.watermarks import Watermark
-from shared.wiring.columns import missing_columns
+from shared.wiring.checking import Checker, Sources
 from shared.wiring.connections import Connector, utc_now
 from shared.wiring.secrets import SecretDesk, open_secrets
 from shared.wiring.settings import Settings
@@ -64,7 +52,6 @@ class LocalApp:
 
     def __init__(self, *, state: Path, syncs: Path, environ: Mapping[str, str], local: bool = True) -> None:
         settings = Settings.from_environment(environ)
-        self._environ = environ
         self._base = syncs.resolve().parent
         self._reach = load_local_reach(syncs) if local else load_reach(syncs / "reach.yaml")
         self._catalogue = Catalogue(syncs, self._reach, local=local)
@@ -74,13 +61,14 @@ class LocalApp:
         self._state = self._stores.state
         self._desk = SecretDesk(self._secrets, self._catalogue, self._reach)
         self._connector = Connector(self._secrets, self._reach, local=local, verify=verify)
-        self._storage = Storage(settings.source_storage, settings.source_identity)
+        storage = Storage(settings.source_storage, settings.source_identity)
+        self._sources = Sources(self._state, self._secrets, self._reach, storage, self._base, environ)
         self._max_slice_s = settings.max_slice_s
         limits = Limits(settings.memory_mb, settings.threads, settings.disk_mb)
         self._runner = JobRunner(
             Surroundings(
                 state=self._state,
-                open_source=self._open_source,
+                open_source=self._sources.open,
                 connect=self._connector.connect,
                 clock=utc_now,
                 new_job_id=_job_id,
@@ -88,6 +76,7 @@ class LocalApp:
                 retention_days=settings.retention_days,
             )
         )
+        self.checker = Checker(self._catalogue, self._sources, self._connector, self._runner)
 
     def sync_names(self) -> list[str]:
         """The names of all definitions, broken ones too."""
@@ -106,45 +95,7 @@ class LocalApp:
 
     def check(self, sync: str) -> list[Problem]:
         """The definition held against reach, source and Dataverse's metadata; errors and warnings."""
-        try:
-            definition = self._catalogue.get(sync)
-        except DefinitionError as error:
-            return list(error.problems)
-        return [
-            *self._catalogue.advice(sync),
-            *self._source_problems(definition),
-            *self._destination_problems(definition),
-        ]
-
-    def _source_problems(self, definition: SyncDefinition) -> list[Problem]:
-        """The source's columns against the schema, where the source can be opened without a start's variables."""
-        if any(variable.required for variable in definition.variables.values()):
-            return []
-        try:
-            start = Start(self._variables(definition, {}, {}), "")
-        except RefuseError as error:
-            return [_problem("variables", error)]
-        try:
-            with tempfile.TemporaryDirectory(prefix="dynsync-") as spool:
-                source = self._open_source(definition, start, Path(spool))
-                told = told_columns(definition, source)
-                present = told or source.column_types()
-        except (SourceError, NotAllowedError, NotFoundError) as error:
-            return [_problem("source.path", error)]
-        except (AuthenticationError, RetryError) as error:
-            return [_problem("source", error)]
-        wanted = [column.name for column in definition.source.columns if not column.calculated]
-        drift = drifted(definition, told, self._state.list(sync=definition.name, states=FINISHED, limit=5))
-        wanted = [name for name in wanted if gone(name) not in {problem.found for problem in drift}]
-        return [*drift, *missing_columns(wanted, list(present), steps=definition.source.type == "json")]
-
-    def _destination_problems(self, definition: SyncDefinition) -> list[Problem]:
-        try:
-            return self._runner.check(definition)
-        except UnknownTableError as error:
-            return [_problem("destination.entity", error)]
-        except (AuthenticationError, DestinationError, NotAllowedError, RetryError) as error:
-            return [_problem("destination", error)]
+        return self.checker.check(sync)
 
     def start(
         self,
@@ -164,7 +115,7 @@ class LocalApp:
     def _started(
         self, definition: SyncDefinition, variables: Mapping[str, str], files: Mapping[str, Path], started_by: str
     ) -> Start:
-        given = self._variables(definition, variables, files)
+        given = self._sources.variables(definition, variables, files)
         return Start(given, started_by, tuple(path.resolve() for path in files.values()))
 
     def queue(
@@ -286,41 +237,11 @@ class LocalApp:
         definition = SqlSource.model_validate({**source, "schema": [{"name": "any"}]})
         return sample_table(definition, base=self._base, allows_path=self._reach.allows_path, secrets=self._secrets)
 
-    def _variables(
-        self, definition: SyncDefinition, given: Mapping[str, str], files: Mapping[str, Path]
-    ) -> dict[str, str]:
-        return resolve_variables(
-            definition, given=given, files=files, environ=self._environ, new_guid=lambda: str(uuid.uuid4())
-        )
-
-    def _open_source(self, definition: SyncDefinition, start: Start, spool: Path) -> Source:
-        def allows(path: Path) -> bool:
-            return path.resolve() in start.handed_over or self._reach.allows_path(path)
-
-        return open_source(
-            definition.source,
-            variables=start.variables,
-            base=self._base,
-            allows_path=allows,
-            secrets=self._secrets,
-            spool=spool,
-            remote=self._remote(definition),
-            since=since(definition, self._state),
-        )
-
-    def _remote(self, definition: SyncDefinition) -> Remote:
-        read = self._state.files_read(definition.name) if definition.only_new_files else frozenset()
-        return Remote(self._reach.allows_blob, self._storage, read)
-
 
 def _sync_of(connection: DataverseConnection) -> str:
     """The sync to which the connection's secrets belong by name: `<sync>--client-id`."""
     client_id = connection.sign_ins[0].client_id if connection.sign_ins else connection.client_id
     return client_id.secret.partition("--")[0] if client_id else ""
-
-
-def _problem(path: str, error: DynsyncError) -> Problem:
-    return Problem(path, error.found, error.remedy)
 
 
 def _job_id(now: datetime) -> str:
