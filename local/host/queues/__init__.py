@@ -1,0 +1,1 @@
+"""The Service Bus trigger of the local host."""
