@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,16 @@ def _environment(limits: Limits, temporary: Path) -> dict[str, str]:
         settings["DYNSYNC_MEMORY_MB"] = str(limits.engine_mb)
     if limits.threads:
         settings["DYNSYNC_THREADS"] = str(limits.threads)
-    return {**os.environ, **settings}
+    return {**compiled(os.environ), **settings}
+
+
+def compiled(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment, in which Python keeps what it has compiled.
+
+    The recording, which runs the product, leaves it behind. So the product starts as it does where it is installed, and
+    as the plain way does, whose libraries were compiled when they were installed.
+    """
+    return {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def peer(data: DataSet, kind: str) -> Run:
@@ -97,7 +106,7 @@ def peer(data: DataSet, kind: str) -> Run:
     command += [recording.first_page(), str(CA_FILE), str(WORK / "peer.jsonl"), str(result)]
     with servers.traffic() as seen:
         started = time.perf_counter()
-        subprocess.run(command, cwd=REPOSITORY, check=True)
+        subprocess.run(command, cwd=REPOSITORY, env=compiled(os.environ), check=True)
         wall_s = time.perf_counter() - started
     return Run(wall_s, json.loads(result.read_text()), seen[0])
 
@@ -213,8 +222,10 @@ def measure(data: DataSet, limits: Limits, times: int, *, with_csv: bool, with_p
 
 def prepare(data: DataSet) -> None:
     """Recording and data, each in a process of its own, so that this one stays small."""
-    subprocess.run([sys.executable, "-m", "bench.engine.recording"], cwd=REPOSITORY, check=True)
-    subprocess.run([sys.executable, "-m", "bench.engine.generate", str(data.rows)], cwd=REPOSITORY, check=True)
+    environment = compiled(os.environ)
+    for module in (["recording"], ["generate", str(data.rows)]):
+        command = [sys.executable, "-m", f"bench.engine.{module[0]}", *module[1:]]
+        subprocess.run(command, cwd=REPOSITORY, env=environment, check=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

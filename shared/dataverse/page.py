@@ -26,9 +26,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`rows` is the JSON array as the server sent it; `next_link` leads to the next page, if there is one."""
+    """`rows` is the JSON array within the reply, not copied; `next_link` leads to the next page, if there is one."""
 
-    rows: bytes
+    rows: memoryview
     next_link: str | None
 
 
@@ -46,7 +46,7 @@ def read_page(body: bytes) -> Page:
     link = envelope.get("@odata.nextLink")
     if link is not None and not isinstance(link, str):
         raise DestinationError("the service gave a next link that is not a text")
-    return Page(body[start:end], link or None)
+    return Page(memoryview(body)[start:end], link or None)
 
 
 def _find_rows(body: bytes) -> int:

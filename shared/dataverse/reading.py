@@ -33,7 +33,7 @@ class Reader:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def follow(self, path: str, headers: Mapping[str, str] | None = None) -> Iterator[bytes]:
+    def follow(self, path: str, headers: Mapping[str, str] | None = None) -> Iterator[memoryview]:
         """The JSON arrays of a collection's pages, first to last.
 
         Raises:
@@ -66,7 +66,7 @@ class Reader:
         page_size: int = PAGE_SIZE,
         lookup_types: bool = False,
         extra: Sequence[str] = (),
-    ) -> Iterator[bytes]:
+    ) -> Iterator[memoryview]:
         """The JSON array of each page, exactly as sent; `columns` and `order_by` are logical names.
 
         Ordered by `order_by` and last by the id, so that the pages are stable. `lookup_types` adds the annotation
@@ -158,7 +158,7 @@ class Reader:
         return len(self._transport.service.resolve(address(table.entity_set, options)))
 
 
-def parsed(rows: bytes) -> list[Row]:
+def parsed(rows: bytes | memoryview) -> list[Row]:
     """A page's array as Python values.
 
     Raises:

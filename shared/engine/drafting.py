@@ -25,7 +25,7 @@ from shared.engine.keeping import keep_deleted_rows
 from shared.engine.plan import Manifest, PlannedColumn, store_rows
 from shared.engine.planning import Planner, Rules, create_id
 from shared.engine.preparing import Filters, record_filter
-from shared.engine.reading import PagesAhead
+from shared.engine.reading import PageRows, PagesAhead
 from shared.engine.reconciling import Comparison, Found
 from shared.engine.rejecting import Rejections, tell_records
 from shared.engine.resolving import Resolver
@@ -192,10 +192,10 @@ class Drafter:
         """The destination filter with its variables bound: the rows that the sync owns."""
         return self._filters.bound(self.definition.destination.filter, self.metadata.table)
 
-    def _pages(self, prepared: Prepared) -> Iterator[bytes]:
+    def _pages(self, prepared: Prepared) -> Iterator[PageRows]:
         return self.client.pages(self.metadata.table, reading.selected_columns(prepared), filter=self._owned)
 
-    def _rows_of_keys(self, prepared: Prepared, typed: TypedSource) -> Iterator[bytes]:
+    def _rows_of_keys(self, prepared: Prepared, typed: TypedSource) -> Iterator[PageRows]:
         """The rows of the source's keys when these are few, else the whole table."""
         few = self._few_keys(prepared, typed)
         if few is None:

@@ -24,6 +24,8 @@ GROUP_BYTES = 48 << 20
 _WAITING = 3
 
 Told = Callable[[int], None]
+PageRows = bytes | memoryview
+"""The JSON array of one page."""
 
 
 class PagesAhead:
@@ -33,7 +35,7 @@ class PagesAhead:
     fetch is raised where the groups are asked for. Pages are numbered from `first`.
     """
 
-    def __init__(self, workspace: Workspace, name: str, pages: Iterable[bytes], *, first: int = 0) -> None:
+    def __init__(self, workspace: Workspace, name: str, pages: Iterable[PageRows], *, first: int = 0) -> None:
         self._workspace, self._name, self._pages, self._first = workspace, name, pages, first
         self._waiting: queue.Queue[list[Path] | BaseException | None] = queue.Queue(_WAITING)
         self._stop = threading.Event()
@@ -99,7 +101,7 @@ def load(workspace: Workspace, table: str, select: str, pages: PagesAhead, *, to
     return rows
 
 
-def load_all(workspace: Workspace, table: str, select: str, pages: Iterable[bytes], *, first: int = 0) -> int:
+def load_all(workspace: Workspace, table: str, select: str, pages: Iterable[PageRows], *, first: int = 0) -> int:
     """Fetch and append pages to `table`, as `load` does."""
     with PagesAhead(workspace, table, pages, first=first) as ahead:
         return load(workspace, table, select, ahead)

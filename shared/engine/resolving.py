@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.canonical import key_form, settle
 from shared.columns import TypedSource
 from shared.dataverse.client import DataverseClient
-from shared.engine.reading import as_pages, in_utc, load_all
+from shared.engine.reading import PageRows, as_pages, in_utc, load_all
 from shared.engine.workspace import Row, Workspace
 from shared.mapping.build import Prepared
 from shared.mapping.cells import cell
@@ -48,7 +48,7 @@ class Resolver:
     def _fill(self, link: LinkTable, table: Table) -> None:
         names = [side.form.name for side in link.sides]
         where = self.bound(link.where, table)
-        pages: Iterable[bytes]
+        pages: Iterable[PageRows]
         values = self._few_values(link, table, where)
         if values is None:
             pages = self.client.pages(table, names, filter=where)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from bench import measure_engine
 from bench.engine import bounds, generate, layout, peer, recording, servers, sink
 from bench.engine.layout import CHANGED, UNCHANGED, DataSet
 
@@ -122,3 +123,8 @@ def test_without_a_control_group_the_command_is_left_as_it_is(tmp_path: Path) ->
     found = bounds.Bounds(100, 100, tmp_path)
     assert found.command(["true"]) == ["true"]
     assert "watcher" in found.by
+
+
+def test_what_is_measured_keeps_its_compiled_modules() -> None:
+    """The measured programs run as installed ones do, whatever the shell that measures says about compiled modules."""
+    assert measure_engine.compiled({"PATH": "/bin", "PYTHONDONTWRITEBYTECODE": "1"}) == {"PATH": "/bin"}
