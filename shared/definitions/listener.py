@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from shared.definitions.part import ColumnName, Expression, Flag, Names, Part, Text
+from shared.definitions.destination import Tag
+from shared.definitions.part import ColumnName, Expression, Flag, Names, Part, Text, distinct
 
 
 class Listener(Part):
@@ -18,7 +19,8 @@ class Listener(Part):
     )
     action: Text | None = Field(
         default=None,
-        description="The message member that names the operation. When left out, every message is an upsert.",
+        description="The message member that names the operation (json, cloudevents; the other formats say it "
+        "themselves). When left out, every message is an upsert.",
     )
     key: Names = Field(description="The source columns that say which record a message is about; they keep its order.")
     version: ColumnName | None = Field(
@@ -28,4 +30,9 @@ class Listener(Part):
     )
     filter: Expression | None = Field(
         default=None, description="Expression over the source's columns: which messages count."
+    )
+    ignore_tags: Annotated[tuple[Tag, ...], Field(max_length=20), AfterValidator(distinct)] = Field(
+        default=(),
+        description="Format dataverse: events that carry one of these tags are passed over. Name here the `tag` of the "
+        "sync that writes the other way, so that two environments do not chase each other's changes.",
     )

@@ -8,17 +8,16 @@ from itertools import islice
 from pathlib import Path
 
 from shared.errors import SourceError
+from shared.json_text import ABSENT, Number, Twice, TwiceError, reach, storable, text_of
 from shared.ports import MalformedRow, SourceSink, StagedSource
 from shared.sources import names
 from shared.sources.json_records import Broken, JsonRecords
-from shared.sources.json_text import Number, Twice, TwiceError, text_of
 from shared.sources.text_file import TextFile
 
 _BATCH = 5_000
 _BATCH_CHARS = 16 << 20
 _SAMPLE = 1_000
 _MAX_MALFORMED = 100_000
-_ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +86,15 @@ class _Staging:
             return
         try:
             values = self._values(record)
-            texts = [None if value is _ABSENT else text_of(value) for value in values]
+            texts = [None if value is ABSENT else text_of(value) for value in values]
         except (TwiceError, RecursionError) as error:
             self._set_aside(str(error) if isinstance(error, TwiceError) else "nested too deeply", "")
             return
         whole = "".join(filter(None, texts))
-        if not _storable(whole):
+        if not storable(whole):
             self._set_aside("a text holds a NUL character or half of a surrogate pair", "")
             return
-        absent = [value is _ABSENT for value in values]
+        absent = [value is ABSENT for value in values]
         self._note(record, absent)
         self._rows.append((self._number, *texts, *absent))
         self._size += len(whole)
@@ -106,7 +105,7 @@ class _Staging:
         if type(record) is Twice:
             raise TwiceError(record)
         get = record.get
-        return [get(name, _ABSENT) if way is None else _reach(record, name, way) for name, way in self._ways]
+        return [get(name, ABSENT) if way is None else reach(record, name, way) for name, way in self._ways]
 
     def finish(self) -> StagedSource:
         """Stage what waits. Raises SourceError when no record has any of the schema's columns."""
@@ -132,22 +131,6 @@ class _Staging:
             self._rows, self._size = [], 0
 
 
-def _reach(record: dict[str, object], name: str, way: list[str]) -> object:
-    value = record.get(name, _ABSENT)
-    if value is not _ABSENT:
-        return value
-    value = record
-    for step in way:
-        if isinstance(value, Twice):
-            raise TwiceError(value)
-        value = value.get(step, _ABSENT) if isinstance(value, dict) else _ABSENT
-    return value
-
-
-def _storable(text: str) -> bool:
-    return "\0" not in text and (text.isascii() or not _SURROGATES & set(text))
-
-
 def _fault(record: object) -> tuple[str, str]:
     if isinstance(record, Broken):
         return record.reason, record.text
@@ -160,6 +143,3 @@ def _shown(record: object) -> str:
         return (text_of(record) or "null")[:1000]
     except (TwiceError, RecursionError):
         return ""
-
-
-_SURROGATES = frozenset(map(chr, range(0xD800, 0xE000)))

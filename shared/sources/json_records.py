@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from shared.errors import SourceError
-from shared.sources.json_text import DECODER
+from shared.json_text import DECODER
 from shared.sources.names import quoted
 
 MAX_RECORD_CHARS = 16 << 20

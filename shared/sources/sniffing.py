@@ -18,6 +18,7 @@ from typing import Literal
 import duckdb
 
 from shared.errors import SourceError
+from shared.json_text import DECODER, Number, Twice, TwiceError, text_of
 from shared.sources import column_guess, sqlite
 from shared.sources.column_guess import SniffedColumn
 from shared.sources.csv_dialect import Dialect, read_top
@@ -25,7 +26,6 @@ from shared.sources.dbapi import as_text, select_table
 from shared.sources.excel import ExcelFile, Sheet
 from shared.sources.excel import as_text as excel_text
 from shared.sources.json_file import JsonFile
-from shared.sources.json_text import DECODER, Number, Twice, TwiceError, text_of
 from shared.sources.parquet import ParquetFile
 from shared.sources.text_file import TextFile
 from shared.sql import identifier, literal

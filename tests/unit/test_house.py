@@ -17,9 +17,20 @@ ROOT = Path(__file__).parents[2]
 LONGEST_MODULE = 350
 
 LAYERS = {
-    "words": ["errors", "values", "log", "ports", "expressions", "sql", "variables"],
+    "words": ["errors", "values", "log", "ports", "expressions", "sql", "variables", "json_text"],
     "definitions": ["definitions"],
-    "rules": ["columns", "canonical", "filters", "mapping", "reconcile", "brakes", "pages", "permissions"],
+    "rules": [
+        "columns",
+        "canonical",
+        "filters",
+        "mapping",
+        "reconcile",
+        "brakes",
+        "pages",
+        "permissions",
+        "formats",
+        "lanes",
+    ],
     "dataverse": ["dataverse"],
     "adapters": ["sources", "state", "secrets", "bus", "post_sync"],
     "engine": ["engine"],

@@ -131,6 +131,11 @@ def _listener(definition: SyncDefinition) -> Iterator[Problem]:
         return
     for number, name in enumerate(listener.key):
         yield from unknown_column(definition, name, f"listener.key.{number}")
+    if listener.action is not None and listener.format in ("debezium", "dataverse"):
+        found = f"messages of format {listener.format} name the operation themselves"
+        yield Problem("listener.action", found, "remove it")
+    if listener.ignore_tags and listener.format != "dataverse":
+        yield Problem("listener.ignore_tags", f"messages of format {listener.format} carry no tag", "remove it")
 
 
 def _version(definition: SyncDefinition) -> Iterator[Problem]:

@@ -74,3 +74,30 @@ def _written(value: object) -> str:
 
 def _quoted(name: str) -> str:
     return json.dumps(name, ensure_ascii=False)
+
+
+ABSENT = object()
+"""Stands for a member that is not there; null is a value."""
+_SURROGATES = frozenset(map(chr, range(0xD800, 0xE000)))
+
+
+def reach(record: dict[str, object], name: str, way: list[str] | None) -> object:
+    """A member by its name, else by the way through objects that a name with dots is; `ABSENT` where it is not there.
+
+    Raises:
+        TwiceError: an object on the way names a member twice.
+    """
+    value = record.get(name, ABSENT)
+    if value is not ABSENT or way is None:
+        return value
+    value = record
+    for step in way:
+        if isinstance(value, Twice):
+            raise TwiceError(value)
+        value = value.get(step, ABSENT) if isinstance(value, dict) else ABSENT
+    return value
+
+
+def storable(text: str) -> bool:
+    """Whether every store can hold the text: no NUL character, no half of a surrogate pair."""
+    return "\0" not in text and (text.isascii() or not _SURROGATES & set(text))
