@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -11,7 +12,11 @@ STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class DocumentError(ValueError):
-    """A document is not as described; the message names each member and what is wrong with it."""
+    """A document is not as described; each of `problems` names a member and what is wrong with it."""
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems) or (message,)
 
 
 def read[T](kind: type[T], document: object, where: str) -> T:
@@ -23,8 +28,8 @@ def read[T](kind: type[T], document: object, where: str) -> T:
     try:
         found: T = TypeAdapter(kind).validate_python(document)
     except ValidationError as problems:
-        told = "; ".join(_told(problem) for problem in problems.errors(include_url=False, include_input=False))
-        raise DocumentError(f"{where}: {told}") from None
+        told = [_told(problem) for problem in problems.errors(include_url=False, include_input=False)]
+        raise DocumentError(f"{where}: {'; '.join(told)}", [f"{where}: {problem}" for problem in told]) from None
     return found
 
 

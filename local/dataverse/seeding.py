@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
+from local.dataverse.definitions import TableFileError
 from local.dataverse.odata import reading
 from local.dataverse.odata.options import Preferences
 from local.dataverse.odata.scope import ROOT
@@ -12,17 +14,47 @@ from local.dataverse.service import Service
 from local.dataverse.tables import Kind, Table
 from shared.sql import identifier
 
+_SHOWN = 200
+"""Characters of a row that a message shows."""
+
 
 class SeedError(ValueError):
-    """A row or a table that cannot be used; the message holds what the service says."""
+    """A row or a table that cannot be used: the number of the row, and the reason as the service says it."""
+
+    def __init__(self, message: str, found: RowRefusal | None = None) -> None:
+        super().__init__(message)
+        self.index = found.index if found else 0
+        self.reason = found.refusal.message.rpartition("InnerException : ")[2] if found else message
 
 
 def first_rows(service: Service) -> None:
-    """Creates the rows of the table-definition file in tables that are empty."""
+    """Creates the rows of the table-definition file in tables that are empty.
+
+    Raises:
+        TableFileError: rows are refused; it names all of them, and no row is created.
+    """
     store = service.world.store
-    for table in service.world.tables.by_name.values():
-        if table.seeds and not store.value(f"SELECT count(*) FROM {identifier(table.name)}"):
-            insert(service, table.name, table.seeds)
+    with store.transaction():
+        problems: list[str] = []
+        for table in service.world.tables.by_name.values():
+            if table.seeds and not store.value(f"SELECT count(*) FROM {identifier(table.name)}"):
+                problems += _seeded(service, table)
+        if problems:
+            raise TableFileError(problems)
+
+
+def _seeded(service: Service, table: Table) -> Iterator[str]:
+    """Creates the rows of a table without those that are refused, and tells why each is."""
+    left = list(table.seeds)
+    while left:
+        try:
+            with service.world.store.step():
+                insert(service, table.name, left)
+        except SeedError as refused:
+            row = json.dumps(left.pop(refused.index), default=str, ensure_ascii=False)[:_SHOWN]
+            yield f"tables.{table.name}.rows: found {row}; the service says: {refused.reason}"
+        else:
+            return
 
 
 def insert(service: Service, name: str, rows: Sequence[Mapping[str, object]]) -> list[str]:
@@ -39,7 +71,7 @@ def insert(service: Service, name: str, rows: Sequence[Mapping[str, object]]) ->
             inactive = [(i, _state(row)) for i, row in zip(ids, rows, strict=True) if row.get("statecode")]
             writer.update([row_id for row_id, _ in inactive], [state for _, state in inactive])
     except RowRefusal as found:
-        raise SeedError(f"row {found.index} of {name}: {found.refusal.message}") from None
+        raise SeedError(f"row {found.index} of {name}: {found.refusal.message}", found) from None
     return ids
 
 

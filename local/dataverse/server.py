@@ -14,10 +14,11 @@ from typing import Self
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from local.dataverse import definitions, seeding, tls
+from local.dataverse import seeding, tls
 from local.dataverse import settings as settings_file
 from local.dataverse.application import Application, LoggedRequest
 from local.dataverse.collation import folded, folded_with_accents
+from local.dataverse.definitions import TableFileError
 from local.dataverse.edge import TRANSPORT
 from local.dataverse.faults import Fault
 from local.dataverse.identity import CLIENT_ID, CLIENT_SECRET, TENANT_ID, Identity
@@ -67,17 +68,24 @@ class LocalDataverse:
         limits: Limits | None = None,
         settings: Settings | None = None,
     ) -> None:
+        defined, beside = settings_file.of_table_file(tables)
         self._tls = tls.context(https) if https else None
         fold = folded_with_accents if accent_sensitive else folded
-        self._store = Store(definitions.read(tables), fold, file)
+        self._store = Store(defined, fold, file)
         service = Service(World(self._store, clock), fold)
-        seeding.first_rows(service)
+        self._seed(service, tables)
         self.application = Application(service, Identity(clock, expires_in_s))
         self._port = port
-        beside = settings_file.read(tables, beside_tables=True) if tables else Settings()
         self.apply(beside + (settings or Settings()) + Settings(limits=limits))
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+
+    def _seed(self, service: Service, source: Path | None) -> None:
+        try:
+            seeding.first_rows(service)
+        except TableFileError as refused:
+            self._store.close()
+            raise TableFileError(f"{source}: {problem}" for problem in refused.problems) from None
 
     def apply(self, settings: Settings) -> None:
         """Adds settings to those that are; limits only when it has some.

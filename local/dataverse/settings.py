@@ -14,11 +14,13 @@ from pydantic import ConfigDict, Field
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from local.dataverse import documents
+from local.dataverse import definitions, documents
+from local.dataverse.definitions import TableFileError, UnreadableError
 from local.dataverse.documents import STRICT, DocumentError
 from local.dataverse.faults import Fault
 from local.dataverse.limits import Limits
 from local.dataverse.logic import Operation, Workflow
+from local.dataverse.tables import Tables
 from local.dataverse.webhooks import Webhook
 
 
@@ -76,3 +78,26 @@ def read(path: Path, *, beside_tables: bool = False) -> Settings:
         raise DocumentError(f"{path}: needs members, at least one of {', '.join(sorted(MEMBERS))}")
     given = {name: value for name, value in document.items() if name in MEMBERS or not beside_tables}
     return documents.read(Settings, given, str(path))
+
+
+def of_table_file(path: Path | None) -> tuple[Tables, Settings]:
+    """Both halves of a table-definition file; the built-in tables and no settings without one.
+
+    Raises:
+        TableFileError: parts of it are not as described; it names all of them, of both halves.
+    """
+    problems: list[str] = []
+    tables, found = Tables.of(()), Settings()
+    try:
+        tables = definitions.read(path)
+    except UnreadableError:
+        raise
+    except TableFileError as wrong:
+        problems += wrong.problems
+    try:
+        found = read(path, beside_tables=True) if path else found
+    except DocumentError as wrong:
+        problems += wrong.problems
+    if problems:
+        raise TableFileError(problems)
+    return tables, found

@@ -52,7 +52,7 @@ def service_url(port: int = PORT) -> str:
 @click.option(
     "--tables",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
-    help="YAML file of tables, instead of the built-in ones.",
+    help="YAML file of tables, instead of the built-in ones or beside them.",
 )
 @click.option(
     "--settings",

