@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import azurite, postgres
+from tests import azurite, checkov, postgres
 
 settings.register_profile("house", deadline=None)  # speed is measured in bench/, never asserted by a test
 settings.load_profile("house")
@@ -28,6 +28,7 @@ NEEDS: dict[str, tuple[str, Callable[[], bool]]] = {
     "symlinks": ("this user may not make symbolic links", _can_link),
     "postgresql": ("no PostgreSQL server is installed (Debian: apt-get install postgresql)", postgres.can_run),
     "azurite": ("Azurite is not there (tools/set-up-tests installs it where npm is)", azurite.can_run),
+    "checkov": ("checkov is not there (tools/set-up-tests installs it)", checkov.can_run),
 }
 
 

@@ -1,0 +1,188 @@
+metadata description = 'What writes to people: alerts over the app\'s own log lines, over the queues and over the vault.'
+
+@description('Azure region.')
+param location string
+
+@description('Tags of every resource.')
+param tags object
+
+@description('Start of every name.')
+param namePrefix string
+
+@description('Name of the environment.')
+param environmentName string
+
+@description('Workspace with the app\'s logs.')
+param workspaceId string
+
+@description('Resource id of the Service Bus namespace.')
+param namespaceId string
+
+@description('Resource id of the vault.')
+param vaultId string
+
+@description('Mail address that alerts write to; empty: none.')
+param alertEmail string
+
+@description('Action group that there is already; empty: one is made when there is a mail address.')
+param actionGroupId string
+
+@description('Switch for all rules.')
+param enabled bool
+
+var makesGroup = empty(actionGroupId) && !empty(alertEmail)
+var told = !empty(actionGroupId) ? [actionGroupId] : makesGroup ? [group.id] : []
+
+// severity 1: somebody has to act now; 2: today; 3: this week. minutes: how often and how far back a rule looks.
+var rules = [
+  {
+    name: 'job-failed'
+    title: 'A job failed'
+    severity: 1
+    minutes: 5
+    query: loadTextContent('../queries/job-failed.kql')
+  }
+  {
+    name: 'job-waits'
+    title: 'A job waits for approval'
+    severity: 2
+    minutes: 5
+    query: loadTextContent('../queries/job-waits.kql')
+  }
+]
+
+resource group 'Microsoft.Insights/actionGroups@2023-01-01' = if (makesGroup) {
+  name: 'ag-${namePrefix}-${environmentName}'
+  location: 'global'
+  tags: tags
+  properties: {
+    enabled: true
+    groupShortName: take('${namePrefix}${environmentName}', 12)
+    emailReceivers: [
+      {
+        name: 'operators'
+        emailAddress: alertEmail
+        useCommonAlertSchema: true
+      }
+    ]
+  }
+}
+
+resource rule 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
+  name: 'alert-${namePrefix}-${environmentName}-${rule.name}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: '${rule.title} (${environmentName})'
+    severity: rule.severity
+    enabled: enabled
+    scopes: [workspaceId]
+    evaluationFrequency: 'PT${rule.minutes}M'
+    windowSize: 'PT${rule.minutes}M'
+    // A workspace has no table of the app before the app has logged for the first time.
+    skipQueryValidation: true
+    criteria: {
+      allOf: [
+        {
+          query: rule.query
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+          dimensions: [
+            {
+              name: 'sync'
+              operator: 'Include'
+              values: ['*']
+            }
+          ]
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    autoMitigate: false
+    actions: {
+      actionGroups: told
+    }
+  }
+}]
+
+// Messages that the queues have set aside; each waits for `dynsync redrive` or for a person.
+resource deadLetters 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: 'alert-${namePrefix}-${environmentName}-dead-letters'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'Messages in the dead letters of a queue.'
+    severity: 2
+    enabled: enabled
+    scopes: [namespaceId]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          criterionType: 'StaticThresholdCriterion'
+          name: 'dead-letters'
+          metricName: 'DeadletteredMessages'
+          metricNamespace: 'Microsoft.ServiceBus/namespaces'
+          timeAggregation: 'Maximum'
+          operator: 'GreaterThan'
+          threshold: 0
+          dimensions: [
+            {
+              name: 'EntityName'
+              operator: 'Include'
+              values: ['*']
+            }
+          ]
+        }
+      ]
+    }
+    autoMitigate: true
+    actions: [for id in told: {
+      actionGroupId: id
+    }]
+  }
+}
+
+// The vault itself tells of secrets that end: 30 days before, and on the day. It knows only of secrets that have an
+// expiry date, so set one (docs/deploy.md, "Renewing secrets").
+resource vaultEvents 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
+  name: 'evgt-${namePrefix}-${environmentName}-vault'
+  location: location
+  tags: tags
+  properties: {
+    source: vaultId
+    topicType: 'Microsoft.KeyVault.vaults'
+  }
+}
+
+resource secretEnds 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = if (enabled && !(empty(actionGroupId) && empty(alertEmail))) {
+  parent: vaultEvents
+  name: 'secret-ends'
+  properties: {
+    eventDeliverySchema: 'CloudEventSchemaV1_0'
+    filter: {
+      includedEventTypes: [
+        'Microsoft.KeyVault.SecretNearExpiry'
+        'Microsoft.KeyVault.SecretExpired'
+      ]
+    }
+    destination: {
+      endpointType: 'MonitorAlert'
+      properties: {
+        severity: 'Sev2'
+        description: 'A secret of Dynamics Sync is about to expire or has expired.'
+        actionGroups: told
+      }
+    }
+  }
+}
+
+@description('Action group that is told; empty: none.')
+output actionGroupId string = !empty(actionGroupId) ? actionGroupId : makesGroup ? group.id : ''
