@@ -111,6 +111,7 @@ var settings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${appClientId};Authorization=AAD'
   AZURE_CLIENT_ID: appClientId
   OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: appClientId
+  WEBSITE_AUTH_AAD_ALLOWED_TENANTS: signInTenantId
   DYNSYNC_BUS__fullyQualifiedNamespace: busHost
   DYNSYNC_BUS__credential: 'managedidentity'
   DYNSYNC_BUS__clientId: appClientId
@@ -123,6 +124,7 @@ var settings = {
   DYNSYNC_MEMORY_MB: flex ? jobMemory[string(instanceMemoryMB)] : '2048'
   DYNSYNC_DISK_MB: flex ? '600' : '20000'
   DYNSYNC_RETENTION_DAYS: string(retentionDays)
+  DYNSYNC_MAX_SLICE_S: '480'
   DYNSYNC_KEY_SYNCS: keySyncs
   DYNSYNC_TENANT_ID: signInTenantId
   DYNSYNC_API_CLIENT_ID: signInClientId

@@ -55,7 +55,9 @@ def members(node: Node) -> dict[str, tuple[Node, Node]]:
 def computed_keys(node: Node) -> bool:
     """Whether an object has keys that are computed, such as `'${id}': {}`."""
     return any(
-        prop.type == "object_property" and prop.named_children[0].type == "string" and literal(prop.named_children[0]) is None
+        prop.type == "object_property"
+        and prop.named_children[0].type == "string"
+        and literal(prop.named_children[0]) is None
         for prop in node.named_children
     )
 
@@ -158,7 +160,12 @@ def parse(source: bytes, path: Path) -> BicepFile:
         if node.type in ("decorators", "decorator"):
             decorators |= dict(map(_decorator, _decorators(node)))
         elif node.type in _KINDS:
-            inside = {k: v for child in node.children if child.type in ("decorators", "decorator") for k, v in map(_decorator, _decorators(child))}
+            inside = {
+                k: v
+                for child in node.children
+                if child.type in ("decorators", "decorator")
+                for k, v in map(_decorator, _decorators(child))
+            }
             name = next(child for child in node.named_children if child.type == "identifier")
             declarations.append(Declaration(_KINDS[node.type], text(name), node, decorators | inside))
             decorators = {}

@@ -25,7 +25,8 @@ FACTS = Path(__file__).with_name("types.json")
 REQUIRED, READ_ONLY = 1, 2
 Shape = Any
 """A kind of value: `"string"`, `"int"`, `"bool"`, `"any"`, `"unread"` (an object that nobody used when this was made),
-or `{"one_of": […]}`, `{"list": shape}`, `{"members": {name: [flags, shape]}, "rest": shape?}`, `{"by": name, "cases": …}`."""
+or `{"one_of": […]}`, `{"list": shape}`, `{"members": {name: [flags, shape]}, "rest": shape?}`,
+`{"by": name, "names": […], "cases": {value: shape}}`."""
 
 
 def used() -> dict[str, list[Node]]:

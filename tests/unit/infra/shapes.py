@@ -1,4 +1,4 @@
-"""Holds a resource of Bicep against the facts about its type: names, kinds, allowed values, what must be and must not."""
+"""Holds a resource of Bicep against the facts about its type: names, kinds, allowed values, what has to be there."""
 
 from __future__ import annotations
 

@@ -108,7 +108,9 @@ def test_every_name_is_declared_and_used(file: BicepFile) -> None:
 def test_everything_is_explained(file: BicepFile) -> None:
     """Each file says what it is for; each parameter and output has a description."""
     assert re.search(r"^metadata description = '.{20,}'$", file.path.read_text("utf-8"), flags=re.MULTILINE)
-    dumb = [one.name for one in file.declarations if one.kind in ("param", "output") and "description" not in one.decorators]
+    dumb = [
+        one.name for one in file.declarations if one.kind in ("param", "output") and "description" not in one.decorators
+    ]
     assert dumb == []
 
 
@@ -188,7 +190,9 @@ def test_parameter_files_fit(path: Path) -> None:
     values = given(path)
     assert set(values) <= set(declared)
     assert {name for name, one in declared.items() if one.value is None} <= set(values)
-    assert [f for name, value in values.items() for f in value_faults(declared[name], substituted(declared[name], value))] == []
+    assert [
+        f for name, value in values.items() for f in value_faults(declared[name], substituted(declared[name], value))
+    ] == []
 
 
 def test_azd_deploys_the_defaults_of_the_template() -> None:

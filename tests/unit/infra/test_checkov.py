@@ -1,4 +1,4 @@
-"""Checkov over the deployment: no finding without a reason, no reason without a finding, nothing that it cannot read."""
+"""Checkov over the deployment: no finding without a reason, no reason without one, nothing that it cannot read."""
 
 from __future__ import annotations
 

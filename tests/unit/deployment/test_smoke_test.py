@@ -1,0 +1,81 @@
+"""The look at a deployed app: up or not, signed in or not, in words for a person."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tools.deployment.smoke_test import Answer, Get, get, look
+
+
+def never(_: float) -> None:
+    raise AssertionError("nothing to wait for")
+
+
+def answers(**by_path: int) -> Get:
+    return lambda url: Answer(by_path["me" if url.endswith("/.auth/me") else "health"])
+
+
+@pytest.mark.parametrize("status", [200, 401, 403])
+def test_an_app_that_signs_people_in(status: int) -> None:
+    """Up, and the platform answers for itself."""
+    up, said = look("https://app", answers(health=200, me=status), never)
+    assert up
+    assert "App Service authentication is on" in said[1]
+
+
+@pytest.mark.parametrize("status", [0, 404, 302])
+def test_an_app_where_the_platform_cannot(status: int) -> None:
+    """Up, and it says that the page is closed to everybody."""
+    up, said = look("https://app", answers(health=200, me=status), never)
+    assert up
+    assert "closed to everybody" in said[1]
+
+
+def test_a_cold_start_is_waited_for() -> None:
+    """The first answers may be none at all."""
+    health, pauses = iter([0, 503, 200]), []
+    up, _ = look("https://app", lambda url: Answer(200 if "/.auth" in url else next(health)), pauses.append)
+    assert up
+    assert len(pauses) == 2
+
+
+@pytest.mark.parametrize(("status", "said"), [(0, "does not answer"), (503, "answers 503")])
+def test_an_app_that_is_not_up(status: int, said: str) -> None:
+    """After its tries it says what was found, and where to look."""
+    pauses: list[float] = []
+    up, sentences = look("https://app", answers(health=status), pauses.append, tries=3)
+    assert not up
+    assert said in sentences[0]
+    assert len(pauses) == 2
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(302 if self.path == "/moved" else 503)
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+        self.wfile.write(b'{"status":"down"}')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def test_refusals_and_redirects_are_answers(server: str) -> None:
+    """A refusal keeps its body; a redirect is not followed; nobody listening is status 0."""
+    assert get(f"{server}/api/health") == Answer(503, b'{"status":"down"}')
+    assert get(f"{server}/moved").status == 302
+    assert get("http://127.0.0.1:9/").status == 0
