@@ -210,6 +210,9 @@ class ArtifactStore(Protocol):
     def names(self, job_id: str) -> list[str]:
         """The files kept for the job."""
 
+    def drop(self, job_id: str, name: str) -> None:
+        """Remove one of them; nothing happens when it is not there."""
+
 
 class WatermarkMemory(Protocol):
     """How far each incremental sync has read its source."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -27,23 +28,35 @@ COUNT_CAP = 5000
 Row = dict[str, object]
 
 
+@dataclass(slots=True)
+class Trail:
+    """How far pages were followed, from the link `start`, if any: the link after each page, None after the last."""
+
+    start: str | None = None
+    links: list[str | None] = field(default_factory=list)
+
+
 class Reader:
     """Reads one environment's rows. Thread-safe."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def follow(self, path: str, headers: Mapping[str, str] | None = None) -> Iterator[memoryview]:
+    def follow(
+        self, path: str, headers: Mapping[str, str] | None = None, *, trail: Trail | None = None
+    ) -> Iterator[memoryview]:
         """The JSON arrays of a collection's pages, first to last.
 
         Raises:
             DestinationError: a next link came twice, or leads to another origin.
         """
         seen: set[str] = set()
-        link: str | None = path
+        trail = trail or Trail()
+        link: str | None = trail.start or path
         while link is not None:
             seen.add(link)
             page = read_page(self._transport.get(link, headers=headers).body)
+            trail.links.append(page.next_link)
             yield page.rows
             link = page.next_link
             if link in seen:
@@ -66,11 +79,13 @@ class Reader:
         page_size: int = PAGE_SIZE,
         lookup_types: bool = False,
         extra: Sequence[str] = (),
+        trail: Trail | None = None,
     ) -> Iterator[memoryview]:
         """The JSON array of each page, exactly as sent; `columns` and `order_by` are logical names.
 
         Ordered by `order_by` and last by the id, so that the pages are stable. `lookup_types` adds the annotation
-        that names a polymorphic lookup's table. `extra` are further property names for `$select`.
+        that names a polymorphic lookup's table. `extra` are further property names for `$select`. `trail` notes, or
+        says, how far they were followed.
         """
         options = {
             "$select": select(table, columns, extra),
@@ -78,7 +93,7 @@ class Reader:
             "$orderby": order(table, order_by),
         }
         headers = page_headers(min(page_size, PAGE_SIZE), lookup_types=lookup_types)
-        return self.follow(address(table.entity_set, options), headers)
+        return self.follow(address(table.entity_set, options), headers, trail=trail)
 
     def rows(
         self,

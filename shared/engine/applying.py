@@ -127,7 +127,7 @@ class Applier:
             if chunk.kind != kind:
                 self._collect(running, applied, linker, leave=0)
                 kind = chunk.kind
-            if applied.brake or self.cancelled():
+            if applied.brake or (not _is_settled(known.get(number)) and self.cancelled()):
                 break
             running.add(pool.submit(self._apply_chunk, number, chunk, known.get(number), linker))
             self._collect(running, applied, linker, leave=self._ahead())
@@ -321,6 +321,11 @@ def _settled_before(rows: list[PlanRow], noted: ChunkOutcome) -> dict[int, Outco
     exceptions = {outcome.change: outcome for outcome in noted.exceptions}
     outcomes = {row.change: exceptions.get(row.change, Outcome(row.change, OutcomeStatus.DONE)) for row in rows}
     return {change: outcome for change, outcome in outcomes.items() if outcome.status not in OPEN}
+
+
+def _is_settled(noted: ChunkOutcome | None) -> bool:
+    """Whether nothing of the chunk is open, so that going on costs nothing."""
+    return noted is not None and noted.answered and not any(one.status in OPEN for one in noted.exceptions)
 
 
 def _refused(noted: ChunkOutcome) -> int:

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from shared import reconcile
 from shared.brakes import PlanCounts
 from shared.columns import TypedColumn, TypedSource, compose
 from shared.dataverse.client import DataverseClient
-from shared.dataverse.queries import both
 from shared.definitions.behaviour import ConditionalUpdate
 from shared.definitions.sync import SyncDefinition
 from shared.engine import reading
@@ -25,15 +24,15 @@ from shared.engine.keeping import keep_deleted_rows
 from shared.engine.plan import Manifest, PlannedColumn, store_rows
 from shared.engine.planning import Planner, Rules, create_id
 from shared.engine.preparing import Filters, record_filter
-from shared.engine.reading import PageRows, PagesAhead
+from shared.engine.present import KEY_READS, PresentRows
 from shared.engine.reconciling import Comparison, Found
 from shared.engine.rejecting import Rejections, tell_records
 from shared.engine.resolving import Resolver
+from shared.engine.slicing import Begun, SliceOverError, leave, shape
 from shared.engine.steady import SteadyFiles
-from shared.engine.workspace import Row, SourceTable, Workspace
-from shared.errors import DefinitionError
+from shared.engine.workspace import SourceTable, Workspace
+from shared.errors import DefinitionError, FailError
 from shared.mapping.build import Metadata, Prepared, prepare
-from shared.mapping.compose import wanted_query
 from shared.ports import ProgressListener, Source, StagedSource
 from shared.sql import identifier, literal
 from shared.values.changes import Action
@@ -43,11 +42,6 @@ from shared.values.watermarks import Since, Watermark
 
 EXPRESSION_LIMIT_S = 1800.0
 """The longest that a definition's formulas, conditions and filters may take over the whole source, in seconds."""
-KEY_READS = 5000
-"""Up to this many keys are looked up one by one (in `In` filters) instead of reading the table."""
-
-CLOCKS_APART = timedelta(minutes=1)
-"""How far apart the clocks of the service's web servers may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +58,24 @@ class Draft:
 
 @dataclass(slots=True)
 class Drafter:
-    """Drafts one job's plan in a workspace."""
+    """Drafts one job's plan in a workspace. `begun` is where an earlier slice stopped, or this one did.
+
+    `lasting`: the draft may be left in its course, and gone on with where the source cannot be read.
+    """
 
     workspace: Workspace
     definition: SyncDefinition
     client: DataverseClient
     metadata: Metadata
-    source: Source
+    source: Source | None
     variables: Mapping[str, str]
     job_id: str
     now: datetime
     progress: ProgressListener
     since: Since | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    begun: Begun | None = None
+    lasting: bool = False
     timings_s: dict[str, float] = field(default_factory=dict)
     clock_s: Callable[[], float] = time.perf_counter
 
@@ -86,41 +86,84 @@ class Drafter:
             SourceError: the source cannot be read to its end; nothing else has been done.
             DefinitionError: a formula or mapping does not fit the source.
         """
+        if self.begun is not None:
+            self.workspace.seal()
+            return self._drafted(self.begun, self._typed("source"))
+        if self.source is None:
+            raise TypeError("a draft that was not begun needs its source")
         began = self.client.server_time()
         files = SteadyFiles.of(self.source.files)
         with self._phase(Phase.READ_SOURCE), files.while_read():
-            staged = self.source.stage(SourceTable(self.workspace))
+            staged = self.source.stage(SourceTable(self.workspace, lasting=self.lasting))
             read = staged.records + len(staged.malformed)
             self.progress(Progress(Phase.READ_SOURCE, read, read, len(staged.malformed)))
             self.workspace.seal()
             typed = self._typed("source")
-        with files.while_read() if staged.in_place else nullcontext():
-            return self._drafted(staged, typed, began)
+        self.begun = Begun(began, staged, self.columns)
+        with files.while_read() if staged.in_place and not self.lasting else nullcontext():
+            return self._drafted(self.begun, typed)
 
-    def _drafted(self, staged: StagedSource, typed: TypedSource, began: datetime) -> Draft:
+    def _drafted(self, begun: Begun, typed: TypedSource) -> Draft:
         prepared = self._prepared(typed)
-        with self._reading_ahead(prepared) as ahead:
-            with self._phase(Phase.RESOLVE):
-                Resolver(self.workspace, self.client, prepared, typed, self._filters.bound).resolve()
-                statement = reconcile.records(prepared.mapping, typed)
-                self.workspace.run(statement, typed.parameters, within_s=EXPRESSION_LIMIT_S)
+        records = reconcile.records(prepared.mapping, typed)
+        begun = self.begun = self._of_this_shape(begun, prepared, records)
+        present = self._present(prepared, begun)
+        with self._left(present), present.ahead() as ahead:
+            if not begun.resolved:
+                with self._phase(Phase.RESOLVE):
+                    Resolver(self.workspace, self.client, prepared, typed, self._filters.bound).resolve()
+                    self.workspace.run(records, typed.parameters, within_s=EXPRESSION_LIMIT_S)
+                present.begun = replace(begun, resolved=True)
             with self._phase(Phase.READ_DESTINATION):
-                self._read_destination(prepared, typed, ahead, began)
+                present.read(ahead, typed)
+            self.progress(Progress(Phase.RECONCILE))
         with self._phase(Phase.RECONCILE):
-            found, rejections = self._comparison(prepared, staged).run(began)
+            found, rejections = self._comparison(prepared, begun.staged).run(begun.began)
             self._set_outside_aside(prepared, rejections)
         with self._phase(Phase.PLAN):
             ids = self._plan(prepared, rejections, found)
             tell_records(self.workspace)
-        draft = self._draft(prepared, staged, found, ids)
+        draft = self._draft(prepared, begun.staged, found, ids)
         return replace(draft, watermark=reached(self.workspace, watched(self.definition), typed, began=self.now))
+
+    def _of_this_shape(self, begun: Begun, prepared: Prepared, records: str) -> Begun:
+        """The same, if the tables in the workspace are those that this slice would make.
+
+        Raises:
+            FailError: Dataverse's metadata, or this program, was changed between two slices.
+        """
+        now = shape(records, reconcile.present_table(prepared), reconcile.page_rows(prepared))
+        if begun.resolved and begun.shape != now:
+            table = self.metadata.table.name
+            raise FailError(f"the columns of {table} were changed while the job was worked on; start a new one")
+        return replace(begun, shape=now)
+
+    @contextmanager
+    def _left(self, present: PresentRows) -> Iterator[None]:
+        """Write down how far the draft is, also when the slice is over in the course."""
+        try:
+            yield
+        except SliceOverError:
+            self.begun = present.left()
+            raise
+        self.begun = present.left()
+
+    def leave(self) -> str:
+        """Write into the workspace where the draft stands, after `SliceOverError`; says it in words."""
+        if self.begun is None:
+            raise TypeError("nothing was begun")
+        leave(self.workspace, replace(self.begun, timings_s=self.timings_s))
+        return self.begun.reached
 
     @contextmanager
     def _phase(self, phase: Phase) -> Iterator[None]:
         self.progress(Progress(phase))
         started = self.clock_s()
-        yield
-        self.timings_s[phase.value] = round(self.clock_s() - started, 3)
+        try:
+            yield
+        finally:
+            spent = self.timings_s.get(phase.value, 0.0) + self.clock_s() - started
+            self.timings_s[phase.value] = round(spent, 3)
 
     @property
     def _filters(self) -> Filters:
@@ -149,66 +192,15 @@ class Drafter:
 
     # ---- destination
 
-    @contextmanager
-    def _reading_ahead(self, prepared: Prepared) -> Iterator[PagesAhead | None]:
-        """The table's pages, fetched while the source is typed and mapped; None when few keys may do."""
-        if self.definition.reads_a_part:
-            yield None
-            return
-        with PagesAhead(self.workspace, "present", self._pages(prepared)) as ahead:
-            yield ahead
-
-    def _read_destination(
-        self, prepared: Prepared, typed: TypedSource, ahead: PagesAhead | None, began: datetime
-    ) -> None:
-        self.workspace.run(reconcile.present_table(prepared))
-        select = reconcile.page_rows(prepared)
-        if ahead is None:
-            reading.load_all(self.workspace, "present", select, self._rows_of_keys(prepared, typed))
-            return
-        total = self.client.total(self.metadata.table, self._owned)
-
-        def told(rows: int) -> None:
-            self.progress(Progress(Phase.READ_DESTINATION, rows, total))
-
-        reading.load(self.workspace, "present", select, ahead, told=told)
-        self._read_touched(prepared, select, began)
-
-    def _read_touched(self, prepared: Prepared, select: str, began: datetime) -> None:
-        """What was created or changed while the table was read, page after page, is read once more.
-
-        So a row that was re-keyed, or created behind the reader, is seen as it stands now: the last page counts.
-        """
-        last = self.workspace.value('SELECT coalesce(max("!page"), 0) FROM present')
-        if not last or "modifiedon" not in self.metadata.table.columns:
-            return
-        touched = f"modifiedon ge {began - CLOCKS_APART:%Y-%m-%dT%H:%M:%SZ}"
-        columns = reading.selected_columns(prepared)
-        pages = self.client.pages(self.metadata.table, columns, filter=both(self._owned, touched))
-        reading.load_all(self.workspace, "present", select, pages, first=last + 1)
-
     @property
     def _owned(self) -> str | None:
         """The destination filter with its variables bound: the rows that the sync owns."""
         return self._filters.bound(self.definition.destination.filter, self.metadata.table)
 
-    def _pages(self, prepared: Prepared) -> Iterator[PageRows]:
-        return self.client.pages(self.metadata.table, reading.selected_columns(prepared), filter=self._owned)
-
-    def _rows_of_keys(self, prepared: Prepared, typed: TypedSource) -> Iterator[PageRows]:
-        """The rows of the source's keys when these are few, else the whole table."""
-        few = self._few_keys(prepared, typed)
-        if few is None:
-            return self._pages(prepared)
-        columns, key = reading.selected_columns(prepared), prepared.mapping.key
-        rows = self.client.rows_by_key(self.metadata.table, key, few, columns, filter=self._owned)
-        return reading.as_pages(rows)
-
-    def _few_keys(self, prepared: Prepared, typed: TypedSource) -> list[Row] | None:
-        if self.workspace.value("SELECT count(*) FROM records WHERE ok") > KEY_READS:
-            return None
-        query = f"({wanted_query(prepared.mapping, typed)})"
-        return reading.keys(self.workspace, prepared.mapping.key, f"{query} w WHERE w.ok", typed.parameters)
+    def _present(self, prepared: Prepared, begun: Begun) -> PresentRows:
+        few = self.definition.reads_a_part
+        table = self.metadata.table
+        return PresentRows(self.workspace, self.client, table, prepared, self._owned, few, begun, self.progress)
 
     def _comparison(self, prepared: Prepared, staged: StagedSource) -> Comparison:
         return Comparison(

@@ -17,6 +17,7 @@ from shared.definitions.unbuilt import unbuilt_parts
 from shared.engine import preparing, queueing
 from shared.engine.leasing import Timing, after, leased
 from shared.engine.running import Run
+from shared.engine.slicing import Span, sweep
 from shared.engine.surroundings import Start, Surroundings
 from shared.errors import AlreadyRunningError, NotBuiltError, RefuseError
 from shared.log import event
@@ -93,6 +94,8 @@ class JobRunner:
             if job.state not in queueing.AT_WORK or queueing.before_it(self._state, job):
                 return job
             run.end_the_dead(job)
+            ends_at = self._around.monotonic() + max_slice_s
+            run.span = Span(ends_at, stopping, self._around.monotonic)
             return run.guarded(job, lambda: self._sliced(run, job, definition))
 
     def _sliced(self, run: Run, job: Job, definition: SyncDefinition) -> Job:
@@ -101,7 +104,9 @@ class JobRunner:
         self._refuse_unbuilt(definition)
         queueing.refuse_other_variables(job, definition)
         run.start = queueing.start_of(run.state, job, run.start)
-        job = run.save(queueing.begun(job, definition))
+        run.held.waited_before_s = job.slices.waited_s if job.slices else 0.0
+        run.sent_before = job.requests
+        job = run.save(queueing.begun(run.state, job, definition))
         event(_log, "slice.started", sync=job.sync, job=job.id, slice=job.slices.begun if job.slices else 0)
         return run.sliced(job)
 
@@ -119,7 +124,7 @@ class JobRunner:
             job = self._state.get(job_id)
             self._refuse_unless_applicable(job)
             held.state.clear_cancel(job.id)
-            slices = replace(job.slices or Slices(), resting=True, careful=True)
+            slices = replace(job.slices or Slices(), resting=True, careful=True, mark="")
             job = replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None, slices=slices)
             held.state.save(job)
         event(_log, "apply.queued", sync=job.sync, job=job.id, by=by)
@@ -142,9 +147,10 @@ class JobRunner:
             job = self._state.get(job_id)
             self._refuse_unless_applicable(job)
             run.state.clear_cancel(job.id)
-            slices = job.slices and replace(job.slices, resting=False, careful=True)
+            slices = job.slices and replace(job.slices, resting=False, careful=True, mark="")
             job = replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None, slices=slices)
             run.save(job)
+            run.sent_before = job.requests
             return run.guarded(job, lambda: run.applied(job, destination, careful=True))
 
     def _carried_through(self, definition: SyncDefinition, job: Job, start: Start) -> Job:
@@ -171,6 +177,7 @@ class JobRunner:
                     job, state=JobState.CANCELLED, error=f"cancelled by {by}", finished_at=self._around.clock()
                 )
                 held.state.save(ended)
+                sweep(held.state, ended, ended=False)
                 event(_log, "job.cancelled", sync=job.sync, job=job.id)
                 return ended
         except AlreadyRunningError:

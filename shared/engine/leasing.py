@@ -44,13 +44,14 @@ class Timing:
 
 @dataclass(slots=True)
 class Held:
-    """A lease in our hands. `state` is the store under it."""
+    """A lease in our hands. `state` is the store under it. `waited_before_s`: what earlier holders waited to settle."""
 
     store: State
     timing: Timing
     lease: Lease
     _renewed_at: float
     _taken_at: float
+    waited_before_s: float = 0.0
     _lost: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -95,7 +96,7 @@ class Held:
         """
         whole = self.timing.lease_s + self.timing.timeout_s
         while self.lease.uneasy:
-            left = self._taken_at + whole - self.timing.monotonic()
+            left = whole - self.waited_s
             tell(whole - max(0.0, left), whole)
             if left <= 0:
                 with self._lock:
@@ -108,8 +109,14 @@ class Held:
     @property
     def settles_in_s(self) -> float:
         """How long `settle` would wait."""
-        ends = self._taken_at + self.timing.lease_s + self.timing.timeout_s
-        return max(0.0, ends - self.timing.monotonic()) if self.lease.uneasy else 0.0
+        whole = self.timing.lease_s + self.timing.timeout_s
+        return max(0.0, whole - self.waited_s) if self.lease.uneasy else 0.0
+
+    @property
+    def waited_s(self) -> float:
+        """How long it has been waited to settle, by earlier holders too; 0 once it is settled."""
+        waited = self.waited_before_s + self.timing.monotonic() - self._taken_at
+        return waited if self.lease.uneasy else 0.0
 
     def _outlives(self) -> bool:
         """By the clock on the wall, which goes on while a machine sleeps, and by the one that nobody sets."""

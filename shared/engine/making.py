@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from shared.brakes import PlanCounts, applied_brakes
@@ -12,9 +13,11 @@ from shared.engine import preparing
 from shared.engine.drafting import Draft, Drafter, store
 from shared.engine.drift import drifted, told_columns
 from shared.engine.incremental import since
+from shared.engine.slicing import SliceOverError, fetch, keep, left_in
 from shared.engine.surroundings import Destination, Start, Surroundings
-from shared.engine.workspace import Workspace, workspace_folder
+from shared.engine.workspace import DATABASE, SPOOL, Workspace, workspace_folder
 from shared.errors import DefinitionError
+from shared.mapping.build import Metadata
 from shared.ports import State
 from shared.values.jobs import Brake, Job, JobState, Phase, Progress
 from shared.values.life import FINISHED
@@ -35,8 +38,11 @@ class Running(Protocol):
     def save(self, job: Job) -> Job:
         """Store the job; gives it back."""
 
+    def requests(self, destination: Destination) -> Mapping[str, int]:
+        """What was sent to Dataverse for the job, earlier runs included."""
+
     def tell(self, progress: Progress) -> None:
-        """Tell whoever watches; raises `CancelledError` when the run is to stop."""
+        """Tell whoever watches; raises when the run is to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,36 +61,22 @@ class PlanMaking:
         return replace(job, brakes=self._brakes(job, draft.counts)), draft
 
     def _drafted(self, job: Job) -> tuple[Job, Draft]:
-        definition = self.run.definition
         self.run.tell(Progress(Phase.CHECK))
-        prepared, metadata, problems = preparing.check(definition, self.destination.client)
+        prepared, metadata, problems = preparing.check(self.run.definition, self.destination.client)
         if prepared is None:
             errors = [problem for problem in problems if problem.severity is Severity.ERROR]
-            raise DefinitionError(definition.name, errors)
+            raise DefinitionError(self.run.definition.name, errors)
         with workspace_folder(self.run.around.workspaces) as folder:
-            source = self.run.around.open_source(definition, self.run.start, folder / "spool")
-            columns = told_columns(definition, source)
-            problems += self._drifted(columns)
-            with Workspace(folder, limits=self.run.around.limits, readable=source.files) as workspace:
-                drafter = Drafter(
-                    workspace=workspace,
-                    definition=definition,
-                    client=self.destination.client,
-                    metadata=metadata,
-                    source=source,
-                    variables=self.run.start.variables,
-                    job_id=job.id,
-                    now=job.created_at,
-                    progress=self.run.tell,
-                    since=since(definition, self.run.state),
-                )
-                draft = drafter.draft()
-                for name, path in store(workspace, draft, folder).items():
-                    self.run.state.put(job.id, name, path)
+            fetch(self.run.state, job, folder)
+            try:
+                drafter, draft = self._draft_in(folder, job, metadata, problems)
+            except SliceOverError:
+                keep(self.run.state, job, folder)
+                raise
         warnings = tuple(str(problem) for problem in problems)
         job = replace(
             job,
-            requests=requests_sent(self.destination),
+            requests=self.run.requests(self.destination),
             planned=draft.manifest.counts,
             source=draft.manifest.source,
             destination=draft.manifest.destination,
@@ -92,10 +84,43 @@ class PlanMaking:
             notes=(*draft.notes, *warnings),
             timings_s=drafter.timings_s,
             files=draft.files,
-            columns=columns,
+            columns=drafter.begun.columns if drafter.begun else {},
             watermark=draft.watermark,
         )
         return self._superseding(job), draft
+
+    def _draft_in(self, folder: Path, job: Job, metadata: Metadata, problems: list[Problem]) -> tuple[Drafter, Draft]:
+        """Draft in a folder, from the beginning or from where an earlier slice stopped; store the plan."""
+        run = self.run
+        fresh = not (folder / DATABASE).exists()
+        source = run.around.open_source(run.definition, run.start, folder / SPOOL) if fresh else None
+        columns = told_columns(run.definition, source) if source else {}
+        problems += self._drifted(columns)
+        with Workspace(folder, limits=run.around.limits, readable=source.files if source else ()) as workspace:
+            begun = left_in(workspace)
+            drafter = Drafter(
+                workspace=workspace,
+                definition=run.definition,
+                client=self.destination.client,
+                metadata=metadata,
+                source=source,
+                variables=run.start.variables,
+                job_id=job.id,
+                now=job.created_at,
+                progress=run.tell,
+                since=since(run.definition, run.state),
+                columns=columns,
+                begun=begun,
+                lasting=job.slices is not None,
+                timings_s=dict(begun.timings_s) if begun else {},
+            )
+            try:
+                draft = drafter.draft()
+            except SliceOverError:
+                raise SliceOverError(drafter.leave()) from None
+            for name, path in store(workspace, draft, folder).items():
+                run.state.put(job.id, name, path)
+        return drafter, draft
 
     def _drifted(self, columns: Mapping[str, str]) -> list[Problem]:
         definition = self.run.definition
@@ -130,15 +155,3 @@ class PlanMaking:
         finished = self.run.state.list(sync=job.sync, states=FINISHED, limit=50)
         alike = (o for o in finished if all(o.variables.get(n) == job.variables.get(n) for n in given))
         return next((o.source.read for o in alike if o.source.read), None)
-
-
-def requests_sent(destination: Destination, earlier: Mapping[str, int] | None = None) -> dict[str, int]:
-    """What was sent to Dataverse, and how long the service made us wait; with what earlier processes sent."""
-    counts = destination.client.transport.requests
-    now = {
-        "requests": counts.requests,
-        "throttled": counts.throttled,
-        "retries": counts.retries,
-        "throttled_s": round(counts.throttled_s),
-    }
-    return {name: count + (earlier or {}).get(name, 0) for name, count in now.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shared.definitions.catalogue import definition_hash
 from shared.definitions.sync import SyncDefinition
+from shared.engine.slicing import advanced
 from shared.engine.surroundings import Start
 from shared.errors import AlreadyRunningError, RefuseError
 from shared.ports import JobStore, State
@@ -66,11 +67,10 @@ def refuse_unless_first(store: JobStore, job: Job) -> None:
         )
 
 
-def begun(job: Job, definition: SyncDefinition) -> Job:
-    """The job as its next slice begins."""
-    found = job.slices or Slices()
-    died = job.state is JobState.RUNNING and not found.resting
-    slices = replace(found, begun=found.begun + 1, resting=False, careful=found.careful or died)
+def begun(state: State, job: Job, definition: SyncDefinition) -> Job:
+    """The job as its next slice begins. Raises `FailError` when the last ones brought it no further."""
+    died = job.state is JobState.RUNNING and job.slices is not None and not job.slices.resting
+    slices = replace(advanced(state, job, died=died), waited_s=0.0)
     if job.state is JobState.QUEUED:  # a definition may be mended while its jobs wait
         new = definition_hash(definition)
         job = replace(job, definition_version=definition.version, definition_hash=new)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shared.dataverse.throughput.wall import measured, sentence
@@ -23,17 +23,19 @@ from shared.engine.balances import applied_destination, applied_source
 from shared.engine.incremental import moved
 from shared.engine.leasing import Held
 from shared.engine.linking import OPEN
-from shared.engine.making import PlanMaking, requests_sent
+from shared.engine.making import PlanMaking
 from shared.engine.plan import MANIFEST, ROWS, Manifest, PlanFile
 from shared.engine.readback import ReadBack
 from shared.engine.retention import prune
+from shared.engine.slicing import RESTS, SliceOverError, Span, sweep
 from shared.engine.surroundings import Destination, Start, Surroundings
 from shared.engine.workspace import workspace_folder
 from shared.errors import CancelledError, DynsyncError, RefuseError, StaleLeaseError
 from shared.log import event
 from shared.ports import State
 from shared.values.changes import OutcomeStatus
-from shared.values.jobs import Job, JobState, Phase, Progress
+from shared.values.jobs import Job, JobState, Phase, Progress, Slices
+from shared.values.life import FINISHED
 
 _log = logging.getLogger(__name__)
 _ENDINGS = {
@@ -48,13 +50,16 @@ LOOK_S = 1.0
 
 @dataclass(slots=True)
 class Run:
-    """One run of one job, from its lease to its end."""
+    """One run of one job, from its lease to its end, or to that of its slice. `sent_before`: by earlier runs of it."""
 
     around: Surroundings
     definition: SyncDefinition
     start: Start
     held: Held
     job_id: str
+    span: Span = field(default_factory=Span)
+    sent_before: Mapping[str, int] = field(default_factory=dict)
+    _sent: Mapping[str, int] = field(default_factory=dict)
     _looked_at: float = 0.0
 
     @property
@@ -78,6 +83,27 @@ class Run:
         if progress.phase is not Phase.APPLY and now >= self._looked_at + LOOK_S:
             self._looked_at = now
             self._stop_if_asked()
+        if progress.phase in RESTS and self.span.over:
+            raise SliceOverError(progress.phase.value)
+
+    def requests(self, destination: Destination) -> Mapping[str, int]:
+        """What was sent to Dataverse for the job, earlier runs included, and how long the service made us wait."""
+        counts = destination.client.transport.requests
+        now = {
+            "requests": counts.requests,
+            "throttled": counts.throttled,
+            "retries": counts.retries,
+            "throttled_s": round(counts.throttled_s),
+        }
+        return {name: count + self.sent_before.get(name, 0) for name, count in now.items()}
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[Destination]:
+        with self.around.connect(self.definition) as destination:
+            try:
+                yield destination
+            finally:
+                self._sent = self.requests(destination)
 
     def _stop_if_asked(self) -> None:
         if self.held.lost:
@@ -108,6 +134,8 @@ class Run:
         except StaleLeaseError:
             event(_log, "lease.lost", level=logging.WARNING, sync=job.sync, job=job.id)
             raise
+        except SliceOverError as over:
+            return self._rest(self.state.get(job.id), over.reached)
         except CancelledError as error:
             return self._end(self.state.get(job.id), JobState.CANCELLED, error=str(error))
         except DynsyncError as error:
@@ -129,6 +157,13 @@ class Run:
         prune(self.state, job, days=self.around.retention_days, now=self.around.clock())
         return job
 
+    def _rest(self, job: Job, reached: str) -> Job:
+        """The slice is over; the job goes on with the next."""
+        slices = job.slices or Slices()
+        slices = replace(slices, resting=True, reached=reached, waited_s=self.held.waited_s)
+        event(_log, "slice.finished", sync=job.sync, job=job.id, slice=slices.begun)
+        return self.save(replace(job, slices=slices, requests=self._sent or job.requests))
+
     def _settle(self, job: Job) -> None:
         """Wait for what an earlier start, whose lease ran out, may still have under way."""
         if self.held.lease.uneasy:
@@ -140,8 +175,10 @@ class Run:
                 job=job.id,
                 wait_s=round(self.held.settles_in_s),
             )
-            self.held.settle(self.cancelled, self._waiting)
+            self.held.settle(lambda: self.cancelled() or self.span.over, self._waiting)
             self._stop_if_asked()
+            if self.held.lease.uneasy:
+                raise SliceOverError(job.slices.reached if job.slices else "")
 
     def _waiting(self, passed_s: float, whole_s: float) -> None:
         self.start.progress(Progress(Phase.WAIT, round(passed_s), round(whole_s)))
@@ -152,24 +189,26 @@ class Run:
         """Draft the plan and store it; with `apply`, carry it out unless a brake or the definition holds it."""
         if apply:
             self._settle(job)  # before the rows are read: a late write of an earlier start has to be seen
-        with self.around.connect(self.definition) as destination:
+        with self._connected() as destination:
             job, draft = PlanMaking(self, destination).made(job)
             if draft.counts.changes == 0:
                 return self._finish(job, troubled=draft.manifest.reported > 0)
             if not apply or job.brakes or self.definition.behaviour.approval == "required":
                 return self._await_approval(job)
             # One write says that the plan is there and that nothing holds it: who goes on may rely on both.
-            return self.applied(self.save(job), destination, careful=False)
+            sweep(self.state, self.save(job), ended=False)
+            return self.applied(job, destination, careful=False)
 
     def sliced(self, job: Job) -> Job:
         """Bring a queued job on: make its plan, or go on with the one that is stored."""
         if not job.planned:
             return self.drafted_and_applied(job, apply=job.to_apply)
-        with self.around.connect(self.definition) as destination:
+        with self._connected() as destination:
             return self.applied(job, destination, careful=job.slices is not None and job.slices.careful)
 
     def _await_approval(self, job: Job) -> Job:
         job = self.save(replace(job, state=JobState.AWAITING_APPROVAL))
+        sweep(self.state, job, ended=False)
         event(_log, "job.braked" if job.brakes else "job.planned", sync=job.sync, job=job.id)
         return job
 
@@ -188,11 +227,11 @@ class Run:
             transport.permit = self.held.permit
             applied = self._carried_out(job, plan, destination, folder, careful=careful)
         seconds = self.around.monotonic() - began
-        timings_s = {**job.timings_s, Phase.APPLY.value: round(seconds, 3)}
+        spent = seconds + (job.timings_s.get(Phase.APPLY.value, 0.0) if job.slices else 0.0)
+        timings_s = {**job.timings_s, Phase.APPLY.value: round(spent, 3)}
         wall = sentence(measured(before, transport.uses(), seconds), cap=self.definition.destination.parallel)
         job = replace(job, notes=(*job.notes, *([f"Writing: {wall}."] if wall else [])))
-        earlier = job.requests if careful else {}
-        job = replace(job, timings_s=timings_s, requests=requests_sent(destination, earlier))
+        job = replace(job, timings_s=timings_s, requests=self.requests(destination))
         return self._after_apply(job, plan, applied)
 
     def _carried_out(
@@ -210,7 +249,7 @@ class Run:
             parallel=lambda: destination.client.transport.useful,
             careful=careful,
             progress=self.tell,
-            cancelled=self.cancelled,
+            cancelled=lambda: self.span.over or self.cancelled(),
         )
         try:
             return applier.apply()
@@ -236,6 +275,8 @@ class Run:
         if applied.brake:
             return self._await_approval(replace(job, brakes=(applied.brake,)))
         if sum(applied.tally.values()) < plan.total:
+            if self.span.over and not self.cancelled():
+                return self._rest(job, "the plan is made")
             error = f"{self._asked()}; what was not attempted is counted so"
             return self._end(job, JobState.CANCELLED, error=error)
         lost = sum(n for (*_, status), n in applied.tally.items() if status in OPEN)
@@ -253,6 +294,7 @@ class Run:
 
     def _end(self, job: Job, state: JobState, *, error: str | None = None) -> Job:
         job = self.save(replace(job, state=state, error=error, finished_at=self.around.clock()))
+        sweep(self.state, job, ended=state in FINISHED)
         event(_log, f"job.{_ENDINGS[state]}", sync=job.sync, job=job.id, changes=sum(job.planned.values()))
         return job
 

@@ -24,6 +24,8 @@ _PREFIX = "dynsync-work-"
 _ROW_GROUP = 20_480
 """Rows of a table's part that is written at once. A group of pages fills several, so each goes straight to the file
 instead of by way of the write-ahead log."""
+DATABASE = "work.duckdb"
+"""The database inside a workspace."""
 SPOOL = "spool"
 """The folder inside a workspace for files that come and go."""
 
@@ -73,7 +75,10 @@ def _lives(pid: int) -> bool:
 
 
 class Workspace:
-    """One DuckDB database in `folder` (from `workspace_folder`). `readable` are files outside it that may be read."""
+    """One DuckDB database in `folder` (from `workspace_folder`). `readable` are files outside it that may be read.
+
+    A file that another workspace left in the folder is gone on with.
+    """
 
     def __init__(self, folder: Path, *, limits: Limits, readable: Sequence[Path] = ()) -> None:
         self.folder = folder
@@ -95,7 +100,7 @@ class Workspace:
             # Compresses texts a little better than the others do, at many times their cost.
             "SET disabled_compression_methods = 'dict_fsst'",
             "SET TimeZone = 'UTC'",
-            f"ATTACH {literal(str(self.folder / 'work.duckdb'))} AS work (ROW_GROUP_SIZE {_ROW_GROUP})",
+            f"ATTACH {literal(str(self.folder / DATABASE))} AS work (ROW_GROUP_SIZE {_ROW_GROUP})",
             "USE work",
             "PRAGMA disable_checkpoint_on_shutdown",
             f"SET allowed_directories = {_list([self.folder])}",
@@ -184,12 +189,13 @@ class Workspace:
 
 
 class SourceTable:
-    """The table `source`: the sink that sources fill (`ports.SourceSink`)."""
+    """The table `source`: the sink that sources fill (`ports.SourceSink`). `lasting`: it outlives the source's file."""
 
     name = "source"
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, *, lasting: bool = False) -> None:
         self._workspace = workspace
+        self._lasting = lasting
 
     def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
         """Create the table from a query; returns the records in it."""
@@ -197,8 +203,10 @@ class SourceTable:
         return self._workspace.value(f"SELECT count(*) FROM {self.name}")
 
     def view(self, query: str, explain: Explain) -> int:
-        """Let the table be a view of a query over a file; returns the records in it."""
+        """Let the table be a view of a query over a file; returns the records in it. A lasting one is a table."""
         self._workspace.explain_errors(explain)
+        if self._lasting:
+            return self.fill(query)
         self._workspace.run(f"CREATE OR REPLACE VIEW {self.name} AS {query}")
         return self._workspace.value(f"SELECT count(*) FROM {self.name}")
 

@@ -70,6 +70,11 @@ class Artifacts:
             if folder.is_dir():
                 shutil.rmtree(folder)
 
+    def drop(self, job_id: str, name: str) -> None:
+        """Remove one file, if it is there."""
+        with _worded(f"{name!r} of job {job_id}"):
+            self._target(job_id, name).unlink(missing_ok=True)
+
     def path(self, job_id: str, name: str) -> Path:
         """Where the file is. Raises `NotFoundError`."""
         target = self._target(job_id, name)

@@ -240,6 +240,11 @@ class LocalState:
         """The files kept for the job."""
         return self._artifacts.names(job_id)
 
+    def drop(self, job_id: str, name: str) -> None:
+        """Remove one of them; nothing happens when it is not there."""
+        with self._writing_job(job_id):
+            self._artifacts.drop(job_id, name)
+
     # ---- the right to write
 
     @contextmanager

@@ -109,12 +109,18 @@ class Slices:
     """How a job that is worked on slice by slice stands.
 
     `begun`: slices so far. `resting`: no slice is at work, for the last one came to its end in order. `careful`: every
-    row is compared before it is written, since a person approved the plan or a slice died.
+    row is compared before it is written, since a person approved the plan or a slice died. `reached`: where the job
+    stands, in words; `waited_s`: how long it has waited for requests of a lost holder. `mark` is what the last slice
+    found done, and `idle` how many in a row found nothing new.
     """
 
     begun: int = 0
     resting: bool = True
     careful: bool = False
+    reached: str = ""
+    waited_s: float = 0.0
+    mark: str = ""
+    idle: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -624,3 +624,24 @@ def test_a_job_that_cannot_be_added_leaves_nothing(state: State, tmp_path: Path)
     with pytest.raises(NotFoundError):
         state.get("job-2")
     assert state.names("job-2") == []
+
+
+def test_a_file_is_dropped(opener: Opener, tmp_path: Path) -> None:
+    """Only the one that was named goes; dropping it again does nothing, and a stale holder drops none."""
+    state = opener(tmp_path / "state")
+    state.save(job(1))
+    for name in ("work.duckdb", "plan.json"):
+        state.put("job-1", name, file(tmp_path, name))
+    lease = state.acquire("accounts", "job-1", now=NOW, seconds=60)
+    with pytest.raises(StaleLeaseError):
+        state.drop("job-1", "work.duckdb")
+    for _ in range(2):
+        state.under(lease).drop("job-1", "work.duckdb")
+    assert opener(tmp_path / "state").names("job-1") == ["plan.json"]
+    with pytest.raises(NotFoundError):
+        state.path("job-1", "work.duckdb")
+    state.release(lease)
+    state.acquire("accounts", "job-2", now=NOW, seconds=60)
+    with pytest.raises(StaleLeaseError):
+        state.under(lease).drop("job-1", "plan.json")
+    assert state.names("job-1") == ["plan.json"]

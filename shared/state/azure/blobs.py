@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import uuid
 from pathlib import Path
@@ -45,7 +46,7 @@ class Blobs:
 
     def local(self, blob: str, name: str) -> Path:
         """A local copy, whole; the same at every call."""
-        target = self._cache / blob.replace("/", "!") / name
+        target = self._copies(blob) / name
         if target.exists():
             return target
         try:
@@ -60,6 +61,9 @@ class Blobs:
             ) from error
         return target
 
+    def _copies(self, blob: str) -> Path:
+        return self._cache / blob.replace("/", "!")
+
     def write(self, blob: str, content: bytes) -> None:
         """Store bytes under a name, in place of what is there."""
         with worded():
@@ -71,9 +75,10 @@ class Blobs:
             return self._client.download_blob(blob).readall()
 
     def delete(self, blob: str) -> None:
-        """Delete one blob, if it is there."""
+        """Delete one blob, if it is there, and its local copy."""
         from azure.core.exceptions import ResourceNotFoundError
 
+        shutil.rmtree(self._copies(blob), ignore_errors=True)
         with worded():
             try:
                 self._client.delete_blob(blob)

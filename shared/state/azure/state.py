@@ -258,6 +258,20 @@ class AzureState:
         """The files kept for the job."""
         return [row["RowKey"].rpartition("!")[2] for row in self._of_job("artifact", job_id)]
 
+    def drop(self, job_id: str, name: str) -> None:
+        """Remove one of them; nothing happens when it is not there."""
+        sync = self._sync(job_id)
+        partition, key = keys.partition(sync), keys.of_job("artifact", job_id, checked(name, "file name"))
+        found = self._rows.get(partition, key)
+        if found is None:
+            self._require_right(sync)
+            return
+        try:
+            self._commit(sync, [tables.remove(partition, key)])
+        except MovedRowError as error:
+            raise _busy(sync) from error
+        self._blobs.delete(found[0]["blob"])
+
     # ---- the right to write
 
     def _of_job(self, kind: str, job_id: str) -> Iterator[Row]:

@@ -148,3 +148,23 @@ def test_a_new_job_is_younger_than_the_last_one() -> None:
     assert after(now - timedelta(seconds=1), now) == now
     assert after(now, now) == now + timedelta(microseconds=1)
     assert after(now + timedelta(days=1), now) == now + timedelta(days=1, microseconds=1)
+
+
+def test_the_wait_may_be_shared_out(state: LocalState, clocks: Clocks) -> None:
+    """What an earlier holder has waited counts for the next one, so that short runs get through a long wait."""
+    state._claims.take = lambda *_: False  # type: ignore[method-assign]  # as on another machine
+    abandon(state, clocks)
+    waited, runs = 0.0, 0
+    while True:
+        with leased(state, "accounts", "job-1", timing=clocks.timing) as held:
+            held.waited_before_s = waited
+            ends = clocks.seconds + 200
+            held.settle(lambda ends=ends: clocks.seconds >= ends)  # type: ignore[misc]
+            runs += 1
+            if not held.lease.uneasy:
+                break
+            assert held.waited_s == pytest.approx(waited + 200)
+            waited = held.waited_s
+    assert sum(clocks.slept) == pytest.approx(LEASE_S + TIMEOUT_S)
+    assert runs == 4
+    assert held.waited_s == 0

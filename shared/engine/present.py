@@ -1,0 +1,123 @@
+"""Reads the destination's rows into the table `present`: from the first page, or from where a slice stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from shared import reconcile
+from shared.columns import TypedSource
+from shared.dataverse.client import DataverseClient
+from shared.dataverse.queries import both
+from shared.dataverse.reading import Trail
+from shared.engine import reading
+from shared.engine.reading import PageRows, PagesAhead
+from shared.engine.slicing import Begun
+from shared.engine.workspace import Row, Workspace
+from shared.mapping.build import Prepared
+from shared.mapping.compose import wanted_query
+from shared.ports import ProgressListener
+from shared.values.jobs import Phase, Progress
+from shared.values.tables import Table
+
+KEY_READS = 5000
+"""Up to this many keys are looked up one by one (in `In` filters) instead of reading the table."""
+
+CLOCKS_APART = timedelta(minutes=1)
+"""How far apart the clocks of the service's web servers may be."""
+
+_LAST_PAGE = 'SELECT coalesce(max("!page"), -1) FROM present'
+
+
+@dataclass(slots=True)
+class PresentRows:
+    """The destination's rows as one draft needs them. `owned`: the filter of the rows that the sync owns.
+
+    `few`: the rows of the source's keys may do, where these are few. `begun` is where an earlier slice stopped.
+    """
+
+    workspace: Workspace
+    client: DataverseClient
+    table: Table
+    prepared: Prepared
+    owned: str | None
+    few: bool
+    begun: Begun
+    progress: ProgressListener
+    _trail: Trail = field(default_factory=Trail)
+    _made: bool = False
+
+    @contextmanager
+    def ahead(self) -> Iterator[PagesAhead | None]:
+        """The table's pages, fetched while the source is typed and mapped; None when few keys may do."""
+        with nullcontext() if self.few else self._pages() as ahead:
+            yield ahead
+
+    def _pages(self) -> PagesAhead:
+        self._trail = Trail(self.begun.link)
+        pages: Iterator[PageRows] = iter(())
+        if not self.begun.read:
+            columns = reading.selected_columns(self.prepared)
+            pages = self.client.pages(self.table, columns, filter=self.owned, trail=self._trail)
+        return PagesAhead(self.workspace, "present", pages, first=self.begun.pages)
+
+    def read(self, ahead: PagesAhead | None, typed: TypedSource) -> None:
+        """Fill `present`."""
+        if not self.begun.pages:
+            self.workspace.run(reconcile.present_table(self.prepared))
+        self._made = True
+        if ahead is not None:
+            self._load(ahead)
+            return
+        keys = self._few_keys(typed)
+        if keys is None:
+            with self._pages() as pages:
+                self._load(pages)
+            return
+        columns, key = reading.selected_columns(self.prepared), self.prepared.mapping.key
+        rows = self.client.rows_by_key(self.table, key, keys, columns, filter=self.owned)
+        reading.load_all(self.workspace, "present", self._select, reading.as_pages(rows))
+
+    def _load(self, pages: PagesAhead) -> None:
+        total = self.client.total(self.table, self.owned)
+        before = self.workspace.value("SELECT count(*) FROM present")
+
+        def told(rows: int) -> None:
+            self.progress(Progress(Phase.READ_DESTINATION, before + rows, total))
+
+        reading.load(self.workspace, "present", self._select, pages, told=told)
+        self._read_touched()
+
+    def _read_touched(self) -> None:
+        """What was created or changed while the table was read, page after page, is read once more.
+
+        So a row that was re-keyed, or created behind the reader, is seen as it stands now: the last page counts.
+        """
+        last = self.workspace.value(_LAST_PAGE)
+        if last + self.begun.pages < 1 or "modifiedon" not in self.table.columns:
+            return
+        touched = f"modifiedon ge {self.begun.began - CLOCKS_APART:%Y-%m-%dT%H:%M:%SZ}"
+        columns = reading.selected_columns(self.prepared)
+        pages = self.client.pages(self.table, columns, filter=both(self.owned, touched))
+        reading.load_all(self.workspace, "present", self._select, pages, first=last + 1)
+
+    @property
+    def _select(self) -> str:
+        return reconcile.page_rows(self.prepared)
+
+    def _few_keys(self, typed: TypedSource) -> list[Row] | None:
+        if self.begun.pages or self.workspace.value("SELECT count(*) FROM records WHERE ok") > KEY_READS:
+            return None
+        query = f"({wanted_query(self.prepared.mapping, typed)})"
+        return reading.keys(self.workspace, self.prepared.mapping.key, f"{query} w WHERE w.ok", typed.parameters)
+
+    def left(self) -> Begun:
+        """Where the reading stands: after the last page that was loaded, of those that were followed."""
+        followed = len(self._trail.links)
+        loaded = self.workspace.value(_LAST_PAGE) + 1 - self.begun.pages if followed and self._made else 0
+        loaded = min(loaded, followed)
+        if loaded < 1:
+            return self.begun
+        return replace(self.begun, pages=self.begun.pages + loaded, link=self._trail.links[loaded - 1])
