@@ -24,7 +24,7 @@ from shared.engine.keeping import keep_deleted_rows
 from shared.engine.plan import Manifest, PlannedColumn, store_rows
 from shared.engine.planning import Planner, Rules, create_id
 from shared.engine.preparing import Filters, record_filter
-from shared.engine.present import KEY_READS, PresentRows
+from shared.engine.present import PresentRows
 from shared.engine.reconciling import Comparison, Found
 from shared.engine.rejecting import Rejections, tell_records
 from shared.engine.resolving import Resolver
@@ -220,7 +220,7 @@ class Drafter:
         key, table = prepared.mapping.key, self.metadata.table
         fresh = "w.ok AND w.row_no IN (SELECT row_no FROM fresh)"
         self.workspace.run("CREATE OR REPLACE TABLE elsewhere AS FROM present LIMIT 0")
-        few = self.workspace.value("SELECT count(*) FROM fresh") <= KEY_READS
+        few = self.workspace.value("SELECT count(*) FROM fresh") <= reading.KEY_READS
         keys = reading.keys(self.workspace, key, f"wanted w WHERE {fresh}") if few else []
         pages = (
             reading.as_pages(self.client.rows_by_key(table, key, keys, key))

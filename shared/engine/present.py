@@ -22,9 +22,6 @@ from shared.ports import ProgressListener
 from shared.values.jobs import Phase, Progress
 from shared.values.tables import Table
 
-KEY_READS = 5000
-"""Up to this many keys are looked up one by one (in `In` filters) instead of reading the table."""
-
 CLOCKS_APART = timedelta(minutes=1)
 """How far apart the clocks of the service's web servers may be."""
 
@@ -108,7 +105,7 @@ class PresentRows:
         return reconcile.page_rows(self.prepared)
 
     def _few_keys(self, typed: TypedSource) -> list[Row] | None:
-        if self.begun.pages or self.workspace.value("SELECT count(*) FROM records WHERE ok") > KEY_READS:
+        if self.begun.pages or self.workspace.value("SELECT count(*) FROM records WHERE ok") > reading.KEY_READS:
             return None
         query = f"({wanted_query(self.prepared.mapping, typed)})"
         return reading.keys(self.workspace, self.prepared.mapping.key, f"{query} w WHERE w.ok", typed.parameters)

@@ -21,6 +21,8 @@ PAGES_AT_A_TIME = 16
 """Pages loaded by one statement: enough to keep both cores busy."""
 GROUP_BYTES = 48 << 20
 """A group of pages is closed at this size, however few they are: they take that much of the disk while they wait."""
+KEY_READS = 5000
+"""Up to this many keys are looked up one by one (in `In` filters) instead of reading the table."""
 _WAITING = 3
 
 Told = Callable[[int], None]

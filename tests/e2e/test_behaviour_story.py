@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.engine import drafting
+from shared.engine import reading
 from shared.errors import NotFoundError, RefuseError
 from shared.values.changes import Action
 from shared.values.jobs import JobState
@@ -213,7 +213,7 @@ def test_variables_are_values_and_nothing_more(world: World, value: str) -> None
 @pytest.mark.parametrize("few", [True, False])
 def test_delta_reads_by_key_and_drops_nothing(world: World, monkeypatch: pytest.MonkeyPatch, few: bool) -> None:
     """With few records the rows are looked up by key; absence means nothing; a row outside the filter stays outside."""
-    monkeypatch.setattr(drafting, "KEY_READS", 10 if few else 0)
+    monkeypatch.setattr(reading, "KEY_READS", 10 if few else 0)
     rows = [{"accountnumber": f"A{n}", "name": "old", "fax": "mine" if n < 3 else "theirs"} for n in range(5)]
     world.dataverse.insert("account", rows)
     sync = ACCOUNT.behaving(strategy="delta").but(destination={"filter": "fax eq 'mine'"})
