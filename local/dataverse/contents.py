@@ -15,8 +15,9 @@ from local.dataverse import refusals
 from local.dataverse.addresses import Address
 from local.dataverse.messages import Reply, Request
 from local.dataverse.odata import options as query_options
+from local.dataverse.properties import check_version
 from local.dataverse.refusals import Refusal
-from local.dataverse.tables import Column, Kind
+from local.dataverse.tables import Column
 from local.dataverse.world import World
 from shared.sql import identifier
 
@@ -52,14 +53,13 @@ class Contents:
         Raises:
             Refusal: it cannot be done, or there is no file.
         """
-        if column.kind is not Kind.FILE:
-            raise refusals.not_built("The content of an image column")
         if rest not in ([], ["$value"]):
             raise refusals.no_segment(rest[-1])
         if request.method == "GET":
             return self._read(address, row_id, column)
         if rest or request.method not in ("PATCH", "PUT", "DELETE"):
             raise refusals.wrong_verb()
+        check_version(self._world, address.table, row_id, request.headers.get("if-match", ""))
         if request.method == "DELETE":
             self._put(address, row_id, column, None, b"")
             return Reply(204, message="Update", rows=1)

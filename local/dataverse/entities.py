@@ -9,6 +9,7 @@ from local.dataverse import addresses, refusals
 from local.dataverse.bulk import BULK, Bulk, born, targets_of
 from local.dataverse.collation import Fold
 from local.dataverse.contents import Contents
+from local.dataverse.images import Images
 from local.dataverse.logic.writer import SteppedWriter
 from local.dataverse.messages import Reply, Request, body_object, json_reply
 from local.dataverse.odata import options as query_options
@@ -18,7 +19,7 @@ from local.dataverse.odata.queries import Asked
 from local.dataverse.odata.shapes import JsonRow
 from local.dataverse.properties import Properties, check_version, found, single
 from local.dataverse.refusals import Refusal, RowRefusal
-from local.dataverse.tables import CONTENTS, Table
+from local.dataverse.tables import CONTENTS, Kind, Table
 from local.dataverse.world import World
 from local.dataverse.writes import elastic
 from local.dataverse.writes.deletes import delete_row
@@ -40,6 +41,7 @@ class Entities:
         self._nested = Nested(world, self.writer)
         self._properties = Properties(world, self.writer, self._nested)
         self._contents = Contents(world)
+        self._images = Images(world, self.writer)
 
     def writer(self, table: Table) -> Writer:
         """What writes the rows of a table as it is defined now."""
@@ -77,7 +79,8 @@ class Entities:
         column = address.table.columns.get(segments[0]) if segments else None
         if column is not None and column.kind in CONTENTS:
             row_id = found(self.world, address)
-            return self._contents.answer(address, row_id, column, segments[1:], request)
+            content = self._images if column.kind is Kind.IMAGE else self._contents
+            return content.answer(address, row_id, column, segments[1:], request)
         if segments and request.method == "GET":
             return self._queries.below(address, segments, request)
         if segments:

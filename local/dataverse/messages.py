@@ -20,6 +20,8 @@ _LONG = re.compile(
     )
 )
 """A number with more digits than a float keeps: such a body is read with decimals, which takes longer."""
+_LONG_POWER = re.compile(rb"[eE](?<=[0-9]{%d}.)" % (_KEPT_DIGITS + 1))
+"""The same of a number without a point, such as 12345678901234567e-2."""
 JSON = "application/json; odata.metadata=minimal"
 
 
@@ -77,14 +79,27 @@ def body_object(request: Request) -> dict[str, object]:
     """The body as a JSON object.
 
     Raises:
-        Refusal: it is none.
+        Refusal: it is none, or says that it is something else.
     """
+    _check_type(request.headers.get("content-type", ""))
     try:
         document = orjson.loads(request.body)
     except orjson.JSONDecodeError as cause:
         raise Refusal(400, "0x80048d19", f"Error identified in Payload provided by the user: {cause}.") from None
-    if _LONG.search(request.body):
+    if _LONG.search(request.body) or _LONG_POWER.search(request.body):
         document = json.loads(request.body, parse_float=Decimal)
     if not isinstance(document, dict):
         raise Refusal(400, "0x80048d19", "Error identified in Payload provided by the user: a JSON object is needed.")
     return document
+
+
+def _check_type(given: str) -> None:
+    """A body is JSON; one that says nothing is taken for it."""
+    kind = given.partition(";")[0].strip().lower()
+    if kind not in ("", "application/json", "text/json"):
+        raise Refusal(
+            415,
+            "0x80048d19",
+            "A supported MIME type could not be found that matches the content type of the request. None of the "
+            f"supported type(s) 'application/json' matches the content type '{given[:100]}'.",
+        )

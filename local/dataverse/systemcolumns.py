@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -153,6 +153,13 @@ def _state(status: Mapping[str, Any] | None) -> list[Column]:
         ),
         Column("statuscode", "statuscode", Kind.STATUS, "Status Reason", options=reasons),
     ]
+
+
+def with_image_place(column: Column, others: Iterable[Column]) -> Column:
+    """The first image column of a table is its primary one: that can be sent on create, too."""
+    if column.kind is not Kind.IMAGE or any(other.kind is Kind.IMAGE for other in others):
+        return column
+    return replace(column, creatable=True)
 
 
 def companions(column: Column) -> list[Column]:

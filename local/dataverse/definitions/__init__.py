@@ -13,7 +13,15 @@ from local.dataverse.tables import Tables
 
 __all__ = ["BUILT_IN", "TableFileError", "UnreadableError", "read"]
 
-_SYSTEM = ("systemuser", "team", "transactioncurrency", "organization", "asyncoperation")
+_SYSTEM = (
+    "systemuser",
+    "team",
+    "transactioncurrency",
+    "organization",
+    "asyncoperation",
+    "savedquery",
+    "userquery",
+)
 """Tables that every environment has; a table-definition file may leave them out."""
 
 

@@ -45,7 +45,10 @@ def table(name: str, form: TableForm, option_sets: Mapping[str, OptionSet]) -> T
 
 
 def _columns(name: str, form: TableForm, option_sets: Mapping[str, OptionSet]) -> list[Column]:
-    own = [column(Place(name, each, each == form.name, option_sets), given) for each, given in form.columns.items()]
+    own: list[Column] = []
+    for each, given in form.columns.items():
+        made = column(Place(name, each, each == form.name, option_sets), given)
+        own.append(systemcolumns.with_image_place(made, own) if given.create is None else made)
     own += [companion for c in own for companion in systemcolumns.companions(c)]
     present = {c.name for c in own}
     own += systemcolumns.of(name, present, own, owned=_OWNERSHIP[form.ownership], status=form.status)

@@ -59,7 +59,7 @@ def column(place: Place, form: ColumnForm) -> Column:
         label=form.label or schema,
         required=_REQUIRED[form.required],
         creatable=kind not in CONTENTS if form.create is None else form.create,
-        updatable=kind not in CONTENTS if form.update is None else form.update,
+        updatable=kind is not Kind.FILE if form.update is None else form.update,
         max_length=_size(bounds.LENGTH, kind, form),
         low=low,
         high=high,

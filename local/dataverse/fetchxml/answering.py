@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from local.dataverse import refusals
 from local.dataverse.fetchxml import faults, reading
 from local.dataverse.fetchxml.model import Fetch
 from local.dataverse.fetchxml.statement import Statement, statement
@@ -17,6 +18,7 @@ from local.dataverse.odata.options import MAX_PAGE
 from local.dataverse.odata.queries import COUNT_CAP, Asked, Reader
 from local.dataverse.odata.shapes import JsonRow
 from local.dataverse.tables import Table
+from local.dataverse.values import GUID
 
 COOKIE = "Microsoft.Dynamics.CRM.fetchxmlpagingcookie"
 MORE = "Microsoft.Dynamics.CRM.morerecords"
@@ -57,6 +59,25 @@ class Fetches:
         if more and wants(COOKIE) and table.id_column in rows[0]:
             document[f"@{COOKIE}"] = _cookie(table, fetch.page, rows)
         return json_reply({**document, "value": rows}, message="RetrieveMultiple", rows=len(rows))
+
+    def saved(self, table: Table, asked: Asked) -> Reply:
+        """One page of a query that is kept as a row: a view of everybody's, or one's own.
+
+        Raises:
+            Refusal: there is no such query, or it is about another table.
+
+        Source: Microsoft Learn, "Retrieve and execute predefined queries".
+        """
+        everybodys = asked.options.saved is not None
+        name, given = ("savedquery", asked.options.saved) if everybodys else ("userquery", asked.options.own)
+        row_id = (given or "").strip().strip("{}").lower()
+        if GUID.fullmatch(row_id) is None:
+            raise refusals.query(f"The {'savedQuery' if everybodys else 'userQuery'} option is the id of a {name}.")
+        statement = f"SELECT fetchxml FROM {name} WHERE {name}id = ?"
+        kept = self._reader.world.store.all(statement, (row_id,)) if name in self._reader.world.tables.by_name else []
+        if not kept:
+            raise refusals.no_row(name, row_id)
+        return self.fetch(table, str(kept[0][0] or ""), asked)
 
     def sql(self, table: Table, text: str, asked: Asked, request: Request) -> Reply:
         """One page of a SQL query; the pages behind it by `@odata.nextLink`.

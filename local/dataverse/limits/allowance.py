@@ -90,10 +90,11 @@ class Allowance:
 
     def _throttled(self, code: str, wait_s: float) -> Refusal:
         self.refused += 1
-        return Refusal(429, code, _text(code, self._limits), headers=[("Retry-After", str(max(1, ceil(wait_s))))])
+        return Refusal(429, code, text_of(code, self._limits), headers=[("Retry-After", str(max(1, ceil(wait_s))))])
 
 
-def _text(code: str, limits: Limits) -> str:
+def text_of(code: str, limits: Limits) -> str:
+    """What the refusal with this code says."""
     over = f"over time window of {limits.window_s:g} seconds."
     if code == REQUESTS:
         return f"Number of requests exceeded the limit of {limits.requests} {over}"

@@ -1,4 +1,4 @@
-"""`$filter`, `$select` and `$expand` asked of metadata rows: never paged, the id always included."""
+"""`$filter`, `$select`, `$orderby` and `$expand` asked of metadata rows: never paged, the id always included."""
 
 from __future__ import annotations
 
@@ -30,7 +30,17 @@ def rows(
     if options.filter is not None:
         node = parse(options.filter, options.aliases)
         kept = [row for row in listed if _holds(node, row)]
+    for name, descending in reversed(options.orderby):
+        if kept and name not in kept[0]:
+            raise _no_property(name)
+        kept = sorted(kept, key=lambda row, name=name: _sortable(row[name]), reverse=descending)  # type: ignore[misc]
     return [shaped(row, options, id_name=id_name) for row in kept[: options.top]]
+
+
+def _sortable(value: object) -> tuple[bool, float, str]:
+    """Nulls first, numbers by size, all else as text without case."""
+    number = float(value) if isinstance(value, int | float) else 0.0
+    return value is not None, number, "" if value is None else str(value).lower()
 
 
 def check(options: Options, known: frozenset[str] | None) -> None:

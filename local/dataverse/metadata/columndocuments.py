@@ -129,7 +129,7 @@ def _own(column: Column) -> Document:
         default = -1 if column.default is None else column.default
         return {"DefaultValue": bool(column.default)} if column.kind is Kind.BOOLEAN else {"DefaultFormValue": default}
     if column.kind in (Kind.FILE, Kind.IMAGE):
-        image = {"IsPrimaryImage": False, "CanStoreFullImage": True} if column.kind is Kind.IMAGE else {}
+        image = {"IsPrimaryImage": column.creatable, "CanStoreFullImage": True} if column.kind is Kind.IMAGE else {}
         return {"MaxSizeInKB": column.max_size_kb, **image}
     return _of_number(column)
 

@@ -99,7 +99,7 @@ def new_column(tables: Tables, body: Body, kinds: frozenset[Kind] = _MADE_ALONE)
         label=shown.base,
         required=body.one_of("RequiredLevel", LEVELS, "None"),
         creatable=kind not in CONTENTS,
-        updatable=kind not in CONTENTS,
+        updatable=kind is not Kind.FILE,
         primary_name=body.flag("IsPrimaryName"),
         custom=True,
         description=description.base,
@@ -115,7 +115,8 @@ def with_columns(table: Table, *new: Column) -> Table:
         Refusal: a name is taken.
     """
     columns = dict(table.columns)
-    for column in new:
+    for given in new:
+        column = systemcolumns.with_image_place(given, columns.values())
         if column.name in columns:
             raise refused.column_taken(column.schema_name)
         columns[column.name] = column

@@ -94,6 +94,8 @@ def read(catalogue: Catalogue, segments: list[str], request: Request) -> Reply:
     path = [segment_of(part) for part in segments]
     context = f"{request.root}$metadata#{path[0].name}"
     options = query_options.read(request.query)
+    if options.orderby:  # not documented as supported here; the plausible answer is that of other such options
+        raise refusals.query("The query parameter $orderby is not supported")
     first = path[0]
     if first.name == OPTION_SETS and not first.key and (options.filter is not None or options.select):
         raise refusals.wrong_verb()

@@ -46,6 +46,8 @@ class Queries:
             return applied(self._changes.answer(table, asked, request), wishes)
         if options.fetch is not None:
             return applied(self._fetches.fetch(table, options.fetch, asked), wishes)
+        if options.saved is not None or options.own is not None:
+            return applied(self._fetches.saved(table, asked), wishes)
         if options.sql is not None:
             return applied(self._fetches.sql(table, options.sql, asked, request), wishes)
         if options.apply is not None:
@@ -194,8 +196,9 @@ def row_context(table: Table, shown: tuple[str, ...], request: Request) -> str:
 
 
 def _check_alone(options: Options) -> None:
-    """FetchXML and SQL say everything by themselves."""
-    given = [name for name, value in (("fetchXml", options.fetch), ("sql", options.sql)) if value is not None]
+    """FetchXML, SQL and queries that are kept say everything by themselves."""
+    whole = {"fetchXml": options.fetch, "sql": options.sql, "savedQuery": options.saved, "userQuery": options.own}
+    given = [name for name, value in whole.items() if value is not None]
     others: list[tuple[str, Callable[[Options], object]]] = [
         ("$select", lambda o: o.select),
         ("$filter", lambda o: o.filter),

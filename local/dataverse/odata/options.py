@@ -12,10 +12,16 @@ from local.dataverse.odata.expands import Expand, expands, names, orders, top
 
 MAX_PAGE = 5000
 _KNOWN = frozenset(("$select", "$expand", "$filter", "$orderby", "$top", "$count", "$skiptoken"))
-_ROWS = {"$apply": "apply", "$deltatoken": "delta", "fetchXml": "fetch", "sql": "sql"}
+_ROWS = {
+    "$apply": "apply",
+    "$deltatoken": "delta",
+    "fetchXml": "fetch",
+    "sql": "sql",
+    "savedQuery": "saved",
+    "userQuery": "own",
+}
 """Options that only the rows of a set have."""
 _UNSUPPORTED = frozenset(("$skip", "$search", "$format"))
-_LATER = ("savedQuery", "userQuery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,8 @@ class Options:
     delta: str | None = None
     fetch: str | None = None
     sql: str | None = None
+    saved: str | None = None
+    own: str | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -93,8 +101,6 @@ def read(query: str, *, rows: bool = False) -> Options:
     """
     given = pairs(query)
     for name in given:
-        if name in _LATER:
-            raise refusals.not_built(name)
         if name in _UNSUPPORTED or (name.startswith("$") and name not in _KNOWN and name not in _ROWS):
             raise refusals.query(f"The query parameter {name} is not supported")
         if name in _ROWS and not rows:

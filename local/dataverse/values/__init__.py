@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from local.dataverse.tables import Column, Kind
-from local.dataverse.values import numbers, options, texts
+from local.dataverse.values import binaries, numbers, options, texts
 from local.dataverse.values.check import Check
 from local.dataverse.values.forms import GUID, day, decimal_of, moment, scaled, scaled_all
 
@@ -29,5 +29,6 @@ def check_of(table: str, column: Column) -> Check:
         Kind.STATUS: options.choice,
         Kind.CHOICES: options.choices,
         Kind.UNIQUEIDENTIFIER: texts.guid,
+        Kind.IMAGE: binaries.image,
     }
     return makers[column.kind](table, column)

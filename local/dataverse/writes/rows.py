@@ -14,7 +14,7 @@ from local.dataverse.store import listed
 from local.dataverse.tables import MONEY_SCALE, Column, Kind, Table
 from local.dataverse.values.check import null
 from local.dataverse.world import World
-from local.dataverse.writes import duplicates, links, money, states
+from local.dataverse.writes import duplicates, images, links, money, states
 from local.dataverse.writes.plans import Group, Plan, Planner, Row, grouped
 from shared.sql import identifier
 
@@ -31,6 +31,7 @@ class Writer:
         self._creating = Planner(table, creating=True)
         self._updating = Planner(table, creating=False)
         self._currency = table.columns.get("transactioncurrencyid") if table.money else None
+        self._images = images.names(table)
         self._required = [c for c in table.columns.values() if _is_asked_for(c)]
         self._name = identifier(table.name)
         self._id = identifier(table.id_column)
@@ -131,6 +132,8 @@ class Writer:
         for name, value in self._defaults():
             if name not in columns:
                 columns[name] = [value] * count
+        if self._images:
+            columns.update(images.beside(table, columns, columns[table.id_column], self._world.clock()))
         self._stamp_new(columns, count)
         self._price_new(columns, count)
         return columns
@@ -189,6 +192,8 @@ class Writer:
             )
         if None in columns.get("ownerid", ()):
             raise RowRefusal(columns["ownerid"].index(None), Refusal(400, "0x80040203", "The owner cannot be null."))
+        if self._images:
+            columns.update(images.beside(self._table, columns, ids, self._world.clock()))
         self._price_changed(columns, ids)
         columns["modifiedon"] = [self._world.now()] * len(ids)
         columns["modifiedby"] = [self._world.caller_id or None] * len(ids)

@@ -156,10 +156,3 @@ def test_aggregates_read_at_most_fifty_thousand_rows(
         assert (reply.status_code, reply.json()["error"]["code"]) == (400, "0x8004e023"), query
     within = caller.get(f"{url}?$apply=filter(name ne 'a')/aggregate($count as n)").json()["value"]
     assert within == [{"n": 2}]
-
-
-def test_what_is_not_built_says_so(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
-    """Stored queries are refused with 501, nothing is made up."""
-    for option in ("savedQuery", "userQuery"):
-        reply = caller.get(f"{local_dataverse.url}accounts?{option}=88888888-0000-4000-8000-000000000001")
-        assert (reply.status_code, reply.json()["error"]["code"]) == (501, "0x80048d1b")

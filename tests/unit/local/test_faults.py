@@ -9,6 +9,7 @@ import pytest
 
 from local.dataverse.documents import DocumentError
 from local.dataverse.faults import ROUGH, Asked, Fault, FaultKind, Faults
+from local.dataverse.faults.refused import refusal
 
 TARGETS = json.dumps({"Targets": [{"name": "A", "new_tier": 1}, {"parentaccountid@odata.bind": "accounts(1)"}]})
 
@@ -98,6 +99,25 @@ def test_inside_a_batch_only_refusals_come() -> None:
     assert hits(Fault(status=403), inner) == [True]
     assert hits(Fault(status=503), inner) == [False]
     assert hits(Fault(FaultKind.DROP_BEFORE), inner) == [False]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "says", "headers"),
+    [
+        (Fault(status=429), "0x80072322", "Number of requests exceeded the limit of 6000", {"Retry-After": "1"}),
+        (Fault(status=429, headers={"retry-after": "7"}), "0x80072322", "over time window", {"retry-after": "7"}),
+        (Fault(status=429, code="0x80072326", text="Too many."), "0x80072326", "Too many.", {"Retry-After": "1"}),
+        (Fault(status=502), "", "got an invalid answer", {}),
+        (Fault(status=504), "", "did not answer in time", {}),
+        (Fault(status=418), "", "refused this request", {}),
+    ],
+)
+def test_a_status_alone_has_what_goes_with_it(fault: Fault, code: str, says: str, headers: dict[str, str]) -> None:
+    """429 has the text of the limit and says when to come again; what is given counts over it."""
+    found = refusal(fault, asked(), "me")
+    assert found is not None
+    assert (found.status, found.code, dict(found.headers)) == (fault.status, code, headers)
+    assert says in found.message
 
 
 def test_faults_can_be_switched_off_one_by_one() -> None:
