@@ -75,6 +75,7 @@ class Operation(StrEnum):
     """What can be done, by page, API and command line; in the words of the command line."""
 
     SEE_HEALTH = "see that the app is up"
+    SEE_API = "see how the API is called"
     SEE_HEALTH_PARTS = "see the health of every part"
     LIST_SYNCS = "list syncs"
     SHOW_SYNC = "show a sync"
@@ -112,6 +113,7 @@ def _of_sync(*rights: Right) -> Need:
 
 NEEDS: Mapping[Operation, Need] = {
     Operation.SEE_HEALTH: Need(Scope.ANYBODY),
+    Operation.SEE_API: Need(Scope.ANYBODY),
     Operation.SEE_HEALTH_PARTS: Need(Scope.APP, frozenset({Right.READ})),
     Operation.LIST_SYNCS: Need(Scope.SIGNED_IN),
     Operation.SHOW_SYNC: _of_sync(Right.READ),
@@ -175,7 +177,7 @@ def decide(
         return Verdict.SIGN_IN
     if need.scope is Scope.SIGNED_IN:
         return Verdict.FORBIDDEN if caller.kind is Kind.KEY else Verdict.ALLOWED
-    held = rights(caller, permissions, sync=sync if need.scope is Scope.SYNC else None)
+    held = rights(caller, permissions, sync=sync) if need.scope is Scope.SYNC else rights(caller, None)
     if held & need.any_of:
         return Verdict.ALLOWED
     return Verdict.HIDDEN if need.scope is Scope.SYNC and Right.READ not in held else Verdict.FORBIDDEN

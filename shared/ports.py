@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from shared.values.calls import RememberedCall
 from shared.values.changes import ChunkOutcome
 from shared.values.events import LedgerEntry, ParkedEvent, Pulse, RejectedEvent, Wish
 from shared.values.files import FileRead
@@ -244,6 +245,19 @@ class State(JobStore, LeaseStore, CancelStore, OutcomeStore, ArtifactStore, File
 
     def under(self, lease: Lease) -> State:
         """The same store for the holder of a lease: every write is conditional on the lease's epoch."""
+
+
+class CallMemory(Protocol):
+    """Starts that came with a key, so that the same key leads to the same job."""
+
+    def remember(self, call: RememberedCall) -> RememberedCall:
+        """Keep the call unless its key is known; gives what is kept under the key."""
+
+    def forget(self, key: str) -> None:
+        """Forget one call."""
+
+    def forget_before(self, moment: datetime) -> None:
+        """Forget the calls from before a time."""
 
 
 class ProgressListener(Protocol):

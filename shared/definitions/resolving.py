@@ -31,13 +31,14 @@ def resolve_variables(
     definition: SyncDefinition,
     *,
     given: Mapping[str, str],
-    files: Mapping[str, Path],
+    files: Mapping[str, Path | str],
     environ: Mapping[str, str],
     new_guid: Callable[[], str],
 ) -> dict[str, str]:
     """One value for every variable of the definition.
 
-    `given` holds the texts and `files` the files handed over with the start; a file variable's value is its path.
+    `given` holds the texts and `files` the files handed over with the start, or a file's address in storage; a file
+    variable's value is its path.
     `environ` holds the app's settings; `new_guid` makes a new id.
 
     Raises:
@@ -53,7 +54,7 @@ def resolve_variables(
     return _with_formulas(definition, values, environ, new_guid)
 
 
-def _unwanted(definition: SyncDefinition, given: Mapping[str, str], files: Mapping[str, Path]) -> list[str]:
+def _unwanted(definition: SyncDefinition, given: Mapping[str, str], files: Mapping[str, Path | str]) -> list[str]:
     problems = []
     for name in [*given, *files]:
         variable = definition.variables.get(name)
@@ -75,7 +76,7 @@ def _fits(value: str) -> bool:
     return len(value) <= MAX_VALUE and not any(sign == "\0" or 0xD800 <= ord(sign) <= 0xDFFF for sign in value)
 
 
-def _missing(definition: SyncDefinition, given: Mapping[str, str], files: Mapping[str, Path]) -> list[str]:
+def _missing(definition: SyncDefinition, given: Mapping[str, str], files: Mapping[str, Path | str]) -> list[str]:
     missing = {
         name: f"--file {name}=PATH" if variable.file else f"-v {name}=VALUE"
         for name, variable in definition.variables.items()

@@ -22,7 +22,6 @@ def unbuilt_parts(definition: SyncDefinition) -> list[Problem]:
         _schedule,
         _listener,
         _steps,
-        _permissions,
     )
     return [problem for rule in rules for problem in heard(rule(definition))]
 
@@ -62,13 +61,3 @@ def _steps(definition: SyncDefinition) -> Iterator[Problem]:
     for number, step in enumerate(definition.post_sync):
         name = f"the step {step.name!r} after a job" if step.stands("name") else "a step after a job"
         yield _problem(f"post_sync.{number}", name)
-
-
-def _permissions(definition: SyncDefinition) -> Iterator[Problem]:
-    groups = definition.permissions
-    if groups.admin or groups.write or groups.execute or groups.read:
-        yield Problem(
-            "permissions",
-            "permissions are not heeded yet: who may use this folder and its secrets may run the sync",
-            "remove them and the sync runs",
-        )

@@ -167,14 +167,17 @@ class PlanFile:
 
     def sample(self, *, limit: int, actions: Collection[Action] = (), key: str | None = None) -> list[PlannedChange]:
         """Up to `limit` changes, a few of each action first; of these actions or of this key only when given."""
-        tests = ["TRUE"]
-        if actions:
-            tests.append(f"action IN ({', '.join(literal(action.value) for action in actions)})")
-        if key is not None:
-            tests.append(f"key = {literal(key)}")
         spread = f"QUALIFY row_number() OVER (PARTITION BY action ORDER BY change) <= {int(limit)}"
-        found = self._select(f"WHERE {' AND '.join(tests)}", spread)
+        found = self._select(f"WHERE {_tests(actions, key)}", spread)
         return [self.readable(row) for row in _spread(found, limit)]
+
+    def page(
+        self, *, limit: int, after: int = 0, actions: Collection[Action] = (), key: str | None = None
+    ) -> list[PlannedChange]:
+        """Up to `limit` changes in order, those behind number `after`; of these actions or of this key when given."""
+        where = f"WHERE {_tests(actions, key)} AND change > {int(after)}"
+        sql = f"SELECT {_COLUMNS} FROM {self._path} {where} ORDER BY change LIMIT {int(limit)}"
+        return [self.readable(_row(row)) for row in self._connection.execute(sql).fetchall()]
 
     def _select(self, where: str, qualify: str = "") -> list[PlanRow]:
         sql = f"SELECT {_COLUMNS} FROM {self._path} {where} {qualify} ORDER BY change"
@@ -215,6 +218,16 @@ class PlanFile:
                 f"{path} cannot be written; see that its folder is there and has room, or name another file"
             ) from None
         return int(rows[0][0])
+
+
+def _tests(actions: Collection[Action], key: str | None) -> str:
+    """What a change has to be: of these actions, of this key, where they are given."""
+    tests = ["TRUE"]
+    if actions:
+        tests.append(f"action IN ({', '.join(literal(action.value) for action in actions)})")
+    if key is not None:
+        tests.append(f"key = {literal(key)}")
+    return " AND ".join(tests)
 
 
 def _field(column: PlannedColumn, old: object, new: object) -> FieldChange:

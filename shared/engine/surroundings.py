@@ -33,7 +33,8 @@ class Destination(Protocol):
 class Start:
     """Who starts a job, with which variables (resolved), and who watches it.
 
-    `handed_over` are the files that came with the start; they may be read wherever they are.
+    `handed_over` are the files that came with the start; they may be read wherever they are. `job_id`: the id that the
+    new job is to have; without it, one is made.
     """
 
     variables: Mapping[str, str]
@@ -41,6 +42,7 @@ class Start:
     handed_over: tuple[Path, ...] = ()
     progress: ProgressListener = lambda _: None
     cancelled: Callable[[], bool] = lambda: False
+    job_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

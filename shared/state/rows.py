@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.errors import StateError
@@ -95,3 +95,8 @@ def microseconds(instant: datetime) -> int:
     """Whole microseconds since 1970 in UTC: exact, and sortable. Raises `ValueError` without a zone."""
     instant_to_text(instant)
     return round(instant.replace(microsecond=0).timestamp()) * 1_000_000 + instant.microsecond
+
+
+def from_microseconds(number: int) -> datetime:
+    """The instant that `microseconds` told, in UTC."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=number)

@@ -41,7 +41,7 @@ from shared.wiring.checking import Checker, Sources
 from shared.wiring.connections import Connector, utc_now
 from shared.wiring.secrets import SecretDesk, open_secrets
 from shared.wiring.settings import Settings
-from shared.wiring.states import open_stores
+from shared.wiring.states import Stores, open_stores
 
 
 class LocalApp:
@@ -71,12 +71,21 @@ class LocalApp:
                 open_source=self._sources.open,
                 connect=self._connector.connect,
                 clock=utc_now,
-                new_job_id=_job_id,
+                new_job_id=new_job_id,
                 limits=limits,
                 retention_days=settings.retention_days,
             )
         )
         self.checker = Checker(self._catalogue, self._sources, self._connector, self._runner)
+
+    @property
+    def stores(self) -> Stores:
+        """Every kind of memory."""
+        return self._stores
+
+    def definition(self, sync: str) -> SyncDefinition:
+        """One sound definition. Raises `NotFoundError`, `DefinitionError`."""
+        return self._catalogue.get(sync)
 
     def sync_names(self) -> list[str]:
         """The names of all definitions, broken ones too."""
@@ -113,18 +122,29 @@ class LocalApp:
         return self._runner.run(definition, start) if apply else self._runner.plan(definition, start)
 
     def _started(
-        self, definition: SyncDefinition, variables: Mapping[str, str], files: Mapping[str, Path], started_by: str
+        self, definition: SyncDefinition, variables: Mapping[str, str], files: Mapping[str, Path | str], started_by: str
     ) -> Start:
         given = self._sources.variables(definition, variables, files)
-        return Start(given, started_by, tuple(path.resolve() for path in files.values()))
+        return Start(given, started_by, tuple(path.resolve() for path in files.values() if isinstance(path, Path)))
 
     def queue(
-        self, sync: str, *, variables: Mapping[str, str], files: Mapping[str, Path], started_by: str, apply: bool
+        self,
+        sync: str,
+        *,
+        variables: Mapping[str, str],
+        files: Mapping[str, Path | str],
+        started_by: str,
+        apply: bool,
+        job_id: str | None = None,
     ) -> Job:
-        """A new job that waits for its turn, with copies of its files; `slice` works on it, on any machine."""
+        """A new job that waits for its turn, with copies of its files; `slice` works on it, on any machine.
+
+        A file may be the address of a blob within reach. `job_id`: the id that the job is to have, from `new_job_id`.
+        """
         definition = self._catalogue.get(sync)
+        self._sources.refuse_outside([file for file in files.values() if isinstance(file, str)])
         start = self._started(definition, variables, files, started_by)
-        return self._runner.queue(definition, start, apply=apply)
+        return self._runner.queue(definition, replace(start, job_id=job_id), apply=apply)
 
     def slice(self, job_id: str, *, progress: ProgressListener, stopping: Callable[[], bool] = lambda: False) -> Job:
         """Work on a queued job for one slice (`DYNSYNC_MAX_SLICE_S`); see `JobRunner.slice`."""
@@ -244,6 +264,6 @@ def _sync_of(connection: DataverseConnection) -> str:
     return client_id.secret.partition("--")[0] if client_id else ""
 
 
-def _job_id(now: datetime) -> str:
+def new_job_id(now: datetime) -> str:
     """A job's id: the time it began and four random digits, so that ids sort and can be spoken."""
     return f"{now:%Y%m%d-%H%M%S}-{randomness.token_hex(2)}"

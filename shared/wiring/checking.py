@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +69,16 @@ class Sources:
         read = self.state.files_read(definition.name) if definition.only_new_files else frozenset()
         return Remote(self.reach.allows_blob, self.storage, read)
 
+    def refuse_outside(self, addresses: Sequence[str]) -> None:
+        """Raises `NotAllowedError` for an address that is none of a blob within reach."""
+        if any(not self.reach.allows_blob(address) for address in addresses):
+            raise NotAllowedError(
+                "a file's address is none of a blob within reach",
+                remedy="write blob://<container>/<name>, of a container that syncs/reach.yaml names under `containers`",
+            )
+
     def variables(
-        self, definition: SyncDefinition, given: Mapping[str, str], files: Mapping[str, Path]
+        self, definition: SyncDefinition, given: Mapping[str, str], files: Mapping[str, Path | str]
     ) -> dict[str, str]:
         """One value for every variable; see `resolve_variables`."""
         return resolve_variables(

@@ -14,8 +14,10 @@ from shared.log import event
 from shared.values.jobs import Job, JobState
 from shared.wiring.app import LocalApp
 from shared.wiring.connections import utc_now
+from shared.wiring.lookups import Lookups
 from shared.wiring.nudges import Nudge, Nudges
 from shared.wiring.settings import Settings
+from shared.wiring.starting import Starter
 
 if TYPE_CHECKING:
     from shared.bus import ServiceBus
@@ -52,6 +54,8 @@ class Hosted:
         self.settings = settings
         self.trust = trust
         self.nudges = nudges
+        self.lookups = Lookups(app.stores.state)
+        self.starter = Starter(app, app.stores.calls, nudges, utc_now)
 
     def permissions(self, sync: str) -> Permissions | None:
         """Who may do what with a sync; None when there is none, or its definition cannot be read."""
@@ -77,6 +81,12 @@ class Hosted:
         except DynsyncError as error:
             return "store", False, str(error)
         return "store", True, ""
+
+    def apply(self, job: Job, *, by: str) -> Job:
+        """Let the plan of a job be carried out. Raises `RefuseError`, `DefinitionError`."""
+        job = self.app.queue_apply(job.id, by=by)
+        self.nudges.first(job)
+        return job
 
     def challenge(self) -> str:
         """What a 401 says: where to sign in, and for which application (RFC 6750)."""

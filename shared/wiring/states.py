@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.ports import Ledger, Listeners, Park, RejectedEvents, Secrets, State
+from shared.ports import CallMemory, Ledger, Listeners, Park, RejectedEvents, Secrets, State
 from shared.state import LocalState
+from shared.state.calls import LocalCalls
 from shared.state.events import LocalLedger, LocalListeners, LocalPark, LocalRejectedEvents, open_database
 from shared.wiring.settings import Settings
 
@@ -20,6 +21,7 @@ class Stores:
     park: Park
     rejected_events: RejectedEvents
     listeners: Listeners
+    calls: CallMemory
 
 
 def open_stores(settings: Settings, folder: Path, secrets: Secrets, *, verify: bool | str) -> Stores:
@@ -37,11 +39,13 @@ def open_stores(settings: Settings, folder: Path, secrets: Secrets, *, verify: b
         LocalPark(database),
         LocalRejectedEvents(database),
         LocalListeners(database),
+        LocalCalls(database),
     )
 
 
 def _in_azure(settings: Settings, secrets: Secrets, *, verify: bool | str) -> Stores:
     from shared.state.azure import Account, AzureState, opened  # dear to start
+    from shared.state.azure.calls import AzureCalls
     from shared.state.azure.events import AzureLedger, AzureListeners, AzurePark, AzureRejectedEvents
 
     secret = settings.state_secret
@@ -60,4 +64,5 @@ def _in_azure(settings: Settings, secrets: Secrets, *, verify: bool | str) -> St
         AzurePark(rows, blobs),
         AzureRejectedEvents(rows, blobs),
         AzureListeners(rows),
+        AzureCalls(rows),
     )

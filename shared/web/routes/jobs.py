@@ -1,0 +1,151 @@
+"""Jobs: which there are, what they plan and did, and what becomes of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from shared.permissions import Operation
+from shared.values.jobs import Job
+from shared.values.plans import PlannedChange
+from shared.values.stories import RecordStory
+from shared.web.routes.forms import ChangesQuery, JobsQuery, RejectsQuery, StoryQuery
+from shared.web.routes.starts import accepted
+from shared.web.routing import Call, Reply, Route
+from shared.wiring.lookups import JobReport, NumberedReject
+
+NEXT = "For the next page; null on the last one."
+
+
+class JobsPage(BaseModel):
+    """Jobs, the newest first."""
+
+    jobs: list[Job]
+    before: datetime | None = Field(description=NEXT)
+
+
+class ChangesPage(BaseModel):
+    """Changes of a plan, in its order. `total`: how many the whole plan has."""
+
+    changes: list[PlannedChange]
+    total: int
+    after: int | None = Field(description=NEXT)
+
+
+class RejectsPage(BaseModel):
+    """Rejects in their order."""
+
+    rejects: list[NumberedReject]
+    after: int | None = Field(description=NEXT)
+
+
+class StoriesView(BaseModel):
+    """What jobs did to one record, the newest first."""
+
+    stories: list[RecordStory]
+
+
+def jobs(call: Call) -> JobsPage:
+    """The jobs of the syncs that the caller may see."""
+    query: JobsQuery = call.query
+    found = call.hosted.lookups.jobs(
+        lambda sync: call.gate.may(call.caller, Operation.SHOW_JOB, sync),
+        limit=query.limit,
+        sync=query.sync,
+        states=query.state,
+        before=query.before,
+        beginning=query.beginning,
+    )
+    return JobsPage(jobs=found, before=found[-1].created_at if len(found) == query.limit else None)
+
+
+def job(call: Call) -> Job:
+    """One job."""
+    return call.job
+
+
+def changes(call: Call) -> ChangesPage:
+    """Changes of the job's plan."""
+    query: ChangesQuery = call.query
+    found = call.hosted.lookups.changes(
+        call.job, limit=query.limit, after=query.after, actions=query.action, key=query.key
+    )
+    after = found[-1].change if len(found) == query.limit else None
+    return ChangesPage(changes=found, total=sum(call.job.planned.values()), after=after)
+
+
+def rejects(call: Call) -> RejectsPage:
+    """The job's rejects."""
+    query: RejectsQuery = call.query
+    found = call.hosted.lookups.rejects(
+        call.job, limit=query.limit, after=query.after, type_=query.type, column=query.column
+    )
+    return RejectsPage(rejects=found, after=found[-1].number if len(found) == query.limit else None)
+
+
+def report(call: Call) -> JobReport:
+    """The job with its sums and its rejects by kind."""
+    return call.hosted.lookups.report(call.job)
+
+
+def job_story(call: Call) -> StoriesView:
+    """What the job did to one record."""
+    return StoriesView(stories=call.hosted.app.stories(call.query.key, job_id=call.job.id))
+
+
+def sync_story(call: Call) -> StoriesView:
+    """What the sync's last jobs did to one record."""
+    query: StoryQuery = call.query
+    return StoriesView(stories=call.hosted.app.stories(query.key, sync=call.sync, limit=query.limit))
+
+
+def apply(call: Call) -> Reply:
+    """Let the plan be carried out."""
+    return accepted(call.hosted.apply(call.job, by=call.caller.name))
+
+
+def cancel(call: Call) -> Job:
+    """Stop the job."""
+    return call.hosted.app.cancel(call.job.id, by=call.caller.name)
+
+
+_STATE = (409, 422, 503)
+
+ROUTES = [
+    Route(
+        method="GET", path="/api/jobs", operation=Operation.LIST_JOBS, does=jobs, gives=JobsPage, query=JobsQuery,
+        summary="Jobs of the syncs that the caller may see, the newest first.",
+    ),
+    Route(
+        method="GET", path="/api/jobs/{job}", operation=Operation.SHOW_JOB, does=job, gives=Job, summary="One job.",
+    ),
+    Route(
+        method="GET", path="/api/jobs/{job}/changes", operation=Operation.SEE_CHANGES, does=changes, gives=ChangesPage,
+        query=ChangesQuery, summary="The changes that the job planned, old and new values.",
+    ),
+    Route(
+        method="GET", path="/api/jobs/{job}/rejects", operation=Operation.SEE_REJECTS, does=rejects, gives=RejectsPage,
+        query=RejectsQuery, summary="The records that the job set aside, with the reasons.",
+    ),
+    Route(
+        method="GET", path="/api/jobs/{job}/report", operation=Operation.SEE_REPORT, does=report, gives=JobReport,
+        summary="The job with its sums, and its rejects by kind.",
+    ),
+    Route(
+        method="GET", path="/api/jobs/{job}/stories", operation=Operation.SEE_STORY, does=job_story, gives=StoriesView,
+        query=StoryQuery, summary="What the job did to one record.",
+    ),
+    Route(
+        method="GET", path="/api/syncs/{sync}/stories", operation=Operation.SEE_STORY, does=sync_story,
+        gives=StoriesView, query=StoryQuery, summary="What the sync's last jobs did to one record.",
+    ),
+    Route(
+        method="POST", path="/api/jobs/{job}/apply", operation=Operation.APPLY, does=apply, gives=Job, status=202,
+        refuses=_STATE, summary="Carry out the plan of a job that waits, or go on with one that was stopped.",
+    ),
+    Route(
+        method="POST", path="/api/jobs/{job}/cancel", operation=Operation.CANCEL, does=cancel, gives=Job,
+        refuses=_STATE, summary="Stop a job; a running one stops within one batch.",
+    ),
+]  # fmt: skip

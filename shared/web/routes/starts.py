@@ -1,0 +1,93 @@
+"""Starting jobs: by name for machines with a function key, and under a sync for people and applications."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.errors import RequestError
+from shared.permissions import Operation
+from shared.values.jobs import Job
+from shared.web.routes.forms import StartForm, StartJobForm
+from shared.web.routing import Call, Reply, Route
+from shared.wiring.starting import Wanted
+
+KEY = "idempotency-key"
+_LONGEST_KEY = 200
+
+
+def start_any(call: Call) -> Reply:
+    """Start a job of the sync that the body names."""
+    form: StartJobForm = call.body.value
+    operation = Operation.PLAN if form.dry_run else Operation.RUN
+    call.gate.require(call.caller, operation, form.sync)
+    return _started(call, form.sync, form)
+
+
+def start(call: Call) -> Reply:
+    """Start a job of the sync that the path names."""
+    return _started(call, call.sync, call.body.value)
+
+
+def _started(call: Call, sync: str, form: StartForm) -> Reply:
+    twice = sorted(form.files.keys() & call.body.files)
+    if twice:
+        raise RequestError(f"file {twice[0]!r} came both as an address and in the form", status=422, remedy="send one")
+    with _saved(call) as files:
+        wanted = Wanted(
+            sync=sync,
+            variables=form.variables,
+            files={**form.files, **files},
+            started_by=call.caller.name,
+            apply=not form.dry_run,
+        )
+        job = call.hosted.starter.start(wanted, key=_key(call))
+    return accepted(job)
+
+
+def accepted(job: Job) -> Reply:
+    """The answer to what is done later: the job, and where to look at it."""
+    return Reply(job, 202, {"Location": f"/api/jobs/{job.id}"})
+
+
+def _key(call: Call) -> str | None:
+    """The caller's own key, together with who they are: two callers never share one."""
+    key = call.request.headers.get(KEY)
+    if key is None:
+        return None
+    if not key.strip() or len(key) > _LONGEST_KEY or not key.isprintable():
+        raise RequestError(
+            f"the header Idempotency-Key is empty, longer than {_LONGEST_KEY} or not printable", status=422,
+            remedy="send a text such as a UUID",
+        )  # fmt: skip
+    return f"{call.caller.kind.value}\n{call.caller.id}\n{key}"
+
+
+@contextmanager
+def _saved(call: Call) -> Iterator[Mapping[str, Path]]:
+    """The files that came with the call, each in a folder of its own under its own name."""
+    with tempfile.TemporaryDirectory(prefix="dynsync-upload-") as folder:
+        paths: dict[str, Path] = {}
+        for number, (name, upload) in enumerate(call.body.files.items()):
+            path = Path(folder) / str(number) / upload.name
+            path.parent.mkdir()
+            path.write_bytes(upload.content)
+            paths[name] = path
+        yield paths
+
+
+_REFUSES = (409, 413, 415, 503)
+
+ROUTES = [
+    Route(
+        method="POST", path="/api/jobs", operation=Operation.PLAN, does=start_any, gives=Job, takes=StartJobForm,
+        files=True, asks=True, status=202, refuses=_REFUSES,
+        summary="Start a job with a function key: queued, with its id.",
+    ),
+    Route(
+        method="POST", path="/api/syncs/{sync}/jobs", operation=Operation.RUN, does=start, gives=Job, takes=StartForm,
+        files=True, status=202, refuses=_REFUSES, summary="Start a job of a sync: queued, with its id.",
+    ),
+]  # fmt: skip

@@ -1,0 +1,167 @@
+"""Syncs: which there are, whether they are sound, and what they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pydantic import BaseModel, Field
+
+from shared.errors import AuthenticationError, DefinitionError, FailError, RefuseError, RetryError
+from shared.permissions import Operation, Right, rights
+from shared.values.problems import Problem
+from shared.values.tables import Table
+from shared.web.routing import Call, Route
+
+
+class VariableView(BaseModel):
+    """One variable: what to ask for when a job is started."""
+
+    name: str
+    description: str
+    default: str | None
+    required: bool
+    file: bool
+
+
+class SyncView(BaseModel):
+    """One sync, as the caller may see it. `problems`: why it cannot run, when its definition is broken."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    enabled: bool = False
+    version: str = ""
+    variables: list[VariableView] = Field(default_factory=list)
+    schedule: str | None = None
+    rights: list[Right] = Field(default_factory=list)
+    problems: list[Problem] = Field(default_factory=list)
+
+
+class SyncsView(BaseModel):
+    """The syncs that the caller may see, by name."""
+
+    syncs: list[SyncView]
+
+
+class CheckView(BaseModel):
+    """What is wrong with a sync; it may run when no problem is an error."""
+
+    sync: str
+    problems: list[Problem]
+
+
+class ColumnsView(BaseModel):
+    """The source's own columns in their order, and their types."""
+
+    columns: dict[str, str]
+
+
+class ConnectionView(BaseModel):
+    """Whether one side can be reached, and what stands in the way."""
+
+    name: str
+    up: bool
+    note: str = ""
+
+
+class ConnectionsView(BaseModel):
+    """Both sides of a sync."""
+
+    connections: list[ConnectionView]
+
+
+def syncs(call: Call) -> SyncsView:
+    """The syncs that the caller may see."""
+    names = call.hosted.app.sync_names()
+    return SyncsView(
+        syncs=[_view(call, name) for name in names if call.gate.may(call.caller, Operation.SHOW_SYNC, name)]
+    )
+
+
+def sync(call: Call) -> SyncView:
+    """One sync."""
+    return _view(call, call.sync)
+
+
+def _view(call: Call, name: str) -> SyncView:
+    held = rights(call.caller, call.hosted.permissions(name), sync=name)
+    try:
+        definition = call.hosted.app.definition(name)
+    except DefinitionError as error:
+        return SyncView(name=name, rights=sorted(held), problems=list(error.problems))
+    variables = [
+        VariableView(name=key, description=one.description, default=one.default, required=one.required, file=one.file)
+        for key, one in definition.variables.items()
+        if one.formula is None
+    ]
+    return SyncView(
+        name=name,
+        title=definition.title or "",
+        description=definition.description,
+        enabled=definition.enabled,
+        version=definition.version,
+        variables=variables,
+        schedule=definition.schedule.cron if definition.schedule else None,
+        rights=sorted(held),
+    )
+
+
+def check(call: Call) -> CheckView:
+    """The definition held against reach, source and Dataverse's metadata."""
+    return CheckView(sync=call.sync, problems=call.hosted.app.check(call.sync))
+
+
+def source(call: Call) -> ColumnsView:
+    """The columns of the source, where it can be opened without a start's variables."""
+    return ColumnsView(columns=dict(call.hosted.app.checker.source_columns(call.sync)))
+
+
+def table(call: Call) -> Table:
+    """The destination's table with its columns."""
+    return call.hosted.app.checker.table(call.sync)
+
+
+def connections(call: Call) -> ConnectionsView:
+    """Try both sides with the credentials that the definition names."""
+    checker = call.hosted.app.checker
+    call.hosted.app.definition(call.sync)
+    looks: Mapping[str, Callable[[str], object]] = {"source": checker.source_columns, "destination": checker.table}
+    return ConnectionsView(connections=[_tried(name, look, call.sync) for name, look in looks.items()])
+
+
+def _tried(name: str, look: Callable[[str], object], sync_name: str) -> ConnectionView:
+    try:
+        look(sync_name)
+    except (AuthenticationError, FailError, RefuseError, RetryError) as error:
+        return ConnectionView(name=name, up=False, note=str(error))
+    return ConnectionView(name=name, up=True)
+
+
+_OUTSIDE = (409, 422, 502, 503)
+
+ROUTES = [
+    Route(
+        method="GET", path="/api/syncs", operation=Operation.LIST_SYNCS, does=syncs, gives=SyncsView,
+        summary="The syncs that the caller may see, with the caller's rights.",
+    ),
+    Route(
+        method="GET", path="/api/syncs/{sync}", operation=Operation.SHOW_SYNC, does=sync, gives=SyncView,
+        summary="One sync: its variables, and whether it is sound.",
+    ),
+    Route(
+        method="POST", path="/api/syncs/{sync}/check", operation=Operation.CHECK, does=check, gives=CheckView,
+        summary="Hold the definition against reach, source and Dataverse's metadata.", refuses=_OUTSIDE,
+    ),
+    Route(
+        method="POST", path="/api/syncs/{sync}/test", operation=Operation.TEST_CONNECTION, does=connections,
+        gives=ConnectionsView, summary="Try the connections to both sides.", refuses=_OUTSIDE,
+    ),
+    Route(
+        method="GET", path="/api/syncs/{sync}/source", operation=Operation.SEE_SOURCE, does=source, gives=ColumnsView,
+        summary="The columns of the source.", refuses=_OUTSIDE,
+    ),
+    Route(
+        method="GET", path="/api/syncs/{sync}/destination", operation=Operation.SEE_DESTINATION, does=table,
+        gives=Table, summary="The destination's table with its columns.", refuses=_OUTSIDE,
+    ),
+]  # fmt: skip

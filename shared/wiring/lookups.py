@@ -1,0 +1,118 @@
+"""Looks into what is kept, page by page: jobs, the changes of a plan, rejects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+
+from shared.engine.plan import MANIFEST, ROWS, PlanFile
+from shared.engine.rejects import rejects
+from shared.errors import NotFoundError
+from shared.ports import State
+from shared.values.changes import Action
+from shared.values.jobs import Job, JobState
+from shared.values.plans import PlannedChange
+from shared.values.records import Reject, RejectType
+
+_AT_A_TIME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RejectGroup:
+    """Rejects of one kind: of one column, for one reason. `example` is the first one's reason."""
+
+    type: RejectType
+    column: str | None
+    code: str | None
+    count: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedReject:
+    """A reject with its place in the list, from 1."""
+
+    number: int
+    reject: Reject
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """A job with its sums: whether both balances close, and its rejects by kind, the most frequent first."""
+
+    job: Job
+    source_closes: bool
+    destination_closes: bool
+    rejects: tuple[RejectGroup, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """Reads jobs and what belongs to them."""
+
+    state: State
+
+    def jobs(
+        self,
+        may_see: Callable[[str], bool],
+        *,
+        limit: int,
+        sync: str | None = None,
+        states: Sequence[JobState] = (),
+        before: datetime | None = None,
+        beginning: str = "",
+    ) -> list[Job]:
+        """The newest jobs of the syncs that may be seen, made before a time; whose id begins so."""
+        seen: dict[str, bool] = {}
+        found: list[Job] = []
+        while len(found) < limit:
+            page = self.state.list(sync=sync, states=states, before=before, limit=_AT_A_TIME)
+            for job in page:
+                if job.id.startswith(beginning) and seen.setdefault(job.sync, may_see(job.sync)):
+                    found.append(job)
+            if len(page) < _AT_A_TIME:
+                break
+            before = page[-1].created_at
+        return found[:limit]
+
+    def changes(
+        self, job: Job, *, limit: int, after: int = 0, actions: Sequence[Action] = (), key: str | None = None
+    ) -> list[PlannedChange]:
+        """The plan's changes in order, those behind number `after`; none when the job has no plan."""
+        try:
+            rows, manifest = self.state.path(job.id, ROWS), self.state.path(job.id, MANIFEST)
+        except NotFoundError:
+            return []
+        with PlanFile(rows, manifest) as plan:
+            return plan.page(limit=limit, after=after, actions=actions, key=key)
+
+    def rejects(
+        self, job: Job, *, limit: int, after: int = 0, type_: RejectType | None = None, column: str | None = None
+    ) -> list[NumberedReject]:
+        """The job's rejects in order, those behind place `after`."""
+        numbered = enumerate(rejects(self.state, job.id), start=1)
+        fitting = (
+            NumberedReject(number, reject)
+            for number, reject in numbered
+            if number > after and type_ in (None, reject.type) and column in (None, reject.column)
+        )
+        return list(islice(fitting, limit))
+
+    def report(self, job: Job) -> JobReport:
+        """The job with its sums."""
+        groups = tuple(_groups(rejects(self.state, job.id)))
+        return JobReport(job, job.source.closes, job.destination.closes, groups)
+
+
+def _groups(found: Iterator[Reject]) -> Iterator[RejectGroup]:
+    counts: Counter[tuple[RejectType, str | None, str | None]] = Counter()
+    examples: dict[tuple[RejectType, str | None, str | None], str] = {}
+    for reject in found:
+        kind = (reject.type, reject.column, reject.code)
+        counts[kind] += 1
+        examples.setdefault(kind, reject.reason)
+    for kind, count in counts.most_common():
+        yield RejectGroup(*kind, count, examples[kind])

@@ -1,0 +1,182 @@
+"""Who may do what: every route for every kind of caller."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.definitions.permissions import Permissions
+from shared.permissions import (
+    APP_ROLES,
+    IMPLIED,
+    NEEDS,
+    NOBODY,
+    Caller,
+    Kind,
+    Operation,
+    Right,
+    Scope,
+    Verdict,
+    decide,
+    rights,
+)
+from shared.web.application import Application
+from shared.web.routes import ROUTES
+from shared.web.routing import Route
+from tests.unit.web.conftest import NOW, Api, Opener, principal
+
+OF_SYNC = Permissions(admin=("crm-admins",), write=("crm-writers",), execute=("crm-operators",), read=("crm-readers",))
+GROUPS = {"admin": "crm-admins", "write": "crm-writers", "execute": "crm-operators", "read": "crm-readers"}
+SIGNED_IN = {Operation.LIST_SYNCS, Operation.LIST_JOBS}
+ANYBODY = {Operation.SEE_HEALTH, Operation.SEE_API}
+READING = {
+    Operation.SHOW_SYNC, Operation.SHOW_JOB, Operation.SEE_CHANGES, Operation.SEE_REJECTS, Operation.SEE_REPORT,
+    Operation.SEE_STORY,
+}  # fmt: skip
+LOOKING = {Operation.CHECK, Operation.TEST_CONNECTION, Operation.SEE_SOURCE, Operation.SEE_DESTINATION}
+RUNNING = {
+    Operation.PLAN, Operation.RUN, Operation.APPLY, Operation.CANCEL, Operation.UNDO, Operation.REPLAY,
+}  # fmt: skip
+WHOLE_APP = {Operation.LIST_SECRETS, Operation.SET_SECRET}
+MAY: dict[str, set[Operation]] = {
+    "nobody": ANYBODY,
+    "stranger": ANYBODY | SIGNED_IN,
+    "read": ANYBODY | SIGNED_IN | READING,
+    "execute": ANYBODY | SIGNED_IN | READING | LOOKING | RUNNING,
+    "write": ANYBODY | SIGNED_IN | READING | LOOKING,
+    "admin": ANYBODY | SIGNED_IN | READING | LOOKING | RUNNING,
+    "app read": ANYBODY | SIGNED_IN | READING | {Operation.SEE_HEALTH_PARTS},
+    "app execute": ANYBODY | SIGNED_IN | READING | LOOKING | RUNNING | {Operation.SEE_HEALTH_PARTS},
+    "app write": ANYBODY | SIGNED_IN | READING | LOOKING | {Operation.SEE_HEALTH_PARTS},
+    "app admin": set(Operation),
+    "key": ANYBODY | READING | LOOKING | RUNNING,
+    "other key": ANYBODY,
+    "developer": set(Operation),
+}
+"""What each kind of caller may do with a sync whose permissions are OF_SYNC; written down, not computed."""
+
+
+def caller(kind: str) -> Caller:
+    if kind == "nobody":
+        return NOBODY
+    if kind == "developer":
+        return Caller(Kind.DEVELOPER, "developer", "developer")
+    if kind.endswith("key"):
+        return Caller(Kind.KEY, "key", "key", syncs=frozenset({"accounts" if kind == "key" else "contacts"}))
+    right = kind.removeprefix("app ")
+    groups = {f"dynsync.{right}"} if kind.startswith("app ") else {GROUPS.get(right, "others")}
+    return Caller(Kind.APPLICATION, "nia", "nia", frozenset(groups))
+
+
+@pytest.mark.parametrize(("kind", "operation"), list(itertools.product(MAY, Operation)))
+def test_the_rights_table(kind: str, operation: Operation) -> None:
+    """Every operation for every kind of caller: allowed exactly where the table above says so."""
+    verdict = decide(caller(kind), operation, OF_SYNC, sync="accounts")
+    assert (verdict is Verdict.ALLOWED) == (operation in MAY[kind])
+
+
+@pytest.mark.parametrize("kind", list(MAY))
+def test_who_may_not_read_does_not_learn_that_the_sync_exists(kind: str) -> None:
+    """Their refusal is that of a sync that is not there; who may read is told what is missing."""
+    for operation in Operation:
+        verdict = decide(caller(kind), operation, OF_SYNC, sync="accounts")
+        unknown = decide(caller(kind), operation, None, sync="nothing-here")
+        if NEEDS[operation].scope is Scope.SYNC and Operation.SHOW_SYNC not in MAY[kind]:
+            assert verdict is unknown
+            assert verdict is (Verdict.SIGN_IN if kind == "nobody" else Verdict.HIDDEN)
+        elif operation not in MAY[kind]:
+            assert verdict is Verdict.FORBIDDEN or kind == "nobody"
+
+
+def test_every_operation_has_its_line() -> None:
+    """No operation is without a need, and none of a sync or the app is without a right."""
+    assert set(NEEDS) == set(Operation)
+    assert all(need.any_of for need in NEEDS.values() if need.scope in (Scope.SYNC, Scope.APP))
+
+
+def test_rights_imply_others() -> None:
+    """admin brings all, write and execute bring read, read brings itself; groups may bring several."""
+    assert {right: set(brought) for right, brought in IMPLIED.items()} == {
+        Right.ADMIN: {Right.ADMIN, Right.WRITE, Right.EXECUTE, Right.READ},
+        Right.WRITE: {Right.WRITE, Right.READ},
+        Right.EXECUTE: {Right.EXECUTE, Right.READ},
+        Right.READ: {Right.READ},
+    }
+    both = Caller(Kind.PERSON, groups=frozenset({"crm-writers", "dynsync.execute"}))
+    assert rights(both, OF_SYNC) == {Right.WRITE, Right.EXECUTE, Right.READ}
+    assert set(APP_ROLES) == {"dynsync.admin", "dynsync.write", "dynsync.execute", "dynsync.read"}
+
+
+# ---- the same through the API
+
+
+def marked(api: Api) -> Application:
+    """The API with every route answering that it was reached, so that nothing else decides."""
+    routes = [replace(route, does=lambda _: {"reached": True}, gives=Any, takes=None, query=None) for route in ROUTES]
+    return Application(api.hosted, routes=routes, clock=lambda: NOW)
+
+
+HEADERS = {
+    "nobody": {},
+    "stranger": principal("others"),
+    **{right: principal(group) for right, group in GROUPS.items()},
+    **{f"app {right}": principal(f"dynsync.{right}") for right in GROUPS},
+}
+BY_PATH = [route for route in ROUTES if not route.asks]
+
+
+@pytest.mark.parametrize("kind", list(HEADERS))
+@pytest.mark.parametrize("route", BY_PATH, ids=lambda route: f"{route.method} {route.path}")
+def test_every_route_asks_the_table(route: Route, kind: str, open_api: Opener) -> None:
+    """The status is that of the verdict: 200 where the table allows it, else 401, 403 or 404."""
+    api = open_api(HEADERS[kind])
+    path = route.path.replace("{sync}", "accounts").replace("{job}", api.job() if "{job}" in route.path else "")
+    answer = replace(api, application=marked(api)).call(route.method, path)
+    verdict = decide(caller(kind), route.operation, OF_SYNC, sync="accounts")
+    assert (answer.status < 300) == (route.operation in MAY[kind])
+    assert answer.status == {"allowed": route.status, "sign in": 401, "forbidden": 403, "hidden": 404}[verdict.value]
+
+
+def test_a_hidden_job_and_none_are_alike(open_api: Opener) -> None:
+    """The answer does not tell whether there is such a job, nor whether there is such a sync."""
+    api = open_api(principal("crm-operators"))
+    hidden, none = api.job("hidden"), "20250301-120000-0000"
+    answers = [json.loads(api.call("GET", f"/api/jobs/{job}").body) for job in (hidden, none)]
+    assert json.dumps(answers[0]).replace(hidden, none) == json.dumps(answers[1])
+    syncs = [json.loads(api.call("GET", f"/api/syncs/{sync}").body) for sync in ("hidden", "nohing")]
+    assert json.dumps(syncs[0]).replace("hidden", "nohing") == json.dumps(syncs[1])
+
+
+def test_lists_hold_only_what_may_be_read(open_api: Opener) -> None:
+    """Syncs and jobs of others are left out, whatever is asked for."""
+    api = open_api(principal("crm-readers"))
+    for sync in ("accounts", "contacts", "hidden"):
+        api.job(sync)
+    assert [sync["name"] for sync in api.get("/api/syncs")["syncs"]] == ["accounts", "contacts", "files"]
+    assert {job["sync"] for job in api.get("/api/jobs")["jobs"]} == {"accounts", "contacts"}
+    assert api.get("/api/jobs", query={"sync": "hidden"})["jobs"] == []
+
+
+def test_every_refusal_is_logged_without_values(open_api: Opener, caplog: pytest.LogCaptureFixture) -> None:
+    """Who, what and which sync; not the header, not the groups."""
+    api = open_api(principal("crm-readers"))
+    api.call("POST", "/api/syncs/accounts/jobs", json_body={"variables": {"region": "top secret"}})
+    (line,) = caplog.messages
+    assert line.startswith("call.refused operation=run sync=accounts caller=")
+    assert "top secret" not in caplog.text
+    assert "crm-readers" not in caplog.text
+
+
+def test_a_page_of_another_site_may_not_use_the_reader_s_rights(open_api: Opener) -> None:
+    """A browser names the page's origin; reading is not concerned, for the browser keeps answers from such a page."""
+    api = open_api(principal("dynsync.admin"))
+    job = api.job()
+    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}):
+        assert api.call("POST", f"/api/jobs/{job}/cancel", headers=headers).status == 403
+    assert api.get(f"/api/jobs/{job}")["state"] == "Queued"
+    own = {"origin": "https://contoso.azurewebsites.net", "sec-fetch-site": "same-origin"}
+    assert api.call("POST", f"/api/jobs/{job}/cancel", headers=own).status == 200

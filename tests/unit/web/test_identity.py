@@ -1,0 +1,131 @@
+"""Whom the API believes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+
+import pytest
+
+from shared.permissions import Kind
+from shared.web.call import Request
+from shared.web.identity import caller_of
+from shared.wiring.hosted import Trust
+from shared.wiring.settings import Settings
+from tests.unit.web.conftest import NOW, TENANT, Opener, principal
+
+SETTINGS = Settings.from_environment({})
+ON = Trust(platform=True)
+
+
+def encoded(told: object) -> dict[str, str]:
+    return {"x-ms-client-principal": base64.b64encode(json.dumps(told).encode()).decode()}
+
+
+def asked(headers: dict[str, str], host: str = "contoso.azurewebsites.net") -> Request:
+    return Request("GET", "/api/syncs", headers=headers, host=host)
+
+
+def test_the_header_counts_only_where_the_platform_is_on() -> None:
+    """Without App Service authentication anybody could send it: everybody is nobody."""
+    request = asked(principal("dynsync.admin"))
+    assert caller_of(request, ON, SETTINGS, NOW).groups == {"dynsync.admin"}
+    assert caller_of(request, Trust(), SETTINGS, NOW).kind is Kind.NOBODY
+
+
+@pytest.mark.parametrize("value", ["", "false", "1", "yes"])
+def test_the_platform_says_true_in_one_way(value: str) -> None:
+    """Anything but its own word is no."""
+    assert not Trust.told(SETTINGS, {"WEBSITE_AUTH_ENABLED": value}).platform
+    assert Trust.told(SETTINGS, {"WEBSITE_AUTH_ENABLED": "True"}).platform
+
+
+def test_people_and_applications_are_told_apart() -> None:
+    """An application's token has neither a scope nor a user's name."""
+    person = caller_of(asked(principal("g")), ON, SETTINGS, NOW)
+    assert (person.kind, person.name) == (Kind.PERSON, "nia@contoso.com")
+    app = caller_of(asked(principal("g", preferred_username="", azp="6d-app")), ON, SETTINGS, NOW)
+    assert (app.kind, app.name) == (Kind.APPLICATION, "6d-app")
+    assert person.id.startswith(f"{TENANT}/")
+
+
+def test_groups_roles_and_the_principal_s_own_role_claim_count() -> None:
+    """Under whichever name the platform hands them on."""
+    told = {
+        "auth_typ": "aad",
+        "role_typ": "urn:role",
+        "claims": [
+            {"typ": "http://schemas.microsoft.com/identity/claims/objectidentifier", "val": "o"},
+            {"typ": "http://schemas.microsoft.com/ws/2008/06/identity/claims/role", "val": "one"},
+            {"typ": "urn:role", "val": "two"},
+            {"typ": "groups", "val": "three"},
+            {"typ": "name", "val": "Nia"},
+        ],
+    }
+    assert caller_of(asked(encoded(told)), ON, SETTINGS, NOW).groups == {"one", "two", "three"}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "", "no base64!", base64.b64encode(b"\xff\xfe").decode(), base64.b64encode(b"[]").decode(),
+        base64.b64encode(b"[" * 60_000).decode(), base64.b64encode(b"{}").decode(), "A" * 70_000,
+        base64.b64encode(b'{"auth_typ": "github", "claims": []}').decode(),
+        base64.b64encode(b'{"auth_typ": "aad", "claims": {}}').decode(),
+        base64.b64encode(b'{"auth_typ": "aad", "claims": [{"typ": 1}]}').decode(),
+        base64.b64encode(b'{"auth_typ": "aad", "claims": []}').decode(),
+    ],
+)  # fmt: skip
+def test_a_forged_or_broken_header_is_nobody_s(header: str, open_api: Opener) -> None:
+    """401, and the header is not told again."""
+    answer = open_api({"x-ms-client-principal": header}).call("GET", "/api/syncs")
+    assert answer.status == 401
+    assert header[:40] not in answer.body.decode() or not header
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+
+
+def test_an_identity_of_long_ago_is_refused(open_api: Opener) -> None:
+    """A session of the platform may outlive its token by eight hours, and no longer."""
+    for hours, status in ((7, 200), (9, 401)):
+        ended = str(int((NOW - timedelta(hours=hours)).timestamp()))
+        assert open_api(principal("dynsync.read", exp=ended)).call("GET", "/api/syncs").status == status
+
+
+def test_another_tenant_s_people_are_refused_where_one_is_set(open_api: Opener) -> None:
+    """Their groups may be called as ours."""
+    foreign = principal("dynsync.admin", tid="11111111-0000-4000-8000-000000000000")
+    assert open_api(foreign, DYNSYNC_TENANT_ID=TENANT).call("GET", "/api/syncs").status == 401
+    assert (
+        open_api(principal("dynsync.admin"), DYNSYNC_TENANT_ID=TENANT.upper()).call("GET", "/api/syncs").status == 200
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "kind"),
+    [
+        ("127.0.0.1:7071", Kind.DEVELOPER), ("localhost:7071", Kind.DEVELOPER), ("LOCALHOST", Kind.DEVELOPER),
+        ("[::1]:7071", Kind.DEVELOPER), ("evil.example:7071", Kind.NOBODY), ("127.0.0.1.evil.example", Kind.NOBODY),
+        ("", Kind.NOBODY), ("10.0.0.7:7071", Kind.NOBODY),
+    ],
+)  # fmt: skip
+def test_a_developer_asks_this_machine_by_its_own_name(host: str, kind: Kind) -> None:
+    """A foreign name that leads to this machine is a trick of another site's page."""
+    assert caller_of(asked({}, host), Trust(developer=True), SETTINGS, NOW).kind is kind
+
+
+@pytest.mark.parametrize("name", ["WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "CONTAINER_NAME", "WEBSITE_POD_NAME"])
+def test_nobody_is_a_developer_in_azure(name: str) -> None:
+    """Whatever the setting says."""
+    settings = Settings.from_environment({"DYNSYNC_DEVELOPER": "true"})
+    assert Trust.told(settings, {}).developer
+    assert not Trust.told(settings, {name: "x"}).developer
+
+
+def test_a_key_has_the_rights_that_the_setting_gives(open_api: Opener) -> None:
+    """It starts the syncs that are named; of another one it does not learn that it exists."""
+    api = open_api(DYNSYNC_KEY_SYNCS="accounts, files")
+    assert api.call("POST", "/api/jobs", json_body={"sync": "accounts"}, key=True).status == 202
+    assert api.call("POST", "/api/jobs", json_body={"sync": "contacts"}, key=True).status == 404
+    assert api.call("POST", "/api/jobs", json_body={"sync": "accounts"}).status == 401
+    assert open_api().call("POST", "/api/jobs", json_body={"sync": "accounts"}, key=True).status == 404
