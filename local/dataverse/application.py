@@ -59,6 +59,7 @@ class Application:
         self.webhooks = Webhooks(service.world)
         self.lock = RLock()
         service.inner_refusal = self._inner_refusal
+        service.rights.faults = lambda: [waiting.fault for waiting in self.faults.waiting]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""

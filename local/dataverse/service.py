@@ -21,12 +21,12 @@ from local.dataverse.metadata.definitions import Definitions
 from local.dataverse.metadata.reading import ROOTS as METADATA
 from local.dataverse.odata import options as query_options
 from local.dataverse.refusals import Refusal, RowRefusal
+from local.dataverse.rights import BUSINESS_UNIT, Rights
 from local.dataverse.world import World
 from shared.sql import identifier
 
 MAX_URL = 32 * 1024
 MAX_URL_IN_BATCH = 64 * 1024
-BUSINESS_UNIT = "0d000000-0000-4000-8000-0000000000b0"
 _BULK = re.compile(r"Microsoft\.Dynamics\.CRM\.(\w+)$")
 _TYPED = {"prefer": 'odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname"'}
 _NAMES = re.compile(r"'([^']+)'")
@@ -52,6 +52,8 @@ class Service:
         self.calls = Calls(world, self.entities)
         world.steps.bind(self._image, self._written)
         self._definitions = Definitions(world)
+        self.rights = Rights(world)
+        self._definitions.secured = self.rights.secured
         self._bulk_deletes = BulkDeletes(world, self.entities)
         self._documents: dict[str, Callable[[Request], Reply]] = {
             "": self._definitions.service_document,
@@ -171,7 +173,7 @@ class Service:
         built_in = self._built_in(first, request) if len(segments) == 1 else None
         if built_in is not None:
             return built_in
-        called = self.calls.answer(segments, request)
+        called = self.rights.answer(segments, request) or self.calls.answer(segments, request)
         return self._rows(first, segments[1:], request) if called is None else called
 
     def _built_in(self, segment: str, request: Request) -> Reply | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from shared.errors import DefinitionError
 from shared.ports import ProgressListener
@@ -14,6 +14,7 @@ from shared.values.looks import SourceSample
 from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
+from shared.values.rights import Finding, Role
 from shared.values.secrets import SecretEntry
 from shared.values.stories import RecordStory
 from shared.values.tables import Table
@@ -100,3 +101,14 @@ class App(Protocol):
 
     def sample(self, source: Mapping[str, object]) -> SourceSample:
         """A first look at the table that a definition's `source:` leads to: what it says, in YAML's words, of where."""
+
+
+@runtime_checkable
+class Doctor(Protocol):
+    """An app that can look at environments itself, because it holds definitions and credentials."""
+
+    def findings(self, sync: str) -> list[Finding]:
+        """What stands in the way of the sync in its environment, each with its fix."""
+
+    def roles(self, syncs: Sequence[str], *, undo: bool) -> list[Role]:
+        """The least-privilege security role of each environment that the syncs write to; none named: all of them."""

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from shared.cli.dataverse import dataverse
+from shared.cli.doctor import doctor, role
 from shared.cli.init import init
 from shared.cli.jobs import jobs, rejects, show
 from shared.cli.output import CLEAN, FAILED, INTERRUPTED, TERMINATED, UNREAD, say_json
@@ -153,5 +154,20 @@ def dynsync() -> None:
     """Hold the commands together."""
 
 
-for command in (init, check, plan, run, apply, cancel, jobs, show, rejects, watermark, secrets, dataverse):
+for command in (
+    init,
+    check,
+    plan,
+    run,
+    apply,
+    cancel,
+    jobs,
+    show,
+    rejects,
+    watermark,
+    secrets,
+    doctor,
+    role,
+    dataverse,
+):
     dynsync.add_command(command)

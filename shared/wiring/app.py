@@ -33,10 +33,12 @@ from shared.values.looks import SourceSample
 from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
+from shared.values.rights import Finding, Role
 from shared.values.secrets import SecretEntry
 from shared.values.stories import RecordStory
 from shared.values.tables import Table
 from shared.values.watermarks import Watermark
+from shared.wiring import doctor
 from shared.wiring.checking import Checker, Sources
 from shared.wiring.connections import Connector, utc_now
 from shared.wiring.secrets import SecretDesk, open_secrets
@@ -105,6 +107,14 @@ class LocalApp:
     def check(self, sync: str) -> list[Problem]:
         """The definition held against reach, source and Dataverse's metadata; errors and warnings."""
         return self.checker.check(sync)
+
+    def findings(self, sync: str) -> list[Finding]:
+        """What stands in the way of the sync in its environment, each with its fix."""
+        return doctor.findings(self._catalogue.get(sync), self._connector)
+
+    def roles(self, syncs: Sequence[str], *, undo: bool) -> list[Role]:
+        """The least-privilege security role of each environment that the syncs write to; none named: all of them."""
+        return doctor.roles(self._catalogue, self._connector, syncs, undo=undo)
 
     def start(
         self,

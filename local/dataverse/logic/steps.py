@@ -56,6 +56,11 @@ class Steps:
         """How a row is read (by table and id) and written (by message, table and id)."""
         self._image, self._write = image, write
 
+    @property
+    def registered(self) -> tuple[Step, ...]:
+        """All steps, in the order in which they run."""
+        return tuple(self._steps)
+
     def add(self, step: Step) -> None:
         """Registers a step; steps run in the order in which they were registered."""
         self._steps.append(step)

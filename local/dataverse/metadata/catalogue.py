@@ -14,10 +14,14 @@ PARTS = ("Attributes", "Keys", "ManyToOneRelationships", "OneToManyRelationships
 
 
 class Catalogue:
-    """The rows of EntityDefinitions, RelationshipDefinitions, GlobalOptionSetDefinitions and sdkmessagefilters."""
+    """The rows of EntityDefinitions, RelationshipDefinitions, GlobalOptionSetDefinitions and sdkmessagefilters.
 
-    def __init__(self, tables: Tables) -> None:
+    `secured`: table ('' = any) and name of each column that is secured.
+    """
+
+    def __init__(self, tables: Tables, secured: frozenset[tuple[str, str]] = frozenset()) -> None:
         self.tables = tables
+        self.secured = secured
         self._kept: dict[tuple[str, str], list[Document]] = {}
 
     def entities(self) -> list[Document]:
@@ -63,7 +67,9 @@ class Catalogue:
         if part == "Attributes":
             sets = dict(self.tables.option_sets)
             listed = enumerate(table.columns.values(), 1)
-            return [columndocuments.column_document(table, column, sets, number) for number, column in listed]
+            rows = [columndocuments.column_document(table, column, sets, number) for number, column in listed]
+            here = {column for named, column in self.secured if named in ("", table.name)}
+            return [row | {"IsSecured": row["LogicalName"] in here} for row in rows]
         if part == "Keys":
             return [documents.key_document(table, key) for key in table.keys]
         if part == "ManyToOneRelationships":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from local.dataverse import refusals
 from local.dataverse.messages import Reply, Request, json_reply
 from local.dataverse.metadata import asked, csdl, reading
@@ -18,6 +20,7 @@ class Definitions:
     def __init__(self, world: World) -> None:
         self._world = world
         self._kept = Catalogue(world.tables)
+        self.secured: Callable[[], frozenset[tuple[str, str]]] = frozenset
         self.changing = Changing(world)
         self._actions = Actions(world, self.changing)
 
@@ -59,6 +62,7 @@ class Definitions:
 
     @property
     def _catalogue(self) -> Catalogue:
-        if self._kept.tables is not self._world.tables:
-            self._kept = Catalogue(self._world.tables)
+        secured = self.secured()
+        if self._kept.tables is not self._world.tables or self._kept.secured != secured:
+            self._kept = Catalogue(self._world.tables, secured)
         return self._kept

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from local.dataverse.metadata.labels import Document, identity, label
 from local.dataverse.tables import Column, Key, ManyToMany, Table, Target
 
+_PRIVILEGES = ("Create", "Read", "Write", "Delete", "Append", "AppendTo")
 _CASCADED = ("Assign", "Merge", "Reparent", "Share", "Unshare", "RollupView", "Archive")
 
 
@@ -51,14 +52,39 @@ def table_document(table: Table) -> Document:
         "ExternalName": None,
         "IntroducedVersion": "1.0.0.0",
         "HasChanged": None,
+        "Privileges": table_privileges(table),
     }
+
+
+def table_privileges(table: Table) -> list[Document]:
+    """The privileges of a table; those of one that no user or team owns are given for the whole organization only."""
+    owned = table.ownership == "UserOwned"
+    kinds = (*_PRIVILEGES, *(("Assign", "Share") if owned else ()))
+    depths = {f"CanBe{depth}": owned or depth == "Global" for depth in ("Basic", "Local", "Deep", "Global")}
+    return [
+        {
+            **depths,
+            "CanBeEntityReference": False,
+            "CanBeParentEntityReference": False,
+            "CanBeRecordFilter": False,
+            "Name": f"prv{kind}{table.schema_name}",
+            "PrivilegeId": identity("privilege", table.name, kind),
+            "PrivilegeType": kind,
+        }
+        for kind in kinds
+    ]
 
 
 def intersect_document(pair: ManyToMany) -> Document:
     """The row of EntityDefinitions for the table that keeps the pairs of a relationship of many to many."""
     name = pair.intersect
     table = Table(name, name, f"{name}set", pair.schema_name, f"{name}id", "", 10_000, "None", {}, custom=pair.custom)
-    return {**table_document(table), "IsIntersect": True, "IsOptimisticConcurrencyEnabled": False}
+    return {
+        **table_document(table),
+        "IsIntersect": True,
+        "IsOptimisticConcurrencyEnabled": False,
+        "Privileges": [],
+    }
 
 
 def key_document(table: Table, key: Key) -> Document:

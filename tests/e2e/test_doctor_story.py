@@ -1,0 +1,222 @@
+"""`doctor` and `role` against the local Dataverse: what is missing is told with its fix, and the role fits the job."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+
+import pytest
+from click.testing import CliRunner, Result
+
+from local.dataverse.logic import Event
+from shared.cli.root import dynsync
+from shared.values.jobs import JobState
+from shared.values.rights import Finding, Grade
+from tests.e2e.conftest import World
+from tests.e2e.stories import Sync
+
+SYNC = Sync(
+    columns={"no": "text", "name": "text", "parent": "text"},
+    maps={
+        "no": "accountnumber",
+        "name": "name",
+        "parent": {"target": "parentaccountid", "link": {"entity": "account", "column": "accountnumber"}},
+    },
+    key=["accountnumber"],
+)
+
+
+def findings(world: World, area: str = "") -> list[Finding]:
+    return [one for one in world.app.findings("story") if area in ("", one.area)]
+
+
+def worst(world: World, area: str) -> Finding:
+    order = list(Grade)
+    return max(findings(world, area), key=lambda one: order.index(one.grade))
+
+
+def typed(world: World, *words: str) -> Result:
+    folders = ["--syncs", str(world.folder / "syncs"), "--state", str(world.folder / "state")]
+    return CliRunner(env=world.environ).invoke(dynsync, [*words, *folders, "--quiet"], catch_exceptions=False)
+
+
+def test_a_ready_environment(world: World) -> None:
+    """Nothing is in the way: who signs in, every privilege, key, limits, each said."""
+    SYNC.read(world, ["A1", "One", ""])
+    found = findings(world)
+    assert [one for one in found if one.grade is Grade.ERROR] == []
+    assert {"identity", "privileges", "columns", "quota", "key", "plug-in steps", "change tracking"} <= {
+        o.area for o in found
+    }
+    assert "application user '# Dynamics Sync'" in worst(world, "identity").found
+    assert re.search(r"leaves \d+ requests", worst(world, "quota").found)
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "says"),
+    [
+        ("account", "Create", "prvCreateAccount"),
+        ("account", "Write", "prvWriteAccount"),
+        ("account", "Read", "prvReadAccount"),
+        ("organization", "Read", "prvReadOrganization"),
+    ],
+)
+def test_a_missing_privilege_is_named_before_a_job_meets_it(world: World, table: str, kind: str, says: str) -> None:
+    """The doctor names exactly the privilege for which a job then fails or rejects."""
+    SYNC.read(world, ["A1", "One", ""])
+    if kind == "Write":
+        assert world.run("story").state is JobState.SUCCEEDED
+        SYNC.read(world, ["A1", "Two", ""])
+    world.dataverse.inject({"kind": "privilege", "table": table, "privilege": kind, "count": None})
+    errors = [one for one in findings(world) if one.grade is Grade.ERROR]
+    assert len(errors) == 1
+    assert says in errors[0].found
+    assert "role" in errors[0].fix
+    assert world.run("story").state is not JobState.SUCCEEDED
+
+
+def test_what_is_not_needed_is_not_asked_for(world: World) -> None:
+    """A sync that deletes nothing does not miss the right to delete; one that does, does."""
+    SYNC.read(world, ["A1", "One", ""])
+    world.dataverse.inject({"kind": "privilege", "table": "account", "privilege": "Delete", "count": None})
+    assert worst(world, "privileges").grade is Grade.GOOD
+    SYNC.behaving(dropped="delete").define(world)
+    assert "prvDeleteAccount" in worst(world, "privileges").found
+
+
+def test_a_named_privilege(world: World) -> None:
+    """What `bypass` needs is asked for with it, and only then."""
+    world.dataverse.inject({"kind": "privilege", "privilege": "prvBypassCustomBusinessLogic", "count": None})
+    SYNC.read(world, ["A1", "One", ""])
+    assert worst(world, "privileges").grade is Grade.GOOD
+    SYNC.but(destination={"bypass": {"logic": ["sync"]}}).define(world)
+    assert "prvBypassCustomBusinessLogic is missing" in worst(world, "privileges").found
+
+
+def test_a_secured_column(world: World) -> None:
+    """A column with column security that the user may not read or write."""
+    SYNC.read(world, ["A1", "One", ""])
+    world.dataverse.inject({"kind": "column_security", "table": "account", "column": "name", "count": None})
+    found = worst(world, "columns")
+    assert found.grade is Grade.ERROR
+    assert "name has column security, and the user may not read or create or update it" in found.found
+
+
+def test_a_column_that_is_not_used_may_be_secured(world: World) -> None:
+    """Security of other columns is nobody's trouble."""
+    SYNC.read(world, ["A1", "One", ""])
+    world.dataverse.inject({"kind": "column_security", "table": "account", "column": "telephone1", "count": None})
+    assert worst(world, "columns").grade is Grade.GOOD
+
+
+def test_nobody_and_a_wrong_secret(world: World) -> None:
+    """An application that is no user, a disabled one, a wrong secret: told with what to do, not as a failure."""
+    SYNC.read(world, ["A1", "One", ""])
+    for kind in ("not_member", "user_disabled"):
+        world.dataverse.inject({"kind": kind, "count": None})
+        (found,) = findings(world)
+        assert (found.area, found.grade) == ("identity", Grade.ERROR)
+        assert "Application users" in found.fix
+        world.dataverse.application.faults.clear()
+    world.environ["DYNSYNC_SECRET_STORY__CLIENT_SECRET"] = "not-the-one"
+    (found,) = findings(world)
+    assert found.grade is Grade.ERROR
+    assert "not-the-one" not in found.found
+    del world.environ["DYNSYNC_SECRET_STORY__CLIENT_SECRET"]
+    (found,) = findings(world)
+    assert "story--client-secret" in found.found
+
+
+def test_an_unknown_table(world: World) -> None:
+    """The nearest names are told."""
+    SYNC.but(destination={"entity": "acount"}).read(world, ["A1", "One", ""])
+    (found,) = [one for one in findings(world) if one.grade is Grade.ERROR]
+    assert "account" in found.fix
+
+
+def test_plug_in_steps(world: World) -> None:
+    """Steps on the table are named by message, others are not."""
+    SYNC.read(world, ["A1", "One", ""])
+    assert worst(world, "plug-in steps").grade is Grade.GOOD
+
+    def number_it(_: Event) -> None:
+        pass
+
+    def elsewhere(_: Event) -> None:
+        pass
+
+    world.dataverse.on(number_it, "account", "Create")
+    world.dataverse.on(elsewhere, "contact", "Update")
+    found = worst(world, "plug-in steps").found
+    assert "Create: number_it" in found
+    assert "elsewhere" not in found
+
+
+def test_what_cannot_be_looked_at_is_a_note(world: World) -> None:
+    """Where the user may not read steps or rules, the rest is told all the same."""
+    SYNC.read(world, ["A1", "One", ""])
+    refuse = {"status": 403, "code": "0x80040220", "text": "no", "count": None}
+    world.dataverse.inject({**refuse, "path": "sdkmessageprocessingsteps"}, {**refuse, "path": "duplicaterules"})
+    assert [worst(world, area).grade for area in ("plug-in steps", "duplicate rules")] == [Grade.NOTE, Grade.NOTE]
+    assert worst(world, "privileges").grade is Grade.GOOD
+
+
+def test_the_command(world: World) -> None:
+    """Exit code 0 when nothing is in the way, 1 when something is; `--json` has it all."""
+    SYNC.read(world, ["A1", "One", ""])
+    good = typed(world, "doctor")
+    assert good.exit_code == 0, good.output
+    assert "story:" in good.stdout
+    world.dataverse.inject({"kind": "privilege", "table": "account", "privilege": "Create", "count": None})
+    bad = typed(world, "doctor", "story", "--json")
+    assert bad.exit_code == 1
+    (told,) = json.loads(bad.stdout)
+    assert any(one["grade"] == "error" and "prvCreateAccount" in one["found"] for one in told["findings"])
+
+
+def test_the_role_is_what_the_job_uses(world: World) -> None:
+    """Each table privilege of the role is one without which a job of this sync does not succeed, or one for links and
+    lookups that the local Dataverse does not ask for; nothing more."""
+    SYNC.read(world, ["A1", "One", ""])
+    (role,) = world.app.roles([], undo=False)
+    granted = {(one.table, one.access) for one in role.grants}
+    assert granted == {
+        ("organization", "Read"),
+        ("transactioncurrency", "Read"),
+        ("systemuser", "Read"),
+        ("account", "Read"),
+        ("account", "Create"),
+        ("account", "Write"),
+        ("account", "Append"),
+        ("account", "AppendTo"),
+    }
+    more = {(one.table, one.access) for one in world.app.roles(["story"], undo=True)[0].grants}
+    assert more - granted == {("account", "Delete")}
+
+
+def test_the_role_as_files(world: World) -> None:
+    """A body for AddPrivilegesRole, with the ids that the environment has; and rows for a sheet."""
+    SYNC.but(destination={"bypass": {"plugins": True}}).read(world, ["A1", "One", ""])
+    body = world.folder / "role.json"
+    sheet = world.folder / "role.csv"
+    shown = typed(world, "role", "--out", str(body))
+    assert shown.exit_code == 0, shown.output
+    assert "account" in shown.stdout
+    assert "App Opener" in shown.stdout
+    typed(world, "role", "story", "--out", str(sheet))
+    (one,) = json.loads(body.read_text("utf-8"))
+    privileges = one["AddPrivilegesRole"]["Privileges"]
+    assert {p["Depth"] for p in privileges} == {"Global"}
+    assert all(len(p["PrivilegeId"]) == len(p["BusinessUnitId"]) == 36 for p in privileges)
+    rows = list(csv.DictReader(sheet.read_text("utf-8").splitlines()))
+    assert {row["privilege"] for row in rows} == {p["PrivilegeName"] for p in privileges}
+    assert "prvBypassCustomPlugins" in {row["privilege"] for row in rows}
+
+
+def test_a_role_file_of_another_kind_is_refused(world: World) -> None:
+    """Only what can be read again."""
+    SYNC.read(world, ["A1", "One", ""])
+    refused = typed(world, "role", "--out", "role.xlsx")
+    assert refused.exit_code == 1
+    assert ".json or .csv" in refused.stderr
