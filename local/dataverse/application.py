@@ -20,7 +20,7 @@ from local.dataverse.identity import CONFIGURATION_PATH, TOKEN_PATH, Identity
 from local.dataverse.limits import Entitlement, Gate, Visit
 from local.dataverse.logic import Event, Step, StepRefusedError
 from local.dataverse.logic.calls import Job
-from local.dataverse.messages import Reply, Request, error_reply
+from local.dataverse.messages import Reply, Request, error_reply, error_text
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.service import Service, message_of
 from local.dataverse.webhooks import Webhooks
@@ -33,7 +33,10 @@ _CUT = frozenset((FaultKind.DROP_BEFORE, FaultKind.DROP_DURING, FaultKind.DROP_A
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One request: path with query, the service's name for it, rows read or written, milliseconds, the client's id."""
+    """One request: path with query, the service's name for it, rows read or written, milliseconds, the client's id.
+
+    `error` is code and text of a refusal (of a batch, its first), or the fault that cut the connection.
+    """
 
     method: str
     path: str
@@ -42,6 +45,7 @@ class LoggedRequest:
     milliseconds: float
     message: str
     user: str = ""
+    error: str = ""
 
 
 class Application:
@@ -72,7 +76,7 @@ class Application:
         reply = await self._under(fault, call, asked)
         delivery = _delivery(fault)
         cut = reply is None or (fault is not None and fault.kind in _CUT) or (delivery.half and not reply.body)
-        self._note(call, asked, None if cut or delivery.half else reply, started)
+        self._note(call, asked, None if cut or delivery.half else reply, started, fault)
         if cut or reply is None:
             await edge.cut(scope, receive)
         else:
@@ -134,15 +138,15 @@ class Application:
 
         self.background.start(work())
 
-    def _note(self, call: Call, asked: Asked, reply: Reply | None, started: float) -> None:
+    def _note(self, call: Call, asked: Asked, reply: Reply | None, started: float, fault: Fault | None) -> None:
         """Writes a request into the log; one without an answer has status 0."""
         if asked.message == "" and _ROOT.match(call.path) is None:
             return
         took = (time.perf_counter() - started) * 1000
         status, rows, message = (reply.status, reply.rows, reply.message) if reply else (0, 0, "")
-        self.log.append(
-            LoggedRequest(call.method, call.shown, status, rows, took, message or asked.message, asked.user)
-        )
+        error = error_text(reply) if reply else f"cut: {fault.kind}" if fault else "cut"
+        named = message or asked.message
+        self.log.append(LoggedRequest(call.method, call.shown, status, rows, took, named, asked.user, error))
 
     async def _reply(self, call: Call, *, stop_after: int | None = None) -> Reply:
         host = call.headers.get("host", "")

@@ -61,8 +61,8 @@ async def received(scope: Scope, receive: Receive) -> Call:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     path = raw.partition(b"?")[0].decode("latin-1")
-    method, query, scheme = str(scope["method"]), scope["query_string"].decode("latin-1"), str(scope["scheme"])
-    return Call(method, path, query, headers, await _body(receive), scheme)
+    method, query = str(scope["method"]), scope["query_string"].decode("latin-1")
+    return Call(method, path, query, headers, await _body(receive), str(scope.get("scheme", "http")))
 
 
 async def _body(receive: Receive) -> bytes | None:

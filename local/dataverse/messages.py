@@ -22,6 +22,10 @@ _LONG = re.compile(
 """A number with more digits than a float keeps: such a body is read with decimals, which takes longer."""
 _LONG_POWER = re.compile(rb"[eE](?<=[0-9]{%d}.)" % (_KEPT_DIGITS + 1))
 """The same of a number without a point, such as 12345678901234567e-2."""
+_TEXT = rb'("(?:[^"\\\\]|\\\\.)*")'
+_ERROR = re.compile(rb'\{"error":(?:\{"code":%b,"message":%b|"[^"]*","error_description":%b)' % (_TEXT, _TEXT, _TEXT))
+"""The error of the Web API, or of the token endpoint."""
+_SHOWN = 500
 JSON = "application/json; odata.metadata=minimal"
 
 
@@ -73,6 +77,16 @@ def error_reply(refusal: Refusal, wants: Callable[[str], bool] = lambda _: False
     }
     error |= {f"@{name}": text for name, text in annotations.items() if wants(name)}
     return Reply(refusal.status, orjson.dumps({"error": error}), list(refusal.headers))
+
+
+def error_text(reply: Reply) -> str:
+    """Code and text of the error that a reply carries, of a batch of the first one; '' without any."""
+    if reply.status < 400 and reply.message != "Batch":
+        return ""
+    found = _ERROR.search(reply.body)
+    if found is None:
+        return ""
+    return " ".join(str(orjson.loads(part)) for part in found.groups() if part not in (None, b'""'))[:_SHOWN]
 
 
 def body_object(request: Request) -> dict[str, object]:
