@@ -90,7 +90,7 @@ def _parts(body: bytes, options: Mapping[str, str], most_bytes: int) -> tuple[by
         raise _too_large(f"the call is longer than {most_bytes:,} bytes")
     boundary = options.get("boundary", "").encode("ascii", "replace")
     try:
-        parser = MultiPartParser(max_form_memory_size=JSON_BYTES, max_form_parts=MOST_PARTS)
+        parser = MultiPartParser(_in_memory, max_form_memory_size=JSON_BYTES, max_form_parts=MOST_PARTS)
         fields, files = parser.parse(BytesIO(body), boundary, len(body))
     except RequestEntityTooLarge:
         raise _too_large(
@@ -106,6 +106,11 @@ def _parts(body: bytes, options: Mapping[str, str], most_bytes: int) -> tuple[by
         )  # fmt: skip
     uploads = {name: Upload(_plain(file.filename), file.stream.read()) for name, file in files.items()}
     return str(fields.get(FORM_FIELD, "{}")).encode("utf-8", "surrogatepass"), uploads
+
+
+def _in_memory(*_: object, **__: object) -> BytesIO:
+    """Where a part of a form is put: the whole call is in memory anyway."""
+    return BytesIO()
 
 
 def _plain(name: str | None) -> str:

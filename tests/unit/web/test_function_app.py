@@ -11,6 +11,7 @@ from typing import Any
 import azure.functions as func
 import pytest
 
+from shared.permissions import APP_ROLES
 from shared.web.functions import Doors
 
 ROOT = Path(__file__).parents[3]
@@ -71,6 +72,17 @@ def test_the_sample_names_every_setting_and_says_what_it_means() -> None:
     assert values.keys() == read | {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage"}
     assert sample["_meaning"].keys() == values.keys()
     assert all(isinstance(value, str) for value in values.values())
+
+
+def test_the_deployment_sets_what_is_read_and_nothing_else() -> None:
+    """Every setting of the app in infra is one that wiring reads, or the Functions host does."""
+    read = set(re.findall(r'"(DYNSYNC_[A-Za-z_]+)"', (ROOT / "shared/wiring/settings.py").read_text("utf-8")))
+    bicep = (ROOT / "infra/modules/app.bicep").read_text("utf-8")
+    given = set(re.findall(r"^  (DYNSYNC_[A-Za-z_]+):", bicep, re.MULTILINE))
+    assert given
+    assert given <= read | {"DYNSYNC_BUS__credential"}
+    roles = {role["value"] for role in json.loads((ROOT / "infra/app-roles.json").read_text("utf-8"))}
+    assert roles == set(APP_ROLES)
 
 
 def test_the_sample_s_numbers_are_the_defaults(tmp_path: Path) -> None:

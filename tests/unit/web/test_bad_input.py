@@ -1,0 +1,160 @@
+"""Calls that are wrong: each has its status and its problem document, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.errors import DynsyncError
+from shared.web.problems import STATUSES, problem
+from tests.unit.web.conftest import Api, principal
+from tests.unit.web.test_jobs_api import form
+
+JSON = {"content-type": "application/json"}
+START = "/api/syncs/accounts/jobs"
+FIELD = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n--b--\r\n'
+FORM = {"content-type": "multipart/form-data; boundary=b"}
+
+CASES: dict[str, tuple[int, str, dict[str, Any]]] = {
+    "no JSON": (400, "request", {"body": b"{", "headers": JSON}),
+    "no text": (400, "request", {"body": b"\xff\xfe{}", "headers": JSON}),
+    "half a sign": (400, "request", {"body": b'{"variables": {"region": "\\ud800"}}', "headers": JSON}),
+    "deep": (400, "request", {"body": b"[" * 100_000, "headers": JSON}),
+    "nothing": (400, "request", {"body": b"", "headers": JSON}),
+    "another form": (415, "media-type", {"body": b"<a/>", "headers": {"content-type": "text/xml"}}),
+    "a plain form": (415, "media-type", {"body": b"a=1", "headers": {"content-type": "application/x-www-form"}}),
+    "no form": (415, "media-type", {"body": b"{}"}),
+    "a list": (422, "invalid", {"json_body": []}),
+    "null": (422, "invalid", {"body": b"null", "headers": JSON}),
+    "unknown word": (422, "invalid", {"json_body": {"variabels": {}}}),
+    "wrong type": (422, "invalid", {"json_body": {"dry_run": "maybe"}}),
+    "unknown variable": (422, "refuse", {"json_body": {"variables": {"regoin": "NL"}}}),
+    "no name of a variable": (422, "invalid", {"json_body": {"variables": {"a b": "NL"}}}),
+    "too long a value": (422, "invalid", {"json_body": {"variables": {"region": "x" * 30_000}}}),
+    "a NUL": (422, "refuse", {"json_body": {"variables": {"region": "a\0"}}}),
+    "a text for a file": (422, "refuse", {"json_body": {"files": {"region": "blob://incoming/a.csv"}}}),
+    "long JSON": (413, "too-large", {"body": b'{"variables": "' + b"x" * 1_100_000 + b'"}', "headers": JSON}),
+    "a large file": (413, "too-large", form({}, {"region": ("a.csv", b"x" * 10_100_000)})),
+    "many parts": (413, "too-large", form({}, {f"f{number}": ("a", b"") for number in range(60)})),
+    "a form without boundary": (400, "request", {"body": b"x", "headers": {"content-type": "multipart/form-data"}}),
+    "a torn form": (400, "request", {"body": b"--b\r\nContent-Disp", "headers": FORM}),
+    "a form of fields": (422, "invalid", {"body": FIELD, "headers": FORM}),
+    "an empty key": (422, "invalid", {"json_body": {}, "headers": {"idempotency-key": " "}}),
+    "a long key": (422, "invalid", {"json_body": {}, "headers": {"idempotency-key": "k" * 300}}),
+    "an unknown query": (422, "invalid", {"json_body": {}, "query": {"dryrun": "true"}}),
+}  # fmt: skip
+
+
+def problem_of(answer: Any, status: int) -> dict[str, Any]:
+    assert answer.status == status, answer.body
+    assert answer.content_type == "application/problem+json"
+    told: dict[str, Any] = json.loads(answer.body)
+    assert told["status"] == status
+    assert told["title"]
+    assert told["detail"]
+    return told
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_a_wrong_start_is_refused_and_starts_nothing(case: str, api: Api) -> None:
+    """By its status and the kind of its problem; what was sent is not told again."""
+    status, kind, sent = CASES[case]
+    told = problem_of(api.call("POST", START, **sent), status)
+    assert told["type"] == f"urn:dynsync:problem:{kind}"
+    assert "xxxx" not in json.dumps(told)
+    assert api.get("/api/jobs")["jobs"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404), ("GET", "/api", 404), ("GET", "/api/jobs/", 404), ("GET", "/api/nothing", 404),
+        ("GET", "/api/jobs/20250301-120000-0000", 404), ("GET", "/api/jobs/..", 404), ("GET", "/api/jobs/%00", 404),
+        ("GET", "/api/jobs/\0", 404), ("GET", "/api/jobs/" + "x" * 5000, 404), ("GET", "/api/syncs/no-such", 404),
+        ("GET", "/api/syncs/reach", 404), ("GET", "/api/syncs/..", 404), ("POST", "/api/syncs/no-such/check", 404),
+        ("PUT", "/api/jobs", 405), ("OPTIONS", "/api/jobs", 405), ("DELETE", "/api/syncs/accounts", 405),
+        ("BREW", "/api/health", 405),
+    ],
+)  # fmt: skip
+def test_what_is_not_there(method: str, path: str, status: int, api: Api) -> None:
+    """404, or 405 with what may be done instead."""
+    answer = api.call(method, path)
+    problem_of(answer, status)
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": "0"}, {"limit": "501"}, {"limit": "many"}, {"limit": ""}, {"before": "yesterday"},
+        {"before": "2025-03-01T12:00:00"}, {"state": "Sleeping"}, {"sync": "NO NAME"}, {"sort": "id"},
+        {"beginning": "x" * 200},
+    ],
+)  # fmt: skip
+def test_a_wrong_query_is_refused(query: dict[str, str], api: Api) -> None:
+    """422 with the name that is wrong."""
+    told = problem_of(api.call("GET", "/api/jobs", query=query), 422)
+    assert next(iter(query)) in [one["path"].split(".")[0] for one in told["problems"]]
+
+
+def test_a_job_that_is_at_its_end_is_not_cancelled(api: Api) -> None:
+    """409 says what it is and what may be done instead."""
+    job = api.job()
+    assert api.call("POST", f"/api/jobs/{job}/cancel").status == 200
+    assert "Cancelled" in problem_of(api.call("POST", f"/api/jobs/{job}/cancel"), 409)["detail"]
+
+
+def test_a_body_where_none_belongs(api: Api) -> None:
+    """422; an empty object is no body."""
+    job = api.job()
+    problem_of(api.call("POST", f"/api/jobs/{job}/cancel", json_body={"force": True}), 422)
+    assert api.call("POST", f"/api/jobs/{job}/cancel", json_body={}).status == 200
+
+
+def test_a_file_that_comes_twice(api: Api) -> None:
+    """As an address and in the form: 422."""
+    sent = form({"files": {"extract": "blob://incoming/a.csv"}}, {"extract": ("a.csv", b"")})
+    problem_of(api.call("POST", "/api/syncs/files/jobs", **sent), 422)
+
+
+def test_rights_come_before_forms(api: Api) -> None:
+    """Who may not start learns nothing of what is wrong with the call."""
+    reader = principal("crm-readers")
+    problem_of(api.call("POST", START, body=b"{", headers={**JSON, **reader}), 403)
+    problem_of(api.call("POST", START, body=b"{", headers={**JSON, **principal("others")}), 404)
+    problem_of(api.call("POST", START, body=b"{", headers={**JSON, "x-ms-client-principal": "?"}), 401)
+
+
+def test_every_branch_of_the_error_tree_has_its_document() -> None:
+    """Status, a type of its own and what it says; a time-out says when to come again."""
+
+    def all_of(kind: type[DynsyncError]) -> list[type[DynsyncError]]:
+        return [kind, *(each for child in kind.__subclasses__() for each in all_of(child))]
+
+    kinds = {}
+    for kind in all_of(DynsyncError):
+        error = kind.__new__(kind)
+        DynsyncError.__init__(error, "what was found", remedy="what to do")
+        for name, value in {"retry_after_s": 7.0, "status": 400, "problems": ()}.items():
+            setattr(error, name, value)
+        told = json.loads(problem(error).body)
+        assert told["detail"] == "what was found; what to do"
+        kinds[kind] = told["type"]
+    assert len(set(kinds.values())) == len(kinds)
+    assert set(STATUSES) <= set(kinds)
+
+
+def test_a_broken_store_is_told_as_such(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 with a time to come again; health says down."""
+    from shared.errors import StateError
+
+    def broken(*_: object, **__: object) -> None:
+        raise StateError("the job store failed; look at the disk")
+
+    monkeypatch.setattr(api.hosted.app.stores.state, "list", broken)
+    answer = api.call("GET", "/api/jobs")
+    problem_of(answer, 503)
+    assert int(answer.headers["Retry-After"]) > 0
+    assert json.loads(api.call("GET", "/api/health").body)["status"] == "down"

@@ -1,0 +1,229 @@
+"""Starting jobs and looking at them, by the API."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.errors import UnavailableError
+from shared.values.messages import OutgoingMessage
+from shared.web.call import Answer
+from shared.wiring.nudges import Nudge
+from tests.unit.web.conftest import Api, Opener, principal
+
+BOUNDARY = "cut-here"
+KEY = {"idempotency-key": "3f1c"}
+
+
+class Bus:
+    """A Service Bus that remembers what was sent."""
+
+    def __init__(self, *, down: bool = False) -> None:
+        self.sent: list[OutgoingMessage] = []
+        self.down = down
+
+    def send(self, queue: str, messages: list[OutgoingMessage]) -> None:
+        assert queue == "sync-jobs"
+        if self.down:
+            raise UnavailableError("no answer")
+        self.sent += messages
+
+
+def form(request: object, files: dict[str, tuple[str, bytes]]) -> dict[str, Any]:
+    """A multipart body, as browsers and curl write it."""
+    parts = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="request"\r\n\r\n{json.dumps(request)}\r\n'.encode()
+    ]
+    for name, (file, content) in files.items():
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{file}"\r\n\r\n'
+        parts.append(head.encode() + content + b"\r\n")
+    body = b"".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
+    return {"body": body, "headers": {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}}
+
+
+def told(answer: Answer) -> Any:
+    assert answer.status == 202, answer.body
+    return json.loads(answer.body)
+
+
+def with_bus(api: Api, bus: Bus) -> Api:
+    api.hosted.nudges._bus = bus  # type: ignore[assignment]
+    return api
+
+
+def test_a_job_is_queued_and_nudged(api: Api) -> None:
+    """202 with its id and where to look; the message names the job, with an id of its own."""
+    bus = Bus()
+    answer = with_bus(api, bus).call("POST", "/api/syncs/accounts/jobs", json_body={"variables": {"region": "NL"}})
+    job = told(answer)
+    assert answer.headers["Location"] == f"/api/jobs/{job['id']}"
+    assert (job["state"], job["sync"], job["started_by"]) == ("Queued", "accounts", "nia@contoso.com")
+    assert job["variables"] == {"region": "NL"}
+    assert job["to_apply"] is True
+    assert Nudge.from_json(bus.sent[0].body) == Nudge(job["id"], 1, 1)
+    assert api.get(answer.headers["Location"]) == job
+
+
+def test_a_dry_run_is_not_applied(api: Api) -> None:
+    """The job is to plan and then to wait."""
+    assert told(api.call("POST", "/api/jobs", json_body={"sync": "accounts", "dry_run": True}))["to_apply"] is False
+
+
+def test_a_lost_nudge_loses_no_job(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """The row is the truth: the start succeeds, and the timer nudges again."""
+    bus = Bus(down=True)
+    job = told(with_bus(api, bus).call("POST", "/api/syncs/accounts/jobs", json_body={}))
+    assert "nudge.lost" in caplog.text
+    bus.down = False
+    api.hosted.every_minute()
+    assert [Nudge.from_json(message.body).job for message in bus.sent] == [job["id"]]
+
+
+def test_a_file_comes_along_under_its_own_name(api: Api) -> None:
+    """It is kept with the job, whatever folder its name pretends."""
+    body = form({"variables": {}}, {"extract": ("../../etc/erp 20250301.csv", b"no,label\nA1,One\n")})
+    job = told(api.call("POST", "/api/syncs/files/jobs", **body))
+    assert job["variables"] == {"extract": "erp 20250301.csv"}
+    state = api.hosted.app.stores.state
+    (name,) = job["handed_over"].values()
+    assert state.path(job["id"], name).read_bytes() == b"no,label\nA1,One\n"
+
+
+def test_a_file_may_lie_in_a_container_within_reach(api: Api) -> None:
+    """Its address is the variable's value; another container is refused, and so is any other address."""
+    start = lambda url: api.call("POST", "/api/syncs/files/jobs", json_body={"files": {"extract": url}})  # noqa: E731
+    assert told(start("blob://incoming/erp.csv"))["variables"] == {"extract": "blob://incoming/erp.csv"}
+    for url in (
+        "blob://other/erp.csv", "https://contoso.com/a.csv", "file:///etc/passwd", "/etc/passwd",
+        "http://169.254.169.254/metadata", "blob://incoming/../other/a.csv", "https://127.0.0.1/redirect",
+    ):  # fmt: skip
+        assert start(url).status == 403
+
+
+def test_the_same_key_gives_the_same_job(api: Api, open_api: Opener) -> None:
+    """Also after a restart; for another caller it is another key."""
+    first = told(api.call("POST", "/api/syncs/accounts/jobs", json_body={}, headers=KEY))
+    again = told(api.call("POST", "/api/syncs/accounts/jobs", json_body={}, headers=KEY))
+    afresh = open_api(principal("dynsync.admin"))
+    assert (
+        first["id"]
+        == again["id"]
+        == told(afresh.call("POST", "/api/syncs/accounts/jobs", json_body={}, headers=KEY))["id"]
+    )
+    other = open_api(principal("dynsync.admin", oid="5d-other"))
+    assert told(other.call("POST", "/api/syncs/accounts/jobs", json_body={}, headers=KEY))["id"] != first["id"]
+    assert told(api.call("POST", "/api/syncs/accounts/jobs", json_body={}))["id"] != first["id"]
+
+
+def test_the_same_key_with_another_call_is_refused(api: Api) -> None:
+    """422; nothing is started. Files count by what they hold."""
+    file = lambda content: form({}, {"extract": ("a.csv", content)})  # noqa: E731
+    start = lambda content: api.call(  # noqa: E731
+        "POST", "/api/syncs/files/jobs", body=file(content)["body"], headers={**file(content)["headers"], **KEY}
+    )
+    first = told(start(b"one"))
+    assert told(start(b"one"))["id"] == first["id"]
+    assert start(b"two").status == 422
+    assert api.call("POST", "/api/syncs/files/jobs", json_body={"dry_run": True}, headers=KEY).status == 422
+    assert len(api.get("/api/jobs")["jobs"]) == 1
+
+
+def test_a_refused_start_gives_its_key_back(api: Api) -> None:
+    """Who corrects the call may send it under the same key."""
+    assert api.call("POST", "/api/syncs/files/jobs", json_body={}, headers=KEY).status == 422
+    assert api.call("POST", "/api/syncs/accounts/jobs", json_body={}, headers=KEY).status == 202
+
+
+def test_of_many_equal_calls_at_once_one_job_comes(api: Api) -> None:
+    """All are told the same one."""
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(
+            lambda _: told(api.call("POST", "/api/syncs/accounts/jobs", json_body={}, headers=KEY))["id"], range(8)
+        )
+        assert len(set(answers)) == 1
+    assert len(api.get("/api/jobs")["jobs"]) == 1
+
+
+def test_jobs_are_listed_page_by_page(api: Api) -> None:
+    """The newest first; `before` leads to the next page; filters by sync, state and beginning."""
+    made = [api.job("accounts" if number % 2 else "contacts") for number in range(5)]
+    api.call("POST", f"/api/jobs/{made[0]}/cancel")
+    seen, query = [], {"limit": "2"}
+    while True:
+        page = api.get("/api/jobs", query=query)
+        seen += [job["id"] for job in page["jobs"]]
+        if page["before"] is None:
+            break
+        query["before"] = page["before"]
+    assert seen == made[::-1]
+    assert [job["id"] for job in api.get("/api/jobs", query={"state": "Cancelled,Failed"})["jobs"]] == made[:1]
+    assert [job["id"] for job in api.get("/api/jobs", query={"beginning": made[2]})["jobs"]] == [made[2]]
+    assert len(api.get("/api/jobs", query={"sync": "contacts"})["jobs"]) == 3
+
+
+def test_what_a_job_has_not_is_empty(api: Api) -> None:
+    """A queued job has no plan, no rejects and no story; its report says so."""
+    job = api.job()
+    assert api.get(f"/api/jobs/{job}/changes") == {"changes": [], "total": 0, "after": None}
+    assert api.get(f"/api/jobs/{job}/rejects") == {"rejects": [], "after": None}
+    assert api.get(f"/api/jobs/{job}/report")["rejects"] == []
+    assert api.call("POST", f"/api/jobs/{job}/apply").status == 422
+
+
+def test_a_broken_definition_says_why(api: Api) -> None:
+    """In the list, and when it is started: 409 with every problem."""
+    (broken,) = [sync for sync in api.get("/api/syncs")["syncs"] if sync["name"] == "broken"]
+    assert broken["problems"]
+    answer = api.call("POST", "/api/syncs/broken/jobs", json_body={})
+    assert answer.status == 409
+    assert len(json.loads(answer.body)["problems"]) == len(broken["problems"])
+
+
+def test_a_sync_tells_what_to_ask_for(api: Api) -> None:
+    """Its variables, and the caller's own rights with it."""
+    sync = api.get("/api/syncs/files")
+    assert sync["variables"] == [
+        {"name": "extract", "description": "", "default": None, "required": True, "file": True}
+    ]
+    assert sync["rights"] == ["admin", "execute", "read", "write"]
+
+
+def test_both_sides_are_tried(api: Api) -> None:
+    """What stands in the way is told by side; here the secrets are missing."""
+    sides = {one["name"]: one for one in json.loads(api.call("POST", "/api/syncs/accounts/test").body)["connections"]}
+    assert sides["source"] == {"name": "source", "up": True, "note": ""}
+    assert not sides["destination"]["up"]
+    assert "accounts--client" in sides["destination"]["note"]
+    assert api.get("/api/syncs/accounts/source")["columns"].keys() == {"no", "label"}
+
+
+def test_head_is_get_without_its_body(api: Api) -> None:
+    """As HTTP has it."""
+    assert api.call("HEAD", "/api/syncs").status == 200
+    assert api.call("HEAD", "/api/syncs").body == b""
+
+
+def test_a_fault_of_the_program_tells_nothing(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """500 as a problem document; the log has the place, and neither has the message."""
+    monkeypatch.setattr(api.hosted, "health", lambda: 1 / len([]) if True else [("secret value", True, "")])
+    answer = api.call("GET", "/api/health")
+    assert answer.status == 500
+    assert json.loads(answer.body)["type"] == "urn:dynsync:problem:unexpected"
+    assert "call.broken error=ZeroDivisionError" in caplog.text
+    assert "division" not in caplog.text
+
+
+def test_names_of_files_are_made_harmless(api: Api, tmp_path: Path) -> None:
+    """No name leads anywhere or hides."""
+    for name in ("..", "...", "/", "a" * 300 + ".csv", "c:\\x\\y.csv", ".hidden", "ü 🌍.csv", "a\x00b.csv", ""):
+        answer = api.call("POST", "/api/syncs/files/jobs", **form({}, {"extract": (name, b"no,label\n")}))
+        kept = told(answer)["variables"]["extract"] if name else "file"
+        assert kept
+        assert not set(kept) & set("/\\\x00")
+        assert not kept.startswith(".")
