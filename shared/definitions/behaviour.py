@@ -47,6 +47,10 @@ Dropped = Annotated[
     | Annotated[Expire, Tag("<expire>")],
     choose(deactivate="<deactivate>", expire="<expire>"),
 ]
+Undo = Annotated[
+    Annotated[Literal["delete"], Tag("<word>")] | Annotated[Deactivate, Tag("<deactivate>")],
+    choose(deactivate="<deactivate>"),
+]
 
 
 class Brakes(Part):
@@ -130,6 +134,11 @@ class Behaviour(Part):
         default=None, description="A source column that holds INSERT, UPDATE or DELETE, record by record."
     )
     brakes: Brakes = Field(default=Brakes(), description=_BRAKES)
+    undo: Undo = Field(
+        default="delete",
+        description="What `undo` does to rows that the undone job created: delete, or { deactivate: <status reason> }. "
+        "A row that was edited since, or that other rows refer to, is left alone.",
+    )
     approval: Literal["none", "required"] = Field(
         default="none", description="required: every job waits with its plan until a person approves it."
     )

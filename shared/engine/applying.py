@@ -71,7 +71,7 @@ class Applied:
 class Applier:
     """Applies one job's plan. `careful` compares every row before it is written.
 
-    `parallel` says how many requests at a time make sense now; the writer itself keeps to the limits.
+    `guard` is asked, with a careful chunk that is about to be sent, for changes that must not be. `parallel` says how many requests at a time make sense now; the writer itself keeps to the limits.
     """
 
     job_id: str
@@ -85,6 +85,7 @@ class Applier:
     careful: bool = False
     progress: ProgressListener = lambda _: None
     cancelled: Callable[[], bool] = lambda: False
+    guard: Callable[[list[PlanRow]], dict[int, Outcome]] = lambda _: {}
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def apply(self) -> Applied:
@@ -124,7 +125,7 @@ class Applier:
         linker = Linker(self.plan)
         kind: tuple[WriteKind, bool] | None = None
         for number, chunk in enumerate(self._chunks()):
-            if chunk.kind != kind:
+            if chunk.kind != kind or chunk.rows[0].change in self.plan.manifest.waves:
                 self._collect(running, applied, linker, leave=0)
                 kind = chunk.kind
             if applied.brake or (not _is_settled(known.get(number)) and self.cancelled()):
@@ -178,10 +179,11 @@ class Applier:
         return (Chunk(rows, links=True) for rows in self.plan.deferring(size))
 
     def _runs(self, size: int) -> Iterator[list[PlanRow]]:
+        waves = frozenset(self.plan.manifest.waves)
         for rows in self.plan.chunks(size):
             start = 0
             for end in range(1, len(rows) + 1):
-                if end == len(rows) or _parts(rows[start].action, rows[end].action):
+                if end == len(rows) or rows[end].change in waves or _parts(rows[start].action, rows[end].action):
                     yield rows[start:end]
                     start = end
 
@@ -213,6 +215,7 @@ class Applier:
         present = self._present(rows)
         outcomes = self._settled(rows, present) if in_doubt else self._compared(rows, present)
         etags = {row_id: row.etag for row_id, row in present.items()}
+        outcomes |= self.guard([row for row in rows if row.change not in outcomes])
         unsent = [row for row in rows if row.change not in outcomes]
         return outcomes | self._known(unsent, self._written(unsent, etags))
 

@@ -15,6 +15,8 @@ from shared.values.changes import Outcome, OutcomeStatus, Write, WriteKind
 
 DERIVATIONS = 4
 """Ids that are tried for one row before it is left to Dataverse's refusal."""
+MET = "a row with this key was there; it was updated"
+"""What the outcome of a create says that made no row."""
 
 
 class RowWriter(Protocol):
@@ -53,11 +55,13 @@ class Creator:
         }
         created = [row for row in rows if row.later and outcomes[row.change].status is OutcomeStatus.DONE]
         finished = self._written(WriteKind.UPDATE, created, ids, later=True)
-        return outcomes | {n: outcome._replace(row_id=outcomes[n].row_id) for n, outcome in finished.items()}
+        return outcomes | {n: _second(outcome, outcomes[n], ids[n]) for n, outcome in finished.items()}
 
     def finish(self, rows: Sequence[PlanRow]) -> dict[int, Outcome]:
         """The second step of rows that an earlier attempt created."""
-        return self._written(WriteKind.UPDATE, rows, {row.change: row.id for row in rows}, later=True)
+        ids = {row.change: row.id for row in rows}
+        finished = self._written(WriteKind.UPDATE, rows, ids, later=True)
+        return {n: _second(outcome, Outcome(n, OutcomeStatus.DONE), ids[n]) for n, outcome in finished.items()}
 
     def _met(self, rows: Sequence[PlanRow], ids: Mapping[int, str], outcomes: dict[int, Outcome]) -> list[PlanRow]:
         """Creates that met a row with their id: one with the same key is updated; those with another are returned.
@@ -77,7 +81,11 @@ class Creator:
         }
         again = [row for row in met if row.change in ours]
         etags = {row.change: present[ids[row.change]].etag for row in again}
-        outcomes |= self._written(WriteKind.UPDATE, again, ids, etags=etags)
+        updated = self._written(WriteKind.UPDATE, again, ids, etags=etags)
+        outcomes |= {
+            n: outcome._replace(row_id=ids[n], message=MET) if outcome.status is OutcomeStatus.DONE else outcome
+            for n, outcome in updated.items()
+        }
         return [row for row in (*met, *found) if row.change not in ours]
 
     def _written(
@@ -95,6 +103,13 @@ class Creator:
             for row in rows
         ]
         return {outcome.change: outcome for outcome in self.writer.write(kind, writes)} if writes else {}
+
+
+def _second(outcome: Outcome, first: Outcome, row_id: str) -> Outcome:
+    """The outcome of both steps: when the second was not carried out, it still names the row that was created."""
+    if outcome.status is OutcomeStatus.DONE:
+        return outcome._replace(row_id=first.row_id, message=first.message)
+    return outcome._replace(row_id=row_id)
 
 
 def _met_its_id(outcome: Outcome) -> bool:

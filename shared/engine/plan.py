@@ -55,7 +55,8 @@ class Manifest:
     """What a plan's rows mean and where they belong.
 
     `ids`: how new ids were made (growing, derived, source). `source` and `destination` are the balances while nothing
-    is written; `reported` counts records that break a rule which only reports.
+    is written; `reported` counts records that break a rule which only reports. `waves` are the changes before which all
+    earlier ones must be through.
     """
 
     job: str
@@ -70,6 +71,7 @@ class Manifest:
     source: SourceBalance
     destination: DestinationBalance
     reported: int
+    waves: tuple[int, ...] = ()
 
     def to_json(self) -> bytes:
         """As it is stored."""
@@ -146,10 +148,14 @@ class PlanFile:
         """The number of changes."""
         return sum(self.manifest.counts.values())
 
-    def chunks(self, size: int) -> Iterator[list[PlanRow]]:
-        """All changes in order, at most `size` at a time; the file holds them in order and one thread reads it."""
+    def chunks(self, size: int, actions: Collection[Action] = ()) -> Iterator[list[PlanRow]]:
+        """All changes in order, at most `size` at a time; the file holds them in order and one thread reads it.
+
+        Only those of some actions when asked.
+        """
         cursor = self._connection.cursor()
-        cursor.execute(f"SELECT {_COLUMNS} FROM {self._path}")
+        where = f" WHERE action IN ({', '.join(literal(action.value) for action in actions)})" if actions else ""
+        cursor.execute(f"SELECT {_COLUMNS} FROM {self._path}{where}")
         while rows := cursor.fetchmany(size):
             yield list(map(_row, rows))
 

@@ -10,18 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 import orjson
 
-from shared.canonical import Form, form_of, key_text, read_member, settle
+from shared.canonical import Form, form_of, key_text
 from shared.dataverse.client import DataverseClient
+from shared.engine.canonical_rows import CanonicalRows, Values
 from shared.engine.plan import Manifest, PlanFile, PlanRow
-from shared.pages import page_relation
-from shared.sql import identifier, literal
 from shared.values.changes import Action
 from shared.values.tables import Table
 
-Values = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +36,12 @@ class ReadBack:
         self._client = client
         self._table = table
         self._plan = plan
-        self._folder = folder
-        self._connection = duckdb.connect(config={"threads": 1, "memory_limit": "128MB"})
         self._forms = [_form(table, plan.manifest, name) for name in self._readable(plan.manifest)]
+        self._canonical = CanonicalRows(table.id_column, self._forms, folder)
 
     def close(self) -> None:
         """Close the small database that brings values into canonical form."""
-        self._connection.close()
+        self._canonical.close()
 
     def _readable(self, manifest: Manifest) -> list[str]:
         known = self._table.columns
@@ -54,24 +50,12 @@ class ReadBack:
     def rows(self, ids: Iterable[str]) -> dict[str, Present]:
         """The planned columns of the rows that exist, by id."""
         found = self._client.rows_by_id(self._table, ids, [form.name for form in self._forms])
-        canonical = self._canonical(list(found.values()))
+        canonical = self.canonical(list(found.values()))
         return {row_id: Present(values, _etag(found[row_id])) for row_id, values in canonical.items()}
 
-    def _canonical(self, rows: Sequence[Mapping[str, object]]) -> dict[str, Values]:
-        if not rows:
-            return {}
-        members = " || ',' || ".join(
-            read_member(form, settle(form, identifier(form.column.read_name))) for form in self._forms
-        )
-        path = self._folder / "readback.json"
-        path.write_bytes(orjson.dumps(rows))
-        sql = (
-            f"SELECT {identifier(self._table.id_column)}::VARCHAR, '{{' || {members or literal('')} || '}}' "
-            f"FROM {page_relation(self._table.id_column, self._forms, files=literal(str(path)))}"
-        )
-        found = self._connection.execute(sql).fetchall()
-        path.unlink()
-        return {row_id: orjson.loads(text) for row_id, text in found}
+    def canonical(self, rows: Sequence[Values]) -> dict[str, Values]:
+        """The planned columns of rows as Dataverse gives them, in the form in which the plan holds them, by id."""
+        return self._canonical.of(rows)
 
     def whole(self, ids: Iterable[str]) -> dict[str, Present]:
         """Every readable column of the rows that exist, as Dataverse gives them, by id."""

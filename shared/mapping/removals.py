@@ -71,7 +71,7 @@ def _deactivate(wanted: str | int, table: Table, note: Note, mapped: set[str]) -
         found = f"rows of {table.name} are not closed by setting their state but by {CLOSED_BY[table.name]}"
         note(_PATH, found, "use ignore, delete or expire, and close them in Dynamics")
         return Removal()
-    reasons = [option for option in status.options if option.state not in (0, None)]
+    reasons = inactive_reasons(table)
     chosen = next((o for o in reasons if wanted in (o.value, o.label) or _same(wanted, o.label)), None)
     if chosen is None:
         labels = _list([option.label for option in reasons])
@@ -83,7 +83,19 @@ def _deactivate(wanted: str | int, table: Table, note: Note, mapped: set[str]) -
     return Removal(Action.DEACTIVATE, inactive=chosen, active=active, state=form_of(state), status=form_of(status))
 
 
-def _same(wanted: str | int, label: str) -> bool:
+def inactive_reasons(table: Table) -> list[Option]:
+    """The status reasons that make a row inactive, in the table's order; none where rows have no state."""
+    status = table.columns.get("statuscode")
+    return [option for option in status.options if option.state not in (0, None)] if status else []
+
+
+def inactive_reason(table: Table, wanted: str | int | None) -> Option | None:
+    """The inactive status reason with this number or label, the first one for None; None when there is none."""
+    reasons = inactive_reasons(table)
+    return next((o for o in reasons if wanted in (None, o.value, o.label) or _same(wanted, o.label)), None)
+
+
+def _same(wanted: str | int | None, label: str) -> bool:
     return isinstance(wanted, str) and wanted.strip().lower() == label.strip().lower()
 
 

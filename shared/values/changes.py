@@ -57,8 +57,8 @@ class OutcomeStatus(StrEnum):
 class Outcome(NamedTuple):
     """What became of one change; `code`, `message` and `request_id` are Dataverse's own. A tuple, as `Write` is.
 
-    `row_id` is the row's id when it was created under another than the planned one; `link` the lookup column whose row
-    was not created.
+    `row_id` is the row's id when it was created under another than the planned one, was there before, or was created
+    and not finished; `link` the lookup column whose row was not created.
     """
 
     change: int

@@ -116,6 +116,7 @@ class Table:
     optimistic_concurrency: bool = True
     change_tracking: bool = False
     elastic: bool = False
+    deletable: bool = True
 
     def key_over(self, columns: set[str]) -> AlternateKey | None:
         """The active alternate key over exactly these columns, if there is one."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from shared.dataverse.literals import encoded, quoted
 from shared.dataverse.metadata.columns import CASTS, kind_of, read_column
-from shared.dataverse.metadata.json import Json, flag, inner, label, text, texts
+from shared.dataverse.metadata.json import Json, flag, inner, label, objects, text, texts
 from shared.dataverse.reading import Reader
 from shared.dataverse.transport import Transport
 from shared.errors import DestinationError
@@ -49,7 +49,17 @@ def read_table(transport: Transport, reader: Reader, name: str, entity_sets: Map
         optimistic_concurrency=flag(definition, "IsOptimisticConcurrencyEnabled"),
         change_tracking=flag(definition, "ChangeTrackingEnabled"),
         elastic=elastic,
+        deletable=_deletable(definition),
     )
+
+
+def _deletable(definition: Json) -> bool:
+    """Whether there is a right to delete rows; a table without that right refuses every delete.
+
+    Source: Microsoft Learn, "EntityMetadata EntityType", Privileges (2025).
+    """
+    rights = objects(definition, "Privileges")
+    return not rights or any(text(right, "PrivilegeType") == "Delete" for right in rights)
 
 
 def _required(definition: Json, member: str, name: str) -> str:

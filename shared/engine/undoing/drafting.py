@@ -1,0 +1,224 @@
+"""Drafts the plan of an undo in a workspace: rows made again first, then old values, then what is to go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import orjson
+
+from shared.canonical import form_of
+from shared.dataverse.client import DataverseClient
+from shared.dataverse.relations import Relations
+from shared.engine.canonical_rows import CanonicalRows
+from shared.engine.drafting import Draft
+from shared.engine.plan import Manifest, PlanRow
+from shared.engine.readback import ReadBack, readable_columns
+from shared.engine.undoing.going import Below, Going
+from shared.engine.undoing.originals import Original, Originals
+from shared.engine.undoing.remaking import Remaker, forms, planned
+from shared.engine.undoing.removing import Creation, Judge, Removal
+from shared.engine.undoing.reverting import Kept, Reverter, Standing
+from shared.engine.undoing.sheet import Sheet
+from shared.engine.undoing.wire import Referents
+from shared.engine.workspace import Workspace
+from shared.ports import ProgressListener
+from shared.values.changes import Action
+from shared.values.jobs import Phase, Progress
+from shared.values.tables import Table
+
+_STAYS = (Action.UPDATE, Action.REVIVE, Action.EXPIRE, Action.DEACTIVATE)
+
+
+@dataclass(slots=True)
+class UndoDrafter:
+    """Drafts one undo. `removal` is what becomes of created rows; `worked` how long the undone job was at work."""
+
+    workspace: Workspace
+    folder: Path
+    client: DataverseClient
+    table: Table
+    originals: Originals
+    removal: Removal
+    worked: timedelta
+    job_id: str
+    progress: ProgressListener
+    timings_s: dict[str, float] = field(default_factory=dict)
+    clock_s: Callable[[], float] = time.perf_counter
+    _sheet: Sheet = field(init=False)
+    _relations: Relations = field(init=False)
+    _referents: Referents = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._sheet = Sheet(self.workspace)
+        self._relations = Relations(self.client)
+        self._referents = Referents(self._relations, self.table)
+
+    def draft(self) -> Draft:
+        """Look at every row that the job touched, and plan what takes its change back."""
+        self._sheet.begin()
+        going = Going(self.workspace, self.table)
+        going.begin()
+        with self._phase(Phase.READ_DESTINATION):
+            self._remake()
+            self._revert(going)
+            self._remove(going)
+        with self._phase(Phase.PLAN):
+            below = Below.of(self._relations, self.table) if going.total else None
+            waves = self._order(going, below) if below else ()
+        manifest = self._manifest(waves)
+        return Draft(manifest, self._sheet.plan_counts(), 0, tuple(self._notes(manifest.counts, below)))
+
+    @contextmanager
+    def _phase(self, phase: Phase) -> Iterator[None]:
+        self.progress(Progress(phase))
+        started = self.clock_s()
+        yield
+        self.timings_s[phase.value] = round(self.clock_s() - started, 3)
+
+    def _of(self, *actions: Action) -> Iterator[list[Original]]:
+        """The changes of some actions that the job may have carried out; the others are only counted."""
+        counts = self._sheet.counts
+        for originals in self.originals.of(actions):
+            done = [original for original in originals if original.maybe_done]
+            counts["read"] += len(originals)
+            counts["ignored"] += len(originals) - len(done)
+            self.progress(Progress(Phase.READ_DESTINATION, counts["read"], self.originals.plan.total))
+            yield done
+
+    # ---- deleted rows
+
+    def _remake(self) -> None:
+        gone = [self._gone(originals) for originals in self._of(Action.DELETE)]
+        self._referents.coming |= {original.row.id for some in gone for original in some if original.row.before}
+        rows = CanonicalRows(self.table.id_column, forms(self.table, self.originals.plan.manifest), self.folder)
+        remaker = Remaker(self.table, rows, self._referents)
+        with closing(rows):
+            for originals in gone:
+                self._remake_some(remaker, originals)
+
+    def _gone(self, originals: list[Original]) -> list[Original]:
+        there = self._relations.present(self.table.name, [original.row.id for original in originals])
+        self._sheet.counts["unchanged"] += len(there)
+        self._sheet.counts["rows"] += len(there)
+        return [original for original in originals if original.row.id not in there]
+
+    def _remake_some(self, remaker: Remaker, originals: list[Original]) -> None:
+        for original, stored in remaker.stored(originals):
+            if isinstance(stored, Kept):
+                self._sheet.leave([stored])
+                continue
+            row, lost = remaker.remade(original, stored)
+            self._sheet.plan([row])
+            self._sheet.lose(lost)
+
+    # ---- changed rows
+
+    def _revert(self, going: Going) -> None:
+        plan = self.originals.plan
+        columns = {column.read_name: column for column in self.table.columns.values()}
+        reverter = Reverter(plan, columns, self._referents)
+        with closing(ReadBack(self.client, self.table, plan, self.folder)) as readback:
+            for originals in self._of(*_STAYS):
+                present = readback.rows([original.id for original in originals])
+                self._sheet.counts["rows"] += len(present)
+                found = [(one, reverter.standing(one, present.get(one.id))) for one in originals]
+                self._revert_some(reverter, found, going)
+
+    def _revert_some(self, reverter: Reverter, found: list[tuple[Original, Standing | Kept]], going: Going) -> None:
+        left = [one for _, one in found if isinstance(one, Kept)]
+        differing = [(one, standing) for one, standing in found if isinstance(standing, Standing) and standing.differs]
+        self._sheet.counts["unchanged"] += len(found) - len(left) - len(differing)
+        former = ({name: standing.old[name] for name in standing.written} for _, standing in differing)
+        self._referents.look_up(former, all_of_them=False)
+        reverses = [reverter.reverse(one, standing) for one, standing in differing]
+        rows = [one for one in reverses if isinstance(one, PlanRow)]
+        self._sheet.leave([*left, *(one for one in reverses if isinstance(one, Kept))])
+        self._sheet.plan(rows)
+        going.unlink([pair for row in rows for pair in self._unlinked(row)])
+
+    def _unlinked(self, row: PlanRow) -> Iterator[tuple[str, str]]:
+        """The lookups within the table that a reverse takes away."""
+        written = orjson.loads(row.before or "{}")
+        for column in self.table.columns.values():
+            own = any(target.entity == self.table.name for target in column.targets)
+            if own and written.get(column.read_name):
+                yield row.id, column.name
+
+    # ---- created rows
+
+    def _remove(self, going: Going) -> None:
+        names = readable_columns(self.table)
+        with closing(ReadBack(self.client, self.table, self.originals.plan, self.folder)) as readback:
+            judge = Judge(self.originals.plan, readback, self.worked, self.removal)
+            for originals in self._of(Action.CREATE):
+                found = self.client.rows_by_id(self.table, [original.id for original in originals], names)
+                verdicts = list(judge.judged(originals, found))
+                left = [one for one in verdicts if isinstance(one, Kept)]
+                self._sheet.counts["rows"] += len(found)
+                self._sheet.counts["unchanged"] += len(originals) - len(verdicts)
+                self._sheet.counts["kept"] += len(left)
+                self._sheet.leave(left)
+                going.add([_going(one, self.removal) for one in verdicts if isinstance(one, Creation)])
+
+    def _order(self, going: Going, below: Below) -> tuple[int, ...]:
+        """Plan the rows that go, but for those that others refer to; gives where a new wave begins."""
+        going.settle(below)
+        left = going.left()
+        self._sheet.counts["kept"] += len(left)
+        self._sheet.leave_rows(left)
+        if self.removal.inactive is None:
+            return going.plan_deletes()
+        going.plan_updates(Action.DEACTIVATE, self.removal.members)
+        return ()
+
+    # ---- the whole
+
+    def _manifest(self, waves: tuple[int, ...]) -> Manifest:
+        former, counts = self.originals.plan.manifest, self._sheet.planned
+        columns = {column.name: column for column in former.columns}
+        if counts.get(Action.CREATE):
+            more = forms(self.table, former)
+        else:
+            more = [form_of(self.table.columns[name]) for name in self.removal.columns]
+        columns |= {form.name: planned(form) for form in more if form.name not in columns}
+        return Manifest(
+            job=self.job_id,
+            sync=former.sync,
+            organization=former.organization,
+            table=former.table,
+            key=former.key,
+            ids="source",
+            accent_sensitive=former.accent_sensitive,
+            columns=tuple(columns.values()),
+            counts=counts,
+            source=self._sheet.source(),
+            destination=self._sheet.destination(),
+            reported=self._sheet.counts["lost"],
+            waves=waves,
+        )
+
+    def _notes(self, counts: Mapping[str, int], below: Below | None) -> Iterator[str]:
+        if counts.get(Action.CREATE):
+            yield "rows that are made again have their ids and values; who created and changed them, and when, is new"
+            yield "other rows that pointed at deleted ones lost that link when they were deleted; it stays empty"
+            taken = sorted({one.entity for one in self._relations.below(self.table.name) if one.on_delete == "Cascade"})
+            if taken:
+                yield f"a delete took the rows below along, which do not come back: {', '.join(taken)}"
+        if below is not None and below.unseen:
+            names = ", ".join(sorted(below.unseen))
+            yield f"this user may not read {names}: whether rows there refer to created ones is not known"
+        if counts.get(Action.DEACTIVATE) and not self.table.deletable:
+            yield f"rows of {self.table.name} cannot be deleted, so those that were created are deactivated"
+
+
+def _going(creation: Creation, removal: Removal) -> tuple[object, ...]:
+    """A row of `going`: compared as a whole before it is deleted, by what the job wrote and its state otherwise."""
+    state = {name: creation.row.get(name) for name in removal.columns}
+    before = creation.row if removal.inactive is None else {**creation.values, **state}
+    row = creation.original.row
+    return creation.original.id, row.key, row.change, orjson.dumps(dict(before)).decode()

@@ -1,0 +1,115 @@
+"""Makes the plan of an undo, and stores it as the plan of a job of its own.
+
+The undone job's changes are the undo's source records, each with its number as row number; the rows that they touched
+are its destination. What is taken back:
+
+    created                          deleted, or deactivated where the table or the definition wants it
+    updated, expired, deactivated,   the old values of the columns that the job wrote
+    revived
+    deleted                          made again under its id
+
+A row that somebody changed since is left alone: a conflict. One that stands as it did before the job needs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from shared.brakes import PlanCounts
+from shared.definitions.sync import SyncDefinition
+from shared.engine.drafting import Draft, store
+from shared.engine.noted import Noted
+from shared.engine.plan import MANIFEST, ROWS, PlanFile
+from shared.engine.surroundings import Destination, Start, Surroundings
+from shared.engine.undoing.drafting import UndoDrafter
+from shared.engine.undoing.originals import Originals
+from shared.engine.undoing.removing import Removal
+from shared.engine.workspace import Workspace, workspace_folder
+from shared.errors import DestinationError, RefuseError
+from shared.ports import State
+from shared.values.jobs import Job, Progress
+
+
+class Running(Protocol):
+    """The run that asks for a plan."""
+
+    around: Surroundings
+    definition: SyncDefinition
+    start: Start
+
+    @property
+    def state(self) -> State:
+        """The store under the run's lease."""
+
+    def save(self, job: Job) -> Job:
+        """Store the job; gives it back."""
+
+    def tell(self, progress: Progress) -> None:
+        """Tell whoever watches; raises `CancelledError` when the run is to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class UndoMaking:
+    """Makes the plan of one undo."""
+
+    run: Running
+    destination: Destination
+
+    def made(self, job: Job) -> tuple[Job, Draft]:
+        """The job with its plan stored, and its counts."""
+        undone = self.run.state.get(job.undoes or "")
+        rows, manifest = (self.run.state.path(undone.id, name) for name in (ROWS, MANIFEST))
+        with workspace_folder(self.run.around.workspaces) as folder, PlanFile(rows, manifest) as plan:
+            self._refuse_another_place(undone, plan)
+            with Workspace(folder, limits=self.run.around.limits) as workspace:
+                drafter = self._drafter(job, undone, plan, workspace, folder)
+                draft = drafter.draft()
+                for name, path in store(workspace, draft, folder).items():
+                    self.run.state.put(job.id, name, path)
+        return self._planned(job, draft, drafter), draft
+
+    def _drafter(self, job: Job, undone: Job, plan: PlanFile, workspace: Workspace, folder: Path) -> UndoDrafter:
+        ended = undone.finished_at or self.run.around.clock()
+        table = self.destination.client.table(plan.manifest.table)
+        return UndoDrafter(
+            workspace=workspace,
+            folder=folder,
+            client=self.destination.client,
+            table=table,
+            originals=Originals(plan, Noted(self.run.state.chunks(undone.id))),
+            removal=Removal.of(self.run.definition.behaviour.undo, table),
+            worked=max(ended - undone.created_at, timedelta()),
+            job_id=job.id,
+            progress=self.run.tell,
+        )
+
+    def _refuse_another_place(self, undone: Job, plan: PlanFile) -> None:
+        if self.destination.client.environment().organization_id != plan.manifest.organization:
+            raise RefuseError(
+                f"job {undone.id} wrote to another environment than the one at service_url; "
+                "let the definition name that one again to undo it"
+            )
+        columns = self.destination.client.table(plan.manifest.table).columns
+        gone = [column.name for column in plan.manifest.columns if column.name not in columns]
+        if gone:
+            raise DestinationError(
+                f"{plan.manifest.table} has no column {', '.join(gone)} any more, which job {undone.id} wrote; "
+                "it cannot be undone as a whole"
+            )
+
+    def _planned(self, job: Job, draft: Draft, drafter: UndoDrafter) -> Job:
+        return self.run.save(
+            replace(
+                job,
+                planned=draft.manifest.counts,
+                source=draft.manifest.source,
+                destination=draft.manifest.destination,
+                notes=(*job.notes, *draft.notes),
+                timings_s=drafter.timings_s,
+            )
+        )
+
+

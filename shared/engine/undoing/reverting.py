@@ -1,0 +1,106 @@
+"""The reverse of a change to a row that stays: the old values of the columns that the job wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from shared.engine.plan import PlanFile, PlanRow
+from shared.engine.readback import Present
+from shared.engine.undoing.originals import Original
+from shared.engine.undoing.wire import GoneError, Referents, Values, member
+from shared.values.changes import Action
+from shared.values.tables import Column
+
+_REVERSED = {
+    Action.UPDATE: Action.UPDATE,
+    Action.EXPIRE: Action.REVIVE,
+    Action.DEACTIVATE: Action.REVIVE,
+}
+GONE = "the row was deleted after the job wrote it"
+EDITED = "the row was changed after the job wrote it"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A row that is left as it is, and why."""
+
+    original: Original
+    reason: str
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a row compares with the change that is to be taken back.
+
+    `written` holds what the job wrote and still stands there, by read name; `old` what stood there before.
+    """
+
+    written: Values
+    old: Values
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is anything to take back."""
+        return any(self.old[name] != value for name, value in self.written.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Reverter:
+    """Reverses updates, revivals, expiries and deactivations of one plan. `columns` are the table's by read name."""
+
+    plan: PlanFile
+    columns: Mapping[str, Column]
+    referents: Referents
+
+    def standing(self, original: Original, now: Present | None) -> Standing | Kept:
+        """What the row holds of what the job wrote; or why it is left alone."""
+        if now is None:
+            return Kept(original, GONE)
+        old: dict[str, object] = orjson.loads(original.row.before or "{}")
+        sent = {name: value for name, value in self.plan.sent_values(original.row).items() if name in old}
+        if all(now.values.get(name) == old[name] for name in sent):
+            sent = {}
+        links = self._links(original, now.values, old)
+        edited = [name for name, value in (sent | links).items() if now.values.get(name) != value]
+        if edited:
+            return Kept(original, EDITED, self.columns[edited[0]].name)
+        return Standing(sent | links, old)
+
+    def _links(self, original: Original, now: Values, old: Values) -> dict[str, object]:
+        """The deferred links that were set: one that stands as before was not, or is taken back already."""
+        if not original.maybe_linked:
+            return {}
+        links = self.plan.sent_values(original.row._replace(after=original.row.deferred, later=None))
+        return {name: value for name, value in links.items() if now.get(name) != old.get(name)}
+
+    def reverse(self, original: Original, standing: Standing) -> PlanRow | Kept:
+        """The change that puts the old values back."""
+        members = {}
+        for name in standing.written:
+            try:
+                wire, value = member(self.columns[name], standing.old[name], self.referents)
+            except GoneError:
+                return Kept(original, f"the row that {self.columns[name].name} pointed at is gone", self.columns[name].name)
+            members[wire] = value
+        action = _reversed_action(original.row.action, standing.old)
+        return PlanRow(
+            change=0,
+            action=action,
+            id=original.id,
+            key=original.row.key,
+            row_no=None if action in (Action.EXPIRE, Action.DEACTIVATE) else original.row.change,
+            before=orjson.dumps(dict(standing.written)).decode(),
+            after=orjson.dumps(members).decode(),
+            later=None,
+        )
+
+
+def _reversed_action(action: Action, old: Values) -> Action:
+    """A revived row is expired or deactivated again, by what it was revived from."""
+    if action is not Action.REVIVE:
+        return _REVERSED[action]
+    return Action.DEACTIVATE if old.get("statecode") else Action.EXPIRE
