@@ -56,6 +56,9 @@ class App(Protocol):
     def apply(self, job_id: str, *, started_by: str, progress: ProgressListener) -> Job:
         """Carry out the plan of a job that waits."""
 
+    def undo(self, job_id: str, *, started_by: str, progress: ProgressListener, apply: bool) -> Job:
+        """A plan that takes a job's changes back, which waits; with `apply`, also carried out."""
+
     def cancel(self, job_id: str, *, by: str) -> Job:
         """Stop a job: a running one stops within one batch, one that waits is cancelled at once."""
 

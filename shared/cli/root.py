@@ -16,7 +16,7 @@ from shared.cli.doctor import doctor, role
 from shared.cli.init import init
 from shared.cli.jobs import jobs, rejects, show
 from shared.cli.output import CLEAN, FAILED, INTERRUPTED, TERMINATED, UNREAD, say_json
-from shared.cli.runs import apply, cancel, check, plan, run
+from shared.cli.runs import apply, cancel, check, plan, run, undo
 from shared.cli.screens.job import resumable
 from shared.cli.secrets import secrets
 from shared.cli.session import Session, Terminated
@@ -160,6 +160,7 @@ for command in (
     plan,
     run,
     apply,
+    undo,
     cancel,
     jobs,
     show,

@@ -1,4 +1,4 @@
-"""`check`, `plan`, `run`, `apply`, `cancel`: the commands that look at a definition and run jobs."""
+"""`check`, `plan`, `run`, `apply`, `undo`, `cancel`: the commands that look at a definition and run jobs."""
 
 from __future__ import annotations
 
@@ -81,11 +81,7 @@ def plan(
     session.working = sync
     with session.progress() as progress:
         job = session.app.start(sync, variables=values, files=files, started_by=who(), progress=progress, apply=False)
-    written = session.app.export_plan(job.id, export) if export and job.planned else None
-    _say(session, job, sample=sample)
-    if export and not session.json:
-        told = "There is no plan to write." if written is None else f"Wrote {counted(written, 'change')} to {export}."
-        say(session.out(), f"\n{told}")
+    _say_plan(session, job, sample=sample, export=export)
     return exit_code(job)
 
 
@@ -122,6 +118,26 @@ def apply(session: Session, job_id: str) -> int:
 
 @click.command()
 @click.argument("job_id", metavar="JOB")
+@click.option("--yes", is_flag=True, help="Carry it out at once.")
+@click.option("--sample", default=10, show_default=True, type=click.IntRange(0), help="How many changes to show.")
+@exported
+@everywhere
+@session_of
+def undo(session: Session, /, *, job_id: str, yes: bool, sample: int, export: Path | None) -> int:
+    """Plan what takes a job's changes back; with --yes, carry it out. JOB may be the beginning of an id.
+
+    Created rows go, changed ones get their old values, deleted ones come back under their ids. What somebody edited
+    since, and created rows that others refer to, are left alone and reported as conflicts.
+    """
+    session.working = session.app.job(job_id).sync
+    with session.progress() as progress:
+        job = session.app.undo(job_id, started_by=who(), progress=progress, apply=yes)
+    _say_plan(session, job, sample=sample, export=export)
+    return exit_code(job)
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
 @everywhere
 @session_of
 def cancel(session: Session, job_id: str) -> int:
@@ -137,6 +153,14 @@ def cancel(session: Session, job_id: str) -> int:
             f"Job {job.id} was asked to stop; it does within one batch. `{called()} show {job.id}` tells.",
         )
     return CLEAN
+
+
+def _say_plan(session: Session, job: Job, *, sample: int, export: Path | None) -> None:
+    written = session.app.export_plan(job.id, export) if export and job.planned else None
+    _say(session, job, sample=sample)
+    if export and not session.json:
+        told = "There is no plan to write." if written is None else f"Wrote {counted(written, 'change')} to {export}."
+        say(session.out(), f"\n{told}")
 
 
 def _say(session: Session, job: Job, *, sample: int) -> None:

@@ -87,7 +87,9 @@ class Relations:
         """Set name and id column of every table that has both, by logical name."""
         if not self._ids:
             rows = self._reader.all_rows(_IDS)
-            named = {text(row, "LogicalName"): (text(row, "EntitySetName"), text(row, "PrimaryIdAttribute")) for row in rows}
+            named = {
+                text(row, "LogicalName"): (text(row, "EntitySetName"), text(row, "PrimaryIdAttribute")) for row in rows
+            }
             self._ids = {name: pair for name, pair in named.items() if all(pair)}
         return self._ids
 

@@ -36,6 +36,15 @@ Tally = Counter[tuple[Action, bool, OutcomeStatus]]
 """How many changes had which outcome: (action, stands for a source record, status)."""
 
 
+Guard = Callable[[list[PlanRow]], dict[int, Outcome]]
+"""Gives, of changes that are about to be sent, the outcomes of those that must not be."""
+
+
+def no_guard(_: list[PlanRow]) -> dict[int, Outcome]:
+    """Every change may be sent."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Changes that are sent together. `links`: their second step, which links them to rows that the job created."""
@@ -71,7 +80,8 @@ class Applied:
 class Applier:
     """Applies one job's plan. `careful` compares every row before it is written.
 
-    `guard` is asked, with a careful chunk that is about to be sent, for changes that must not be. `parallel` says how many requests at a time make sense now; the writer itself keeps to the limits.
+    `parallel` says how many requests at a time make sense now; the writer itself keeps to the limits. `guard` is asked
+    for changes that must not be sent, with each careful chunk that is about to be.
     """
 
     job_id: str
@@ -85,7 +95,7 @@ class Applier:
     careful: bool = False
     progress: ProgressListener = lambda _: None
     cancelled: Callable[[], bool] = lambda: False
-    guard: Callable[[list[PlanRow]], dict[int, Outcome]] = lambda _: {}
+    guard: Guard = no_guard
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def apply(self) -> Applied:

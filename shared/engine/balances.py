@@ -79,7 +79,7 @@ def applied_source(planned: SourceBalance, tally: Tally) -> SourceBalance:
         created=created,
         updated=updated,
         rejected=planned.rejected + rejected,
-        conflict=conflict,
+        conflict=planned.conflict + conflict,
         not_attempted=planned.not_attempted - created - updated - rejected - conflict,
     )
 

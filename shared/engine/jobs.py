@@ -19,6 +19,7 @@ from shared.engine.leasing import Timing, after, leased
 from shared.engine.running import Run
 from shared.engine.slicing import Span, sweep
 from shared.engine.surroundings import Start, Surroundings
+from shared.engine.undoing import refuse_undo
 from shared.errors import AlreadyRunningError, NotBuiltError, RefuseError
 from shared.log import event
 from shared.ports import ProgressListener
@@ -54,6 +55,15 @@ class JobRunner:
     def run(self, definition: SyncDefinition, start: Start) -> Job:
         """Draft a plan and apply it, unless a brake or the definition asks for approval."""
         return self._start(definition, start, apply=True)
+
+    def undo(self, definition: SyncDefinition, job_id: str, start: Start, *, apply: bool) -> Job:
+        """Plan what takes a job's changes back and keep it for approval; with `apply`, carry it out.
+
+        Raises:
+            RefuseError: the job was undone before, is an undo itself, or wrote nothing.
+        """
+        refuse_undo(self._state, self._state.get(job_id))
+        return self._start(definition, start, apply=apply, undoes=job_id)
 
     def queue(self, definition: SyncDefinition, start: Start, *, apply: bool) -> Job:
         """Store a job that waits for its turn, with the files handed over; returns at once. `slice` works on it.
@@ -140,7 +150,8 @@ class JobRunner:
         job = self._state.get(job_id)
         if job.state in queueing.AT_WORK and job.slices is not None:
             return self._carried_through(definition, job, start)
-        self._refuse_unbuilt(definition)
+        if job.undoes is None:
+            self._refuse_unbuilt(definition)
         self._refuse_other_definition(job, definition)
         self._refuse_unless_applicable(job)
         with self._leased(job, definition, start) as run, self._around.connect(definition) as destination:
@@ -189,12 +200,15 @@ class JobRunner:
 
     # ---- starting
 
-    def _start(self, definition: SyncDefinition, start: Start, *, apply: bool) -> Job:
-        self._refuse_unbuilt(definition)
-        job = self._new_job(definition, start, apply=apply)
+    def _start(self, definition: SyncDefinition, start: Start, *, apply: bool, undoes: str | None = None) -> Job:
+        if undoes is None:
+            self._refuse_unbuilt(definition)
+        job = replace(self._new_job(definition, start, apply=apply), undoes=undoes)
         with self._leased(job, definition, start) as run:
             queueing.refuse_unless_first(self._state, job)
             run.end_the_dead(job)
+            if undoes is not None:
+                refuse_undo(self._state, self._state.get(undoes))
             run.save(job)
             event(_log, "job.started", sync=job.sync, job=job.id)
             return run.guarded(job, lambda: run.drafted_and_applied(job, apply=apply))

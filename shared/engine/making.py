@@ -87,7 +87,7 @@ class PlanMaking:
             columns=drafter.begun.columns if drafter.begun else {},
             watermark=draft.watermark,
         )
-        return self._superseding(job), draft
+        return superseding(self.run, job), draft
 
     def _draft_in(self, folder: Path, job: Job, metadata: Metadata, problems: list[Problem]) -> tuple[Drafter, Draft]:
         """Draft in a folder, from the beginning or from where an earlier slice stopped; store the plan."""
@@ -130,14 +130,6 @@ class PlanMaking:
             raise DefinitionError(definition.name, gone)
         return found
 
-    def _superseding(self, job: Job) -> Job:
-        """The job, with a note for every open plan of the sync that it makes out of date."""
-        waiting = self.run.state.list(sync=job.sync, states=[JobState.AWAITING_APPROVAL], limit=1000)
-        older = [other for other in waiting if other.id != job.id]
-        for other in older:
-            self.run.save(replace(other, state=JobState.SUPERSEDED, finished_at=self.run.around.clock()))
-        return replace(job, notes=(*job.notes, *(f"the open plan of job {o.id} is out of date now" for o in older)))
-
     def _brakes(self, job: Job, counts: PlanCounts) -> tuple[Brake, ...]:
         return applied_brakes(
             self.run.definition.behaviour.brakes, replace(counts, previous_read=self._previous_read(job))
@@ -152,6 +144,15 @@ class PlanMaking:
             return None
         variables = self.run.definition.variables.items()
         given = [name for name, variable in variables if not variable.file and not variable.formula]
-        finished = self.run.state.list(sync=job.sync, states=FINISHED, limit=50)
+        finished = [o for o in self.run.state.list(sync=job.sync, states=FINISHED, limit=50) if o.undoes is None]
         alike = (o for o in finished if all(o.variables.get(n) == job.variables.get(n) for n in given))
         return next((o.source.read for o in alike if o.source.read), None)
+
+
+def superseding(run: Running, job: Job) -> Job:
+    """The job, with a note for every open plan of the sync that it makes out of date."""
+    waiting = run.state.list(sync=job.sync, states=[JobState.AWAITING_APPROVAL], limit=1000)
+    older = [other for other in waiting if other.id != job.id]
+    for other in older:
+        run.save(replace(other, state=JobState.SUPERSEDED, finished_at=run.around.clock()))
+    return replace(job, notes=(*job.notes, *(f"the open plan of job {o.id} is out of date now" for o in older)))

@@ -6,7 +6,7 @@ create meets a row that exists.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from shared.engine.canonical_rows import CanonicalRows, Values
 from shared.engine.plan import Manifest, PlanFile, PlanRow
 from shared.values.changes import Action
 from shared.values.tables import Table
-
 
 
 @dataclass(frozen=True, slots=True)

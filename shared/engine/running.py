@@ -18,7 +18,7 @@ from pathlib import Path
 
 from shared.dataverse.throughput.wall import measured, sentence
 from shared.definitions.sync import SyncDefinition
-from shared.engine.applying import Applied, Applier, Tally
+from shared.engine.applying import Applied, Applier, Tally, no_guard
 from shared.engine.balances import applied_destination, applied_source
 from shared.engine.incremental import moved
 from shared.engine.leasing import Held
@@ -29,11 +29,12 @@ from shared.engine.readback import ReadBack
 from shared.engine.retention import prune
 from shared.engine.slicing import RESTS, SliceOverError, Span, sweep
 from shared.engine.surroundings import Destination, Start, Surroundings
+from shared.engine.undoing import UndoMaking, guard, note_undone
 from shared.engine.workspace import workspace_folder
 from shared.errors import CancelledError, DynsyncError, RefuseError, StaleLeaseError
 from shared.log import event
 from shared.ports import State
-from shared.values.changes import OutcomeStatus
+from shared.values.changes import Action, OutcomeStatus
 from shared.values.jobs import Job, JobState, Phase, Progress, Slices
 from shared.values.life import FINISHED
 
@@ -190,7 +191,8 @@ class Run:
         if apply:
             self._settle(job)  # before the rows are read: a late write of an earlier start has to be seen
         with self._connected() as destination:
-            job, draft = PlanMaking(self, destination).made(job)
+            making = PlanMaking(self, destination) if job.undoes is None else UndoMaking(self, destination)
+            job, draft = making.made(job)
             if draft.counts.changes == 0:
                 return self._finish(job, troubled=draft.manifest.reported > 0)
             if not apply or job.brakes or self.definition.behaviour.approval == "required":
@@ -225,7 +227,8 @@ class Run:
             before = transport.uses()
             self._refuse_other_environment(job, plan, destination)
             transport.permit = self.held.permit
-            applied = self._carried_out(job, plan, destination, folder, careful=careful)
+            careful_now = careful or job.undoes is not None
+            applied = self._carried_out(job, plan, destination, folder, careful=careful_now)
         seconds = self.around.monotonic() - began
         spent = seconds + (job.timings_s.get(Phase.APPLY.value, 0.0) if job.slices else 0.0)
         timings_s = {**job.timings_s, Phase.APPLY.value: round(spent, 3)}
@@ -250,6 +253,7 @@ class Run:
             careful=careful,
             progress=self.tell,
             cancelled=lambda: self.span.over or self.cancelled(),
+            guard=guard(destination.client, table) if job.undoes and job.planned.get(Action.DELETE) else no_guard,
         )
         try:
             return applier.apply()
@@ -290,6 +294,8 @@ class Run:
         errors = troubled or job.source.rejected or job.source.conflict
         self.state.note_files(job)
         job = moved(self.state, job)
+        if job.undoes is not None:
+            note_undone(self.state, job)
         return self._end(job, JobState.COMPLETED_WITH_ERRORS if errors else JobState.SUCCEEDED)
 
     def _end(self, job: Job, state: JobState, *, error: str | None = None) -> Job:

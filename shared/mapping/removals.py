@@ -39,12 +39,23 @@ class Removal:
 
 def removal_of(definition: SyncDefinition, table: Table, note: Note) -> Removal:
     """What `behaviour.dropped` means for this table; problems go to `note(path, found, remedy)`."""
+    _check_undo(definition.behaviour.undo, table, note)
     dropped = definition.behaviour.dropped
     if isinstance(dropped, Expire):
         return _expire(dropped.expire, table, note, {mapping.target for mapping in definition.mappings})
     if isinstance(dropped, Deactivate):
         return _deactivate(dropped.deactivate, table, note, {mapping.target for mapping in definition.mappings})
     return Removal(Action.DELETE) if dropped == "delete" else Removal()
+
+
+def _check_undo(undo: str | Deactivate, table: Table, note: Note) -> None:
+    if isinstance(undo, Deactivate) and inactive_reason(table, undo.deactivate) is None:
+        labels = _list([option.label for option in inactive_reasons(table)])
+        note(
+            "behaviour.undo.deactivate",
+            f"{undo.deactivate!r} is no inactive status reason of {table.name}",
+            f"use one of {labels}",
+        )
 
 
 def _expire(name: str, table: Table, note: Note, mapped: set[str]) -> Removal:

@@ -26,7 +26,10 @@ class JobState(StrEnum):
 
 
 class Phase(StrEnum):
-    """What a running job is doing. `WAIT`: until no request of an earlier start can be under way, in seconds."""
+    """What a running job is doing.
+
+    `WAIT`: until no request of an earlier start can be under way, in seconds. `COMPARE`: an undo looks at the rows.
+    """
 
     WAIT = "wait"
     CHECK = "check"
@@ -34,6 +37,7 @@ class Phase(StrEnum):
     READ_DESTINATION = "read destination"
     RESOLVE = "resolve"
     RECONCILE = "reconcile"
+    COMPARE = "compare"
     PLAN = "plan"
     APPLY = "apply"
     REPORT = "report"
@@ -131,6 +135,7 @@ class Job:
     `to_apply`: its plan is carried out unless something holds it. `handed_over`: by variable, the name under which the
     file that came with the start is kept with the job. `slices`: None for a job that one process carries through.
     `watermark` is how far its records reach, where the sync is incremental.
+    `undoes`: the job whose changes this one takes back.
     """
 
     id: str
@@ -157,6 +162,7 @@ class Job:
     to_apply: bool = True
     handed_over: Mapping[str, str] = field(default_factory=dict)
     slices: Slices | None = None
+    undoes: str | None = None
 
     @property
     def has_begun(self) -> bool:

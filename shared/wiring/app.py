@@ -179,6 +179,12 @@ class LocalApp:
         definition = self._catalogue.get(job.sync)
         return self._runner.apply(definition, job.id, Start(job.variables, started_by, progress=progress))
 
+    def undo(self, job_id: str, *, started_by: str, progress: ProgressListener, apply: bool) -> Job:
+        """A plan that takes a job's changes back; with `apply`, also carried out."""
+        job = self.job(job_id)
+        start = Start(job.variables, started_by, progress=progress)
+        return self._runner.undo(self._catalogue.get(job.sync), job.id, start, apply=apply)
+
     def cancel(self, job_id: str, *, by: str) -> Job:
         """Stop a job: a running one stops within one batch, one that waits is cancelled at once."""
         return self._runner.cancel(self.job(job_id).id, by=by)

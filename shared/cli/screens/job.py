@@ -10,7 +10,7 @@ from shared.cli.screens.paper import draw, say
 from shared.cli.texts import as_called, called, counted, duration, instant, safe, safe_lines, state_words
 from shared.definitions.behaviour import Brakes
 from shared.values.changes import Action
-from shared.values.jobs import SOURCE_BUCKETS, DestinationBalance, Job, JobState, SourceBalance
+from shared.values.jobs import SOURCE_BUCKETS, DestinationBalance, Job, JobState
 
 STYLES = {
     JobState.SUCCEEDED: "bold green",
@@ -18,6 +18,11 @@ STYLES = {
     JobState.AWAITING_APPROVAL: "bold cyan",
     JobState.FAILED: "bold red",
 }
+_OF_AN_UNDO = {
+    "created": "made again", "updated": "restored", "unchanged": "as before already", "ignored": "not carried out",
+    "asked_to_delete": "created, to go",
+}  # fmt: skip
+"""What the source's buckets mean where the source is what another job did."""
 _FATES = ("deleted", "expired", "deactivated", "kept", "refused", "not_attempted")
 
 
@@ -57,6 +62,8 @@ def _print_head(out: Console, job: Job) -> None:
         throttled_s = job.requests.get("throttled_s", 0)
         words += [f"{duration(throttled_s)} of pauses that the service asked for"] if throttled_s else []
     say(out, (", ".join(words), "dim"))
+    if job.undoes:
+        say(out, (f"takes back job {job.undoes}", "dim"))
     if job.variables:
         values = ", ".join(f"{safe(name)}={safe(value)}" for name, value in job.variables.items())
         say(out, (f"with {values}", "dim"))
@@ -71,12 +78,15 @@ def _print_counts(out: Console, job: Job) -> None:
     """Three small tables side by side."""
     grid = Table.grid(padding=(0, 4))
     planned = [(action.value, job.planned.get(action.value, 0)) for action in Action]
-    source = [(name, getattr(job.source, name)) for name in ("read", *SOURCE_BUCKETS)]
+    source = [(_word(job, name), getattr(job.source, name)) for name in ("read", *SOURCE_BUCKETS)]
+    title = "Changes of that job" if job.undoes else "Source records"
     destination = [(name, getattr(job.destination, name)) for name in ("read", "matched", "duplicate", *_FATES)]
-    grid.add_row(
-        _counts("Changes planned", planned), _counts("Source records", source), _counts("Destination rows", destination)
-    )
+    grid.add_row(_counts("Changes planned", planned), _counts(title, source), _counts("Destination rows", destination))
     draw(out, Padding(grid, (1, 0, 1, 0)))
+
+
+def _word(job: Job, bucket: str) -> str:
+    return _OF_AN_UNDO.get(bucket, bucket) if job.undoes else bucket
 
 
 def _counts(title: str, rows: list[tuple[str, int]]) -> Table:
@@ -89,16 +99,17 @@ def _counts(title: str, rows: list[tuple[str, int]]) -> Table:
 
 def _print_balances(out: Console, job: Job) -> None:
     for title, sentence, closes in (
-        ("Source", source_sentence(job.source), job.source.closes),
+        ("Changes" if job.undoes else "Source", source_sentence(job), job.source.closes),
         ("Destination", destination_sentence(job.destination), job.destination.closes),
     ):
         verdict = ("balances", "green") if closes else ("DOES NOT BALANCE, please report this job", "bold red")
         say(out, (f"{title} ", "bold"), verdict, ": ".ljust(13 - len(title)), sentence)
 
 
-def source_sentence(balance: SourceBalance) -> str:
+def source_sentence(job: Job) -> str:
     """`10,000 read = 100 created + 9,900 unchanged`."""
-    return f"{balance.read:,} read = {_sum({name: getattr(balance, name) for name in SOURCE_BUCKETS})}"
+    balance = job.source
+    return f"{balance.read:,} read = {_sum({_word(job, name): getattr(balance, name) for name in SOURCE_BUCKETS})}"
 
 
 def destination_sentence(balance: DestinationBalance) -> str:

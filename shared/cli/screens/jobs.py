@@ -41,4 +41,5 @@ def _did(job: Job) -> str:
         "refused": rows.refused,
         "not attempted": source.not_attempted + rows.not_attempted,
     }
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing read"
+    did = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing read"
+    return f"undo of {job.undoes}: {did}" if job.undoes else did

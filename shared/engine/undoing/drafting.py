@@ -63,7 +63,7 @@ class UndoDrafter:
         self._sheet.begin()
         going = Going(self.workspace, self.table)
         going.begin()
-        with self._phase(Phase.READ_DESTINATION):
+        with self._phase(Phase.COMPARE):
             self._remake()
             self._revert(going)
             self._remove(going)
@@ -87,7 +87,7 @@ class UndoDrafter:
             done = [original for original in originals if original.maybe_done]
             counts["read"] += len(originals)
             counts["ignored"] += len(originals) - len(done)
-            self.progress(Progress(Phase.READ_DESTINATION, counts["read"], self.originals.plan.total))
+            self.progress(Progress(Phase.COMPARE, counts["read"], self.originals.plan.total))
             yield done
 
     # ---- deleted rows
@@ -203,6 +203,9 @@ class UndoDrafter:
         )
 
     def _notes(self, counts: Mapping[str, int], below: Below | None) -> Iterator[str]:
+        if counts:
+            sync = self.originals.plan.manifest.sync
+            yield f"a run of {sync} that reads these records again brings the changes back"
         if counts.get(Action.CREATE):
             yield "rows that are made again have their ids and values; who created and changed them, and when, is new"
             yield "other rows that pointed at deleted ones lost that link when they were deleted; it stays empty"

@@ -102,10 +102,9 @@ class Below:
             return list(self.relations.referring(relationship, ids))
         except DestinationError as error:
             if relationship.on_delete == "Cascade":
-                raise DestinationError(
-                    f"whether rows of {relationship.entity} refer to rows that would be deleted cannot be seen: {error}",
-                    remedy=f"give the application user the right to read {relationship.entity}",
-                ) from error
+                found = f"nobody can tell whether rows of {relationship.entity} refer to rows that would be deleted"
+                remedy = f"give the application user the right to read {relationship.entity}"
+                raise DestinationError(f"{found}: {error}", remedy=remedy) from error
             self.unseen[str(relationship)] = relationship
             return []
 

@@ -16,39 +16,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
 
-from shared.brakes import PlanCounts
-from shared.definitions.sync import SyncDefinition
 from shared.engine.drafting import Draft, store
+from shared.engine.making import Running, superseding
 from shared.engine.noted import Noted
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
-from shared.engine.surroundings import Destination, Start, Surroundings
+from shared.engine.surroundings import Destination
 from shared.engine.undoing.drafting import UndoDrafter
 from shared.engine.undoing.originals import Originals
 from shared.engine.undoing.removing import Removal
 from shared.engine.workspace import Workspace, workspace_folder
 from shared.errors import DestinationError, RefuseError
-from shared.ports import State
-from shared.values.jobs import Job, Progress
-
-
-class Running(Protocol):
-    """The run that asks for a plan."""
-
-    around: Surroundings
-    definition: SyncDefinition
-    start: Start
-
-    @property
-    def state(self) -> State:
-        """The store under the run's lease."""
-
-    def save(self, job: Job) -> Job:
-        """Store the job; gives it back."""
-
-    def tell(self, progress: Progress) -> None:
-        """Tell whoever watches; raises `CancelledError` when the run is to stop."""
+from shared.values.jobs import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +80,13 @@ class UndoMaking:
             )
 
     def _planned(self, job: Job, draft: Draft, drafter: UndoDrafter) -> Job:
-        return self.run.save(
-            replace(
-                job,
-                planned=draft.manifest.counts,
-                source=draft.manifest.source,
-                destination=draft.manifest.destination,
-                notes=(*job.notes, *draft.notes),
-                timings_s=drafter.timings_s,
-            )
+        job = replace(
+            job,
+            requests=self.run.requests(self.destination),
+            planned=draft.manifest.counts,
+            source=draft.manifest.source,
+            destination=draft.manifest.destination,
+            notes=draft.notes,
+            timings_s=drafter.timings_s,
         )
-
-
+        return superseding(self.run, job)

@@ -84,7 +84,9 @@ class Reverter:
             try:
                 wire, value = member(self.columns[name], standing.old[name], self.referents)
             except GoneError:
-                return Kept(original, f"the row that {self.columns[name].name} pointed at is gone", self.columns[name].name)
+                return Kept(
+                    original, f"the row that {self.columns[name].name} pointed at is gone", self.columns[name].name
+                )
             members[wire] = value
         action = _reversed_action(original.row.action, standing.old)
         return PlanRow(

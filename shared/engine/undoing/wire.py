@@ -39,7 +39,9 @@ class Referents:
             self._ask(self.table.columns[name], list(ids))
 
     def _lookups(self, values: Values, *, all_of_them: bool) -> list[Column]:
-        lookups = [column for column in self.table.columns.values() if column.is_lookup and values.get(column.read_name)]
+        lookups = [
+            column for column in self.table.columns.values() if column.is_lookup and values.get(column.read_name)
+        ]
         return [column for column in lookups if all_of_them or len(column.targets) > 1]
 
     def _ask(self, column: Column, ids: list[str]) -> None:

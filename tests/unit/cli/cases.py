@@ -72,6 +72,16 @@ FAILED = Job(
     finished_at=STARTED + timedelta(minutes=3, seconds=5),
     error="line 17 of customers.csv has 5 fields where 6 are expected\nnothing was written",
 )
+UNDO = replace(
+    WAITING,
+    id="c4d5e6f7",
+    undoes=CLEAN.id,
+    source=SourceBalance(read=155, unchanged=1, ignored=3, conflict=5, asked_to_delete=98, not_attempted=48),
+    destination=DestinationBalance(read=140, matched=40, kept=2, not_attempted=98),
+    planned={"create": 15, "update": 33, "delete": 98},
+    variables={},
+    notes=("a run of accounts-from-erp that reads these records again brings the changes back",),
+)
 JOBS = [FAILED, WAITING, HELD, WITH_REJECTS, CLEAN]
 
 CHANGES = [
@@ -200,6 +210,9 @@ class MadeUpApp:
 
     def apply(self, job_id: str, *, progress: ProgressListener, **asked: object) -> Job:
         return self._ended("apply", progress, job_id=job_id, **asked)
+
+    def undo(self, job_id: str, *, progress: ProgressListener, **asked: object) -> Job:
+        return self._ended("undo", progress, job_id=job_id, **asked)
 
     def cancel(self, job_id: str, *, by: str) -> Job:
         self.asked.append(("cancel", {"job_id": job_id, "by": by}))
