@@ -63,8 +63,13 @@ def table(world: World) -> dict[object, Mapping[str, object]]:
 
 
 def ran(world: World, sync: Sync, records: Sequence[Sequence[str]]) -> Job:
-    """A job over these records, which are a tree: a record names no parent that would lead back to it."""
+    """A job over these records, which are trees: parents are among them, and none leads back to its child.
+
+    A parent that the job drops would lose its children's links to a delete; those do not come back.
+    """
+    keys = {record[0] for record in records}
     parents = {record[0]: record[3] for record in records}
+    records = [[*r[:3], r[3] if r[3] in keys else "", r[4]] for r in records]
     return sync.run(world, *([*r[:3], r[3] if not _leads_back(r[0], parents) else "", r[4]] for r in records))
 
 

@@ -197,6 +197,18 @@ def test_a_link_of_an_older_row_is_taken_back_before_the_new_row_goes(world: Wor
     assert table(world) == before
 
 
+def test_a_link_to_a_row_that_the_same_job_deleted_is_taken_back(world: World) -> None:
+    """The delete cleared what the update had written just before; nobody edited it."""
+    LINKED.run(world, ["R", "Root", ""], ["X", "x", "R"], ["D", "doomed", ""])
+    before = table(world)
+    job = LINKED.run(world, ["R", "Root", ""], ["X", "x", "D"], ["N", "new", "D"])
+    cells = [(name, value) for row in table(world).values() for name, value in row.items()]
+    assert not [value for name, value in cells if "parentaccountid" in name and value]
+    done = undo(world, job)
+    assert done.state is JobState.SUCCEEDED, list(world.app.rejects(done.id))
+    assert table(world) == before
+
+
 @pytest.mark.parametrize("dropped", [{"expire": "new_expiredon"}, {"deactivate": "Inactive"}])
 def test_removals_and_revivals_are_reversed(world: World, dropped: object) -> None:
     """An expired or deactivated row is as before; one that was revived is expired or deactivated again."""

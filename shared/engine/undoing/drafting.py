@@ -22,7 +22,7 @@ from shared.engine.undoing.going import Below, Going
 from shared.engine.undoing.originals import Original, Originals
 from shared.engine.undoing.remaking import Remaker, forms, planned
 from shared.engine.undoing.removing import Creation, Judge, Removal
-from shared.engine.undoing.reverting import Kept, Reverter, Standing
+from shared.engine.undoing.reverting import AsLeft, Kept, Reverter, Standing
 from shared.engine.undoing.sheet import Sheet
 from shared.engine.undoing.wire import Referents
 from shared.engine.workspace import Workspace
@@ -52,11 +52,14 @@ class UndoDrafter:
     _sheet: Sheet = field(init=False)
     _relations: Relations = field(init=False)
     _referents: Referents = field(init=False)
+    _as_left: AsLeft = field(init=False)
 
     def __post_init__(self) -> None:
         self._sheet = Sheet(self.workspace)
         self._relations = Relations(self.client)
         self._referents = Referents(self._relations, self.table)
+        columns = {column.read_name: column for column in self.table.columns.values()}
+        self._as_left = AsLeft(columns, set())
 
     def draft(self) -> Draft:
         """Look at every row that the job touched, and plan what takes its change back."""
@@ -94,6 +97,7 @@ class UndoDrafter:
 
     def _remake(self) -> None:
         gone = [self._gone(originals) for originals in self._of(Action.DELETE)]
+        self._as_left.deleted.update(original.row.id for some in gone for original in some)
         self._referents.coming |= {original.row.id for some in gone for original in some if original.row.before}
         rows = CanonicalRows(self.table.id_column, forms(self.table, self.originals.plan.manifest), self.folder)
         remaker = Remaker(self.table, rows, self._referents)
@@ -120,8 +124,7 @@ class UndoDrafter:
 
     def _revert(self, going: Going) -> None:
         plan = self.originals.plan
-        columns = {column.read_name: column for column in self.table.columns.values()}
-        reverter = Reverter(plan, columns, self._referents)
+        reverter = Reverter(plan, self._as_left, self._referents)
         with closing(ReadBack(self.client, self.table, plan, self.folder)) as readback:
             for originals in self._of(*_STAYS):
                 present = readback.rows([original.id for original in originals])
@@ -133,7 +136,7 @@ class UndoDrafter:
         left = [one for _, one in found if isinstance(one, Kept)]
         differing = [(one, standing) for one, standing in found if isinstance(standing, Standing) and standing.differs]
         self._sheet.counts["unchanged"] += len(found) - len(left) - len(differing)
-        former = ({name: standing.old[name] for name in standing.written} for _, standing in differing)
+        former = ({name: standing.old[name] for name in standing.now} for _, standing in differing)
         self._referents.look_up(former, all_of_them=False)
         reverses = [reverter.reverse(one, standing) for one, standing in differing]
         rows = [one for one in reverses if isinstance(one, PlanRow)]
@@ -154,7 +157,7 @@ class UndoDrafter:
     def _remove(self, going: Going) -> None:
         names = readable_columns(self.table)
         with closing(ReadBack(self.client, self.table, self.originals.plan, self.folder)) as readback:
-            judge = Judge(self.originals.plan, readback, self.worked, self.removal)
+            judge = Judge(self.originals.plan, readback, self.worked, self.removal, self._as_left)
             for originals in self._of(Action.CREATE):
                 found = self.client.rows_by_id(self.table, [original.id for original in originals], names)
                 verdicts = list(judge.judged(originals, found))

@@ -10,7 +10,7 @@ from shared.definitions.behaviour import Deactivate
 from shared.engine.plan import PlanFile
 from shared.engine.readback import Present, ReadBack, without_annotations
 from shared.engine.undoing.originals import Original
-from shared.engine.undoing.reverting import EDITED, Kept
+from shared.engine.undoing.reverting import EDITED, AsLeft, Kept
 from shared.engine.undoing.wire import Values
 from shared.mapping.removals import inactive_reason
 from shared.values.changes import OutcomeStatus
@@ -68,6 +68,7 @@ class Judge:
     readback: ReadBack
     worked: timedelta
     removal: Removal
+    as_left: AsLeft
 
     def judged(self, originals: Sequence[Original], found: Mapping[str, Values]) -> Iterable[Creation | Kept]:
         """The rows that may go and those that stay, with the reason; those that are not there are left out."""
@@ -96,7 +97,8 @@ class Judge:
         second = self.plan.sent_values(row._replace(after=row.later, later=None)) if row.later else {}
         links = self.plan.sent_values(row._replace(after=row.deferred, later=None)) if row.deferred else {}
         sure = first | second if original.first.status is OutcomeStatus.DONE else _without(first, second)
-        plain = all(values.get(name) == value for name, value in sure.items() if name in values)
+        holds = self.as_left.holds
+        plain = all(holds(name, value, values[name]) for name, value in sure.items() if name in values)
         return plain and all(values.get(name) in (value, None) for name, value in links.items())
 
     def _touched(self, creation: Creation) -> bool:

@@ -36,24 +36,39 @@ class Kept:
 class Standing:
     """How a row compares with the change that is to be taken back.
 
-    `written` holds what the job wrote and still stands there, by read name; `old` what stood there before.
+    `now` holds what stands in the columns that the job wrote, by read name; `old` what stood there before.
     """
 
-    written: Values
+    now: Values
     old: Values
 
     @property
     def differs(self) -> bool:
         """Whether there is anything to take back."""
-        return any(self.old[name] != value for name, value in self.written.items())
+        return any(self.old[name] != value for name, value in self.now.items())
+
+
+@dataclass(frozen=True, slots=True)
+class AsLeft:
+    """Whether values stand as a job left them. `columns` are the table's by read name.
+
+    A lookup of a row that the same job deleted later (`deleted`, ids) was cleared by that delete.
+    """
+
+    columns: Mapping[str, Column]
+    deleted: set[str]
+
+    def holds(self, name: str, wrote: object, now: object) -> bool:
+        """Of one column."""
+        return now == wrote or (now is None and self.columns[name].is_lookup and wrote in self.deleted)
 
 
 @dataclass(frozen=True, slots=True)
 class Reverter:
-    """Reverses updates, revivals, expiries and deactivations of one plan. `columns` are the table's by read name."""
+    """Reverses updates, revivals, expiries and deactivations of one plan."""
 
     plan: PlanFile
-    columns: Mapping[str, Column]
+    as_left: AsLeft
     referents: Referents
 
     def standing(self, original: Original, now: Present | None) -> Standing | Kept:
@@ -65,10 +80,11 @@ class Reverter:
         if all(now.values.get(name) == old[name] for name in sent):
             sent = {}
         links = self._links(original, now.values, old)
-        edited = [name for name, value in (sent | links).items() if now.values.get(name) != value]
+        found = {name: now.values.get(name) for name in sent | links}
+        edited = [name for name, wrote in (sent | links).items() if not self.as_left.holds(name, wrote, found[name])]
         if edited:
-            return Kept(original, EDITED, self.columns[edited[0]].name)
-        return Standing(sent | links, old)
+            return Kept(original, EDITED, self._column(edited[0]).name)
+        return Standing(found, old)
 
     def _links(self, original: Original, now: Values, old: Values) -> dict[str, object]:
         """The deferred links that were set: one that stands as before was not, or is taken back already."""
@@ -80,13 +96,12 @@ class Reverter:
     def reverse(self, original: Original, standing: Standing) -> PlanRow | Kept:
         """The change that puts the old values back."""
         members = {}
-        for name in standing.written:
+        for name in standing.now:
+            column = self._column(name)
             try:
-                wire, value = member(self.columns[name], standing.old[name], self.referents)
+                wire, value = member(column, standing.old[name], self.referents)
             except GoneError:
-                return Kept(
-                    original, f"the row that {self.columns[name].name} pointed at is gone", self.columns[name].name
-                )
+                return Kept(original, f"the row that {column.name} pointed at is gone", column.name)
             members[wire] = value
         action = _reversed_action(original.row.action, standing.old)
         return PlanRow(
@@ -95,10 +110,13 @@ class Reverter:
             id=original.id,
             key=original.row.key,
             row_no=None if action in (Action.EXPIRE, Action.DEACTIVATE) else original.row.change,
-            before=orjson.dumps(dict(standing.written)).decode(),
+            before=orjson.dumps(dict(standing.now)).decode(),
             after=orjson.dumps(members).decode(),
             later=None,
         )
+
+    def _column(self, read_name: str) -> Column:
+        return self.as_left.columns[read_name]
 
 
 def _reversed_action(action: Action, old: Values) -> Action:
