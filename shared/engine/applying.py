@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from shared.brakes import stops_apply
 from shared.definitions.behaviour import Brakes
 from shared.engine.creating import Creator, RowWriter
+from shared.engine.guarding import Guard, no_guard
 from shared.engine.linking import OPEN, Linker
 from shared.engine.plan import PlanFile, PlanRow
 from shared.engine.readback import Present, ReadBack, stands_as_after, stands_as_before
@@ -34,15 +35,6 @@ _TAKEN = "a row with this key was created after the plan was made"
 
 Tally = Counter[tuple[Action, bool, OutcomeStatus]]
 """How many changes had which outcome: (action, stands for a source record, status)."""
-
-
-Guard = Callable[[list[PlanRow]], dict[int, Outcome]]
-"""Gives, of changes that are about to be sent, the outcomes of those that must not be."""
-
-
-def no_guard(_: list[PlanRow]) -> dict[int, Outcome]:
-    """Every change may be sent."""
-    return {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from shared.dataverse.throughput.wall import measured, sentence
 from shared.definitions.sync import SyncDefinition
-from shared.engine.applying import Applied, Applier, Tally, no_guard
+from shared.engine.applying import Applied, Applier, Tally
 from shared.engine.balances import applied_destination, applied_source
+from shared.engine.guarding import no_guard
 from shared.engine.incremental import moved
 from shared.engine.leasing import Held
 from shared.engine.linking import OPEN

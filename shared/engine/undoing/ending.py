@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from shared.dataverse.client import DataverseClient
 from shared.dataverse.relations import Relations
-from shared.engine.applying import Guard
+from shared.engine.guarding import Guard
 from shared.engine.undoing.going import Below
 from shared.errors import NotFoundError, RefuseError
 from shared.ports import State
