@@ -22,7 +22,7 @@ _LONG = re.compile(
 """A number with more digits than a float keeps: such a body is read with decimals, which takes longer."""
 _LONG_POWER = re.compile(rb"[eE](?<=[0-9]{%d}.)" % (_KEPT_DIGITS + 1))
 """The same of a number without a point, such as 12345678901234567e-2."""
-_TEXT = rb'("(?:[^"\\\\]|\\\\.)*")'
+_TEXT = rb'("(?:[^"\\]|\\.)*")'
 _ERROR = re.compile(rb'\{"error":(?:\{"code":%b,"message":%b|"[^"]*","error_description":%b)' % (_TEXT, _TEXT, _TEXT))
 """The error of the Web API, or of the token endpoint."""
 _SHOWN = 500

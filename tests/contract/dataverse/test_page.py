@@ -49,7 +49,7 @@ def test_red_requests_say_why(local_dataverse: LocalDataverse) -> None:
     server, session = local_dataverse, requests.Session()
     session.headers["Authorization"] = f"Bearer {server.token()}"
     session.post(f"{server.url}accounts", json={"name": "x" * 161}, timeout=10)
-    session.post(f"{server.url}accounts", json={"<i>": 1}, timeout=10)
+    session.post(f"{server.url}accounts", json={'<i>"\\': 1}, timeout=10)
     part = "--b\r\nContent-Type: application/http\r\n\r\nGET /api/data/v9.2/nothing HTTP/1.1\r\n\r\n\r\n--b--\r\n"
     headers = {"Content-Type": "multipart/mixed; boundary=b", "Prefer": "odata.continue-on-error"}
     assert session.post(f"{server.url}$batch", data=part, headers=headers, timeout=10).status_code == 200
@@ -63,5 +63,6 @@ def test_red_requests_say_why(local_dataverse: LocalDataverse) -> None:
     shown = page(server)
     assert "exceeded the maximum allowed length of &#x27;160&#x27;" in shown
     assert "cut: drop_before" in shown
+    assert "&lt;i&gt;&quot;\\&#x27; was found" in shown
     assert "<i>" not in shown
     session.close()
