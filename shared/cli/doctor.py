@@ -12,7 +12,7 @@ from rich.console import Console
 
 from shared.cli.facade import Doctor
 from shared.cli.options import everywhere, session_of
-from shared.cli.output import FAILED, say_json
+from shared.cli.output import CLEAN, FAILED, say_json
 from shared.cli.screens.paper import say
 from shared.cli.session import Session
 from shared.cli.texts import called
@@ -32,7 +32,7 @@ _COLUMNS = ("service_url", "table", "access", "privilege", "privilege_id", "dept
 @click.argument("sync", required=False)
 @everywhere
 @session_of
-def doctor(session: Session, sync: str | None) -> None:
+def doctor(session: Session, sync: str | None) -> int:
     """Look at the environment of SYNC (of every sync): identity, rights, key, plug-ins, limits; each with its fix."""
     app = _doctor(session)
     names = [sync] if sync else session.app.sync_names()
@@ -42,8 +42,8 @@ def doctor(session: Session, sync: str | None) -> None:
     else:
         for name, findings in found.items():
             _show(session.out(), name, findings)
-    if any(one.grade is Grade.ERROR for findings in found.values() for one in findings):
-        raise SystemExit(FAILED)
+    in_the_way = any(one.grade is Grade.ERROR for findings in found.values() for one in findings)
+    return FAILED if in_the_way else CLEAN
 
 
 @click.command()
@@ -56,7 +56,7 @@ def doctor(session: Session, sync: str | None) -> None:
 )
 @everywhere
 @session_of
-def role(session: Session, names: tuple[str, ...], undo: bool, out: Path | None) -> None:
+def role(session: Session, names: tuple[str, ...], undo: bool, out: Path | None) -> int:
     """Write the least-privilege security role that the syncs need (none named: all), one for each environment."""
     if out is not None and out.suffix not in (".json", ".csv"):
         raise RefuseError(f"--out {out.name}: write a file that ends with .json or .csv")
@@ -65,11 +65,12 @@ def role(session: Session, names: tuple[str, ...], undo: bool, out: Path | None)
         _write(out, roles)
     if session.json:
         say_json(roles)
-        return
+        return CLEAN
     for one in roles:
         _show_role(session.out(), one)
     if out is not None:
         say(session.out(), f"Written to {out}.")
+    return CLEAN
 
 
 def _doctor(session: Session) -> Doctor:

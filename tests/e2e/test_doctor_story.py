@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -15,6 +19,9 @@ from shared.values.jobs import JobState
 from shared.values.rights import Finding, Grade
 from tests.e2e.conftest import World
 from tests.e2e.stories import Sync
+from tools.deployment.plan_report import planned, report
+
+ROOT = Path(__file__).parents[2]
 
 SYNC = Sync(
     columns={"no": "text", "name": "text", "parent": "text"},
@@ -220,3 +227,18 @@ def test_a_role_file_of_another_kind_is_refused(world: World) -> None:
     refused = typed(world, "role", "--out", "role.xlsx")
     assert refused.exit_code == 1
     assert ".json or .csv" in refused.stderr
+
+
+def test_the_report_of_a_pipeline_holds_counts_and_no_value(world: World) -> None:
+    """`tools/plan-report` plans with the real command, and tells counts only."""
+    SYNC.read(world, ["A1", "Confidential One", ""], ["A2", "Confidential Two", ""])
+
+    def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        words = [*command, "--syncs", str(world.folder / "syncs")]
+        environ = os.environ | world.environ
+        return subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT, env=environ)
+
+    told = planned("story", str(world.folder / "plans"), run)
+    assert told.counts == (2, 0, 0, 0, 0, 0), told
+    assert "Confidential" not in report([told])
+    assert world.dataverse.rows("account") == []

@@ -1,0 +1,170 @@
+"""The pipelines for a team's own repository: their shape, their rights, and that all they call is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.unit.infra.bicep import INFRA, read
+
+ROOT = Path(__file__).parents[3]
+GITHUB = ROOT / ".github/workflows/deliver.yml"
+AZURE = ROOT / "azure-pipelines.yml"
+OUTSIDE = {"az", "gh", "jq", "curl", "echo", "set"}
+"""Commands that the hosted runners bring."""
+AZ = {
+    "bicep build",
+    "deployment sub what-if",
+    "deployment sub create",
+    "deployment sub show",
+    "functionapp deployment source config-zip",
+}
+"""Commands of the Azure command line that may be called. Source: Microsoft Learn, Azure CLI reference."""
+
+
+def loaded(path: Path) -> Any:
+    return YAML(typ="safe").load(path.read_text("utf-8"))
+
+
+def scripts(node: object) -> Iterator[str]:
+    """Every piece of shell in a pipeline."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name in ("run", "script", "inlineScript") and isinstance(value, str):
+                yield value
+            else:
+                yield from scripts(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from scripts(item)
+
+
+PIPELINES = {"github": list(scripts(loaded(GITHUB))), "azure": list(scripts(loaded(AZURE)))}
+
+
+def commands(kind: str) -> list[str]:
+    """Each simple command, without what is set before it; also those inside `$(…)` and behind a pipe."""
+    found = []
+    for script in PIPELINES[kind]:
+        for line in script.splitlines():
+            inner = re.findall(r"\$\((?=[a-z]+ )([^()]*)\)", line)
+            plain = re.sub(r"'[^']*'|\"[^\"]*\"", lambda one: one[0].replace("|", "/"), line)
+            for part in [*plain.split(" | "), *inner]:
+                words = re.sub(r"^\s*(?:[A-Za-z_]+=(?:\$\([^)]*\)|\"[^\"]*\"|\S*)\s*)*", "", part).strip()
+                if words:
+                    found.append(words)
+    return found
+
+
+@pytest.mark.parametrize("kind", PIPELINES)
+def test_every_command_is_there(kind: str) -> None:
+    """Scripts and make targets exist and can be run; other programs are those of the runner; az knows its words."""
+    listed = commands(kind)
+    assert len(listed) > 8
+    for words in listed:
+        first, *rest = words.split()
+        if first == "make":
+            assert re.search(rf"^{rest[0]}:", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE), words
+        elif "/" in first:
+            assert os.access(ROOT / first, os.X_OK), words
+        else:
+            assert first in OUTSIDE, words
+        if first == "az":
+            assert any(words.startswith(f"az {one} ") for one in AZ), words
+
+
+@pytest.mark.parametrize("kind", PIPELINES)
+def test_every_step_that_is_promised(kind: str) -> None:
+    """Lint, definitions, tests, compiler, what-if, plan on the pull request, deployment, look at the end; in order."""
+    said = "\n".join(PIPELINES[kind])
+    steps = ["make lint", "tools/check-definitions", ".ci/run", "az bicep build", "tools/package", "what-if"]
+    steps += ["tools/plan-report", "deployment sub create", "config-zip", "tools/smoke-test"]
+    places = [said.find(step) for step in steps]
+    assert -1 not in places, dict(zip(steps, places, strict=True))
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("kind", PIPELINES)
+def test_files_and_parameters_that_are_named_exist(kind: str) -> None:
+    """Templates, parameter files and parameters are those of the deployment; outputs are read by its names."""
+    text = (GITHUB if kind == "github" else AZURE).read_text("utf-8")
+    assert (INFRA / "prod.parameters.json").is_file()
+    for path in re.findall(r"infra/[\w.]+\.(?:bicep|json)", text):
+        assert (ROOT / path).is_file(), path
+    main = read(INFRA / "main.bicep")
+    for name in re.findall(r'(\w+)="\$[\w{(]', " ".join(w for w in commands(kind) if "sub create" in w)):
+        assert name in main.of("param"), name
+    outputs = {name.lower() for name in main.of("output")}
+    assert set(re.findall(r"jq -r \.(\w+)\.value", text)) <= outputs
+
+
+def test_github_has_no_more_rights_than_it_needs() -> None:
+    """Reading by default; an identity only where Azure is entered, none for forks; versions of actions are told."""
+    workflow = loaded(GITHUB)
+    text = GITHUB.read_text("utf-8")
+    assert workflow["permissions"] == {"contents": "read"}
+    with_identity = {name for name, job in workflow["jobs"].items() if "id-token" in job.get("permissions", {})}
+    assert with_identity == {"preview", "deploy"}
+    assert "head.repo.full_name == github.repository" in workflow["jobs"]["preview"]["if"]
+    assert "refs/heads/main" in workflow["jobs"]["deploy"]["if"]
+    assert "pull_request_target" not in text
+    assert "secrets." not in text
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"]
+        for step in job["steps"]:
+            assert "run" in step or re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"])
+
+
+def test_what_others_write_is_no_part_of_a_script() -> None:
+    """Titles, branches and bodies of a pull request reach a script by its environment only."""
+    for script in PIPELINES["github"]:
+        assert "${{" not in script
+
+
+def test_azure_devops_enters_by_its_service_connection() -> None:
+    """Every step that enters Azure names the connection; no secret stands in the file."""
+    text = AZURE.read_text("utf-8")
+    tasks = re.findall(r"task: AzureCLI@2", text)
+    assert len(tasks) == text.count("azureSubscription: $(connection)") == 3
+    assert not re.search(r"(?i)password|client_?secret|accountkey", text)
+
+
+@pytest.mark.parametrize("kind", PIPELINES)
+def test_the_shell_is_sound(kind: str) -> None:
+    """Each script parses."""
+    for script in PIPELINES[kind]:
+        ran = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+
+
+def test_azure_yaml_names_what_is_there() -> None:
+    """Hooks are scripts of ours, the service is the function app of Bicep, and what it deploys is what is packed."""
+    project = loaded(ROOT / "azure.yaml")
+    (service,) = project["services"]
+    bicep = (INFRA / "modules/app.bicep").read_text("utf-8")
+    assert bicep.count(f"'azd-service-name': '{service}'") == 2
+    assert project["services"][service]["dist"] == "dist/app.zip"
+    assert (ROOT / project["infra"]["path"] / f"{project['infra']['module']}.bicep").is_file()
+    for hook in project["hooks"].values():
+        assert os.access(ROOT / hook["run"].split()[0], os.X_OK)
+
+
+def test_the_hooks_know_what_the_deployment_tells() -> None:
+    """Environment variables that a hook reads are azd's own, parameters of ours, or outputs of Bicep."""
+    outputs = set(read(INFRA / "main.bicep").of("output"))
+    parameters = json.loads((INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
+    given = {name for entry in parameters.values() for name in re.findall(r"\$\{([A-Z_]+)", str(entry["value"]))}
+    read_by_hooks = set()
+    for path in (ROOT / "tools/deployment").glob("*.py"):
+        source = path.read_text("utf-8")
+        read_by_hooks |= set(re.findall(r'env(?:iron)?(?:\.get\(|\[)"([A-Z_]+)"', source))
+    assert read_by_hooks - outputs - given - {"AZURE_TENANT_ID", "DYNSYNC_SIGN_IN"} == set()
+    assert "DYNSYNC_APP_URL" in read_by_hooks & outputs
