@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
-from shared import variables
+from shared.databases.binding import ParameterStyle, bind
 from shared.errors import SourceError
 from shared.ports import MalformedRow, SourceSink, StagedSource
 from shared.sources import names
@@ -24,8 +24,6 @@ from shared.sql import identifier
 from shared.values.looks import SourceSample
 from shared.values.watermarks import Since
 
-ParameterStyle = Literal["qmark", "numeric", "named", "format", "pyformat"]
-Parameters = list[str] | dict[str, str]
 _BATCH = 10_000
 _MAX_MALFORMED = 100_000
 
@@ -76,40 +74,6 @@ class Driver:
     style: ParameterStyle
     column_types: Callable[[Sequence[Sequence[object]]], list[str]] = all_text
     newer: Callable[[Sequence[object], Since], Condition | None] = everything
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A statement in the driver's own form, with its parameters."""
-
-    text: str
-    parameters: Parameters
-
-
-def bind(text: str, values: Mapping[str, str], *, style: ParameterStyle) -> Statement:
-    """A statement in which each `@name` outside of quotes is a placeholder; its value travels as a text parameter.
-
-    Raises:
-        SourceError: a variable has no value.
-    """
-    pieces = variables.code_pieces(text)
-    missing = sorted(variables.names(pieces) - set(values))
-    if missing:
-        raise SourceError(f"the source's SQL needs the variable @{missing[0]}, which has no value")
-    in_order = [piece.text for piece in pieces if piece.variable]
-    counted = iter(range(1, len(in_order) + 1))
-    forms: Mapping[str, Callable[[str], str]] = {
-        "qmark": lambda _: "?",
-        "numeric": lambda _: f":{next(counted)}",
-        "named": lambda name: f":{name}",
-        "format": lambda _: "%s",
-        "pyformat": lambda name: f"%({name})s",
-    }
-    if style in ("format", "pyformat"):
-        pieces = [p if p.variable else variables.Piece(p.text.replace("%", "%%")) for p in pieces]
-    by_name = style in ("named", "pyformat")
-    parameters: Parameters = {n: values[n] for n in in_order} if by_name else [values[n] for n in in_order]
-    return Statement(variables.render(pieces, forms[style]), parameters)
 
 
 def select_table(table: str, condition: str | None) -> str:

@@ -7,7 +7,6 @@ reads them in parallel. Only the schema's columns travel.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import math
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -20,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from shared import variables
-from shared.errors import NotBuiltError, SourceError
+from shared.databases.binding import Statement, bind
+from shared.databases.postgresql import CONNECT_S, driver, secured, unreachable
+from shared.errors import SourceError
 from shared.ports import SourceSink, StagedSource
 from shared.sources import names
 from shared.sources.csv_dialect import MAX_RECORD_BYTES
-from shared.sources.dbapi import Statement, bind
 from shared.sources.newer import Condition, narrowed
-from shared.sources.postgresql_errors import refusal, unreachable
+from shared.sources.postgresql_errors import refusal
 from shared.sources.text_file import room_for
 from shared.sql import identifier, literal
 from shared.values.looks import SourceSample
@@ -35,10 +35,8 @@ from shared.values.watermarks import Since
 if TYPE_CHECKING:
     import psycopg
 
-_CONNECT_S = 15
 _ROWS_A_WRITE = 4096
 _SETTINGS = {"TimeZone": "UTC", "DateStyle": "ISO", "IntervalStyle": "iso_8601", "extra_float_digits": "1"}
-_LOCAL = ("127.0.0.1", "::1", "localhost")
 _HEAD = "SELECT * FROM (\n"
 _TAIL = "\n) AS source"
 _STAGED = {16: "BOOLEAN", 20: "BIGINT", 21: "BIGINT", 23: "BIGINT", 26: "BIGINT", 700: "DOUBLE", 701: "DOUBLE"}
@@ -171,9 +169,9 @@ class PostgresSource:
     @contextlib.contextmanager
     def _connected(self) -> Iterator[psycopg.Connection[Any]]:
         """A connection in one transaction that reads: one moment of the database, and no way to write."""
-        psycopg = _driver()
+        psycopg = driver()
         try:
-            connection = psycopg.connect(_secured(self.conninfo, self.shown), connect_timeout=_CONNECT_S)
+            connection = psycopg.connect(secured(self.conninfo, self.shown), connect_timeout=CONNECT_S)
         except psycopg.Error as error:
             raise unreachable(error, self.shown) from None
         with contextlib.closing(connection):
@@ -228,31 +226,3 @@ def _read(path: Path, columns: list[Column]) -> str:
 def _none(columns: list[Column]) -> str:
     cells = ", ".join(f"NULL::{column.staged} AS {identifier(column.name)}" for column in columns)
     return f"SELECT 1::BIGINT AS row_no, {cells} WHERE false"
-
-
-def _driver() -> Any:
-    try:
-        return importlib.import_module("psycopg")  # dear to start, and an extra
-    except ImportError:
-        raise NotBuiltError(
-            "a postgresql source needs the package psycopg, which is not installed here; "
-            "add psycopg[binary] to requirements.txt, or on your own machine: .venv/bin/pip install 'psycopg[binary]'"
-        ) from None
-
-
-def _secured(conninfo: str, shown: str) -> str:
-    """The connection string with TLS where it says nothing of it, but for this machine itself."""
-    from psycopg import Error
-    from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
-    try:
-        parts = conninfo_to_dict(conninfo)
-    except Error:  # its message may hold a piece of the string
-        raise SourceError(
-            f"{shown}: the secret holds no connection string; write "
-            "`host=… dbname=… user=… password=…` or `postgresql://user:password@host/database`"
-        ) from None
-    host = str(parts.get("host") or parts.get("hostaddr") or "localhost")
-    local = all(one in _LOCAL or one.startswith("/") for one in host.split(","))
-    mode = {} if local or "sslmode" in parts else {"sslmode": "require"}
-    return make_conninfo(conninfo, client_encoding="UTF8", application_name="dynsync", **mode)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.errors import AuthenticationError, FailError, SourceError
+from shared.errors import SourceError
 
 if TYPE_CHECKING:
     import psycopg
 
-_LOGIN = ("authentication failed", "no password supplied", "no pg_hba.conf entry", 'role "', "not permitted to log in")
 _REMEDIES = {
     "42P01": "the table is gone, has another name or is in another schema: correct `table` or `query`",
     "42703": "the column is gone or has another name: correct `query` or `filter`",
@@ -21,18 +20,6 @@ _REMEDIES = {
 }
 """By SQLSTATE. Source: PostgreSQL 17 documentation, appendix A, error codes."""
 _SHOWN = 40
-
-
-def unreachable(error: psycopg.Error, shown: str) -> FailError:
-    """No connection: a login that was refused, or no way to the server. libpq's messages hold no password."""
-    said = " ".join(str(error).split())[:500]
-    if any(word in said for word in _LOGIN):
-        return AuthenticationError(
-            f"{shown} refused the login: {said}; correct user and password in the secret, or the server's rules"
-        )
-    return SourceError(
-        f"{shown} cannot be reached: {said}; check host, port and database in the secret, the network and its firewall"
-    )
 
 
 def refusal(error: psycopg.Error, shown: str, sql: str, *, head: int) -> SourceError:

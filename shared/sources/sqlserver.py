@@ -8,26 +8,22 @@ Source: mssql-python, Microsoft, wiki pages on connection strings and on support
 from __future__ import annotations
 
 import functools
-import importlib
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
-from shared.errors import AuthenticationError, NotBuiltError, SourceError
-from shared.sources.dbapi import Connection, DbApiSource, Driver, bind
+from shared.databases.binding import bind
+from shared.databases.sqlserver import connected, connection_string, driver
+from shared.errors import SourceError
+from shared.sources.dbapi import Connection, DbApiSource, Driver
 from shared.sources.newer import Condition
 from shared.values.watermarks import Since
 
-_LOGIN_S = 15
 _MILLISECONDS = len("2026-01-31T08:00:00.000")
 """The most that the older type `datetime` reads."""
-_PAIR = re.compile(r"\s*([A-Za-z][A-Za-z _-]*?)\s*=\s*(\{(?:[^}]|\}\})*\}|[^;{}]*)\s*(?:;|$)")
-_SIGN_IN = {"uid", "user id", "user", "pwd", "password", "authentication", "trusted_connection"}
 _WRITES = (exp.Into, exp.DML, exp.DDL, exp.Command)
 _STAGED: Mapping[type, str] = {bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE"}
 """What no value can break; decimals, dates and the rest are staged as text and read by the schema."""
@@ -36,29 +32,6 @@ _STAGED: Mapping[type, str] = {bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE"}
 def column_types(description: Sequence[Sequence[object]]) -> list[str]:
     """A DuckDB type for each column of a result; the driver describes types as Python's."""
     return [_STAGED.get(item[1], "VARCHAR") if isinstance(item[1], type) else "VARCHAR" for item in description]
-
-
-def connection_string(secret: str, *, identity: str | None, shown: str) -> str:
-    """The secret's string, with what it leaves open: TLS, the intent to read only, and the app's identity.
-
-    Raises:
-        SourceError: it is no connection string. It is not shown.
-    """
-    text, at, names = secret.strip().rstrip(";"), 0, set[str]()
-    while at < len(text) and (pair := _PAIR.match(text, at)):
-        names.add(pair[1].casefold())
-        at = pair.end()
-    if at < len(text) or not names & {"server", "address", "addr"}:
-        raise SourceError(
-            f"{shown}: the secret holds no connection string; write `Server=…;Database=…;UID=…;PWD={{…}}`, or leave "
-            "UID and PWD out to sign in with the app's identity"
-        )
-    added = ["Encrypt=yes"] if "encrypt" not in names else []
-    added += ["ApplicationIntent=ReadOnly"] if "applicationintent" not in names else []
-    if not names & _SIGN_IN:
-        added += ["Authentication=ActiveDirectoryMSI", f"UID={identity}"] if identity else []
-        added += [] if identity else ["Authentication=ActiveDirectoryDefault"]
-    return ";".join([text, *added])
 
 
 def require_select(sql: str, *, shown: str) -> None:
@@ -114,42 +87,14 @@ def sqlserver_source(
         NotBuiltError: the driver is not installed.
         SourceError: the secret is no connection string, or the text no single SELECT.
     """
-    module = _driver()
+    module = driver()
     marked = bind(sql, variables, style="qmark").text
     require_select(marked, shown=shown)
-    text = connection_string(secret, identity=identity, shown=shown)
+    text = connection_string(secret, identity=identity, shown=shown, reads=True)
 
     def connect() -> Connection:
-        return _connected(module, text, shown)
+        opened: Connection = connected(module, text, shown)
+        return opened
 
-    driver = Driver(connect, (module.Error,), "qmark", column_types, functools.partial(newer, time_zone=time_zone))
-    return DbApiSource(driver, sql, variables, wanted, shown, since if since and fits_in_brackets(marked) else None)
-
-
-def _connected(module: Any, text: str, shown: str) -> Connection:
-    try:
-        connection: Connection = module.connect(text, autocommit=False, timeout=_LOGIN_S)
-    except module.ConnectionStringParseError:  # its message may hold a piece of the string
-        raise SourceError(
-            f"{shown}: the secret is no connection string that the driver takes; check its keys"
-        ) from None
-    except (module.Error, RuntimeError) as error:
-        said = " ".join(str(error).split())[:500]
-        if "Login failed" in said or "18456" in said:
-            raise AuthenticationError(
-                f"{shown} refused the login: {said}; correct the secret, or make the app's identity a user there"
-            ) from None
-        raise SourceError(
-            f"{shown} cannot be reached: {said}; check server and database in the secret, the network and its firewall"
-        ) from None
-    return connection
-
-
-def _driver() -> Any:
-    try:
-        return importlib.import_module("mssql_python")  # dear to start, and an extra
-    except ImportError as error:
-        raise NotBuiltError(
-            f"a sqlserver source needs the package mssql-python, which cannot be loaded here ({error}); add it to "
-            "requirements.txt (and libltdl7 to the machine), or on your own machine: .venv/bin/pip install mssql-python"
-        ) from None
+    way = Driver(connect, (module.Error,), "qmark", column_types, functools.partial(newer, time_zone=time_zone))
+    return DbApiSource(way, sql, variables, wanted, shown, since if since and fits_in_brackets(marked) else None)

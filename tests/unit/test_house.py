@@ -31,7 +31,7 @@ LAYERS = {
         "formats",
         "lanes",
     ],
-    "dataverse": ["dataverse"],
+    "dataverse": ["dataverse", "databases", "outbound"],
     "adapters": ["sources", "state", "secrets", "bus", "post_sync"],
     "engine": ["engine"],
     "wiring": ["wiring"],

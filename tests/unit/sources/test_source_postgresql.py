@@ -9,10 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from shared.databases.postgresql import secured
 from shared.errors import AuthenticationError, NotBuiltError, SourceError
 from shared.ports import StagedSource
 from shared.sources.dbapi import select_table
-from shared.sources.postgresql import PostgresSource, _secured
+from shared.sources.postgresql import PostgresSource
 from tests.postgres import Server, free_port
 from tests.unit.sources.sink import FileSink
 
@@ -169,10 +170,10 @@ def test_a_connection_that_breaks_stops_the_read(
 
 def test_tls_is_asked_for_where_nothing_is_said() -> None:
     """But not of this machine itself, nor against what the string says."""
-    assert "sslmode=require" in _secured("host=db.example.com user=x", "it")
-    assert "sslmode=require" in _secured("postgresql://u:p@db.example.com/erp", "it")
-    assert "sslmode=verify-full" in _secured("host=db.example.com sslmode=verify-full", "it")
-    assert "sslmode" not in _secured("host=127.0.0.1 user=x", "it") + _secured("host=/run/pg", "it")
+    assert "sslmode=require" in secured("host=db.example.com user=x", "it")
+    assert "sslmode=require" in secured("postgresql://u:p@db.example.com/erp", "it")
+    assert "sslmode=verify-full" in secured("host=db.example.com sslmode=verify-full", "it")
+    assert "sslmode" not in secured("host=127.0.0.1 user=x", "it") + secured("host=/run/pg", "it")
 
 
 def test_without_the_driver_it_says_what_to_install(

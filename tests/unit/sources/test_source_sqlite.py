@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.databases.binding import Statement, bind
 from shared.errors import SourceError
 from shared.ports import StagedSource
 from shared.sources import sqlite
-from shared.sources.dbapi import DbApiSource, Driver, Statement, bind, select_table
+from shared.sources.dbapi import DbApiSource, Driver, select_table
 from shared.sources.sqlite import sqlite_source
 from tests.unit.sources.sink import FileSink
 

@@ -10,10 +10,11 @@ from decimal import Decimal
 
 import pytest
 
+from shared.databases.sqlserver import connection_string
 from shared.errors import AuthenticationError, NotBuiltError, SourceError
 from shared.ports import StagedSource
 from shared.sources.dbapi import DbApiSource
-from shared.sources.sqlserver import connection_string, require_select, sqlserver_source
+from shared.sources.sqlserver import require_select, sqlserver_source
 from tests.unit.sources.sink import FileSink
 
 RECORDED = [
@@ -100,14 +101,14 @@ def test_rows_are_staged_by_the_types_that_the_driver_tells(driver: Played, sink
 )
 def test_what_a_string_leaves_open_is_filled_in(given: str, identity: str | None, added: str) -> None:
     """TLS, reading only, and the identity where nobody signs in; what it says stays."""
-    assert connection_string(given, identity=identity, shown="it") == given.rstrip(";") + added
+    assert connection_string(given, identity=identity, shown="it", reads=True) == given.rstrip(";") + added
 
 
 @pytest.mark.parametrize("secret", ["let-me-in", "", "Server=s;hush", "UID=x;PWD=hush", "Server={s;PWD=hush"])
 def test_what_is_no_connection_string_is_not_shown(secret: str) -> None:
     """It may be a password."""
     with pytest.raises(SourceError, match="holds no connection string") as caught:
-        connection_string(secret, identity=None, shown="it")
+        connection_string(secret, identity=None, shown="it", reads=True)
     assert "hush" not in str(caught.value)
     assert "let-me-in" not in str(caught.value)
 

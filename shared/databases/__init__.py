@@ -1,0 +1,1 @@
+"""Ways into SQL databases, for sources that read and steps that write."""
