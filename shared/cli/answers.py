@@ -11,7 +11,7 @@ import click
 from pydantic import ValidationError
 
 from shared.definitions.connection import DataverseConnection
-from shared.definitions.sync import NAME
+from shared.definitions.part import SYNC_NAME
 
 Checked = Callable[[str], str]
 """Gives the answer as it is meant.
@@ -93,7 +93,7 @@ def source_file(text: str) -> str:
 
 def sync_name(text: str) -> str:
     """A name that a sync may have."""
-    if re.fullmatch(NAME, text):
+    if re.fullmatch(SYNC_NAME, text):
         return text
     raise click.UsageError(f"{text!r} is no name for a sync: lower-case letters, digits and single hyphens")
 

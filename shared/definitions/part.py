@@ -23,6 +23,9 @@ from pydantic import (
     WithJsonSchema,
 )
 
+SYNC_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+"""A sync's name: no two hyphens in a row, so that `<sync>--<secret>` belongs to one sync only."""
+
 
 class BrokenSettingError(Exception):
     """Somebody asks for a setting of a broken part that could not be read."""

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import AfterValidator, Field, StringConstraints
 
 from shared.definitions.loading import read_model
-from shared.definitions.part import Part, Text
+from shared.definitions.part import SYNC_NAME, Part, Text
 
 DYNAMICS_CLOUDS = ("*.dynamics.com", "*.dynamics.cn", "*.microsoftdynamics.us", "*.appsplatform.us")
 """Hosts of the Dynamics clouds: commercial and GCC, China, GCC High, DoD."""
@@ -39,7 +39,7 @@ def _host_pattern(pattern: str) -> str:
 HostPattern = Annotated[str, StringConstraints(strict=True, max_length=253), AfterValidator(_host_pattern)]
 SecretPattern = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9A-Za-z-]{1,127}\*?$")]
 Container = Annotated[str, StringConstraints(strict=True, pattern=r"^(?:[a-z0-9]{3,24}/)?[a-z0-9$-]{3,63}$")]
-SyncName = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+SyncName = Annotated[str, StringConstraints(strict=True, pattern=SYNC_NAME)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,12 @@ from shared.definitions.behaviour import Behaviour
 from shared.definitions.destination import DynamicsDestination
 from shared.definitions.listener import Listener
 from shared.definitions.mapping import ColumnMapping
-from shared.definitions.part import AnyText, Flag, Part, Text
+from shared.definitions.part import SYNC_NAME, AnyText, Flag, Part, Text
 from shared.definitions.permissions import Permissions
 from shared.definitions.post_sync import PostSyncStep
 from shared.definitions.schedule import Schedule
 from shared.definitions.source import FileSource, Source
 from shared.definitions.variables import Variable, VariableName
-
-NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-"""A sync's name: no two hyphens in a row, so that `<sync>--<secret>` belongs to one sync only."""
 
 
 def _plain(value: object) -> object:
@@ -29,7 +26,7 @@ def _plain(value: object) -> object:
 class SyncDefinition(Part):
     """One sync: what is read, what it becomes, where it goes and under which rules."""
 
-    name: Annotated[str, StringConstraints(strict=True, max_length=60, pattern=NAME)] = Field(
+    name: Annotated[str, StringConstraints(strict=True, max_length=60, pattern=SYNC_NAME)] = Field(
         description="The sync's name; equals the file's name. Lower-case letters, digits and single hyphens."
     )
     version: Annotated[str, StringConstraints(strict=True, max_length=40, pattern=r"^[0-9A-Za-z][0-9A-Za-z.+-]*$")] = (

@@ -21,7 +21,6 @@ def unbuilt_parts(definition: SyncDefinition) -> list[Problem]:
         _path,
         _schedule,
         _listener,
-        _steps,
     )
     return [problem for rule in rules for problem in heard(rule(definition))]
 
@@ -55,9 +54,3 @@ def _schedule(definition: SyncDefinition) -> Iterator[Problem]:
 def _listener(definition: SyncDefinition) -> Iterator[Problem]:
     if definition.listener is not None and definition.listener.enabled:
         yield _problem("listener.enabled", "a listener", "write enabled: false and the sync runs when you start it")
-
-
-def _steps(definition: SyncDefinition) -> Iterator[Problem]:
-    for number, step in enumerate(definition.post_sync):
-        name = f"the step {step.name!r} after a job" if step.stands("name") else "a step after a job"
-        yield _problem(f"post_sync.{number}", name)

@@ -18,7 +18,7 @@ from shared.values.problems import Problem
 
 SECRET_PLACES = frozenset(
     {"tenant_id", "client_id", "client_secret", "certificate", "credentials", "auth", "connection", "headers", "bearer"}
-    | {"sas", "secret"}
+    | {"sas", "secret", "signature"}
 )
 """Keys under which somebody may have typed a secret; what stands there, keys included, is never shown."""
 _SHOWABLE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from shared.engine.noted import Noted
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
 from shared.engine.rejects import while_reading
 from shared.ports import State
-from shared.values.changes import ChunkOutcome, Outcome, OutcomeStatus
+from shared.values.changes import Action, OutcomeStatus
 from shared.values.jobs import Job
 from shared.values.stories import ChangeStory, RecordStory
 
 _MOST_JOBS = 10_000
 _MOST_CHANGES = 1000
+_AT_A_TIME = 1000
 
 
 def record_stories(state: State, key: str, *, sync: str | None, limit: int) -> Iterator[RecordStory]:
@@ -35,16 +37,18 @@ def record_story(state: State, job: Job, key: str) -> RecordStory:
         return RecordStory(job, (), rejects)
     with PlanFile(state.path(job.id, ROWS), state.path(job.id, MANIFEST)) as plan:
         planned = plan.sample(limit=_MOST_CHANGES, key=key)
-    noted = state.chunks(job.id) if planned else []
-    return RecordStory(job, tuple(ChangeStory(one, _outcome(one.change, noted)) for one in planned), rejects)
+    noted = Noted(state.chunks(job.id) if planned else [])
+    return RecordStory(job, tuple(ChangeStory(one, noted.first.outcome(one.change)) for one in planned), rejects)
 
 
-def _outcome(change: int, noted: Sequence[ChunkOutcome]) -> Outcome:
-    """The outcome of a change; without a note it was not attempted, without an answer it is in doubt."""
-    for chunk in noted:
-        if chunk.first_change <= change <= chunk.last_change:
-            if not chunk.answered:
-                return Outcome(change, OutcomeStatus.IN_DOUBT)
-            exceptions = {outcome.change: outcome for outcome in chunk.exceptions}
-            return exceptions.get(change, Outcome(change, OutcomeStatus.DONE))
-    return Outcome(change, OutcomeStatus.NOT_ATTEMPTED)
+def written_rows(state: State, job_id: str, action: Action) -> Iterator[str]:
+    """The ids of the rows that a job has written by one action, as far as they landed."""
+    if ROWS not in state.names(job_id):
+        return
+    noted = Noted(state.chunks(job_id))
+    with PlanFile(state.path(job_id, ROWS), state.path(job_id, MANIFEST)) as plan:
+        for rows in plan.chunks(_AT_A_TIME, [action]):
+            for row in rows:
+                outcome = noted.final(row.change, deferred=row.deferred is not None)
+                if outcome.status is OutcomeStatus.DONE:
+                    yield outcome.row_id or row.id

@@ -135,7 +135,7 @@ class JobRunner:
             self._refuse_unless_applicable(job)
             held.state.clear_cancel(job.id)
             slices = replace(job.slices or Slices(), resting=True, careful=True, mark="")
-            job = replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None, slices=slices)
+            job = _resumed(job, slices)
             held.state.save(job)
         event(_log, "apply.queued", sync=job.sync, job=job.id, by=by)
         return job
@@ -159,7 +159,7 @@ class JobRunner:
             self._refuse_unless_applicable(job)
             run.state.clear_cancel(job.id)
             slices = job.slices and replace(job.slices, resting=False, careful=True, mark="")
-            job = replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None, slices=slices)
+            job = _resumed(job, slices)
             run.save(job)
             run.sent_before = job.requests
             return run.guarded(job, lambda: run.applied(job, destination, careful=True))
@@ -226,6 +226,7 @@ class JobRunner:
             definition_hash=definition_hash(definition),
             variables=dict(start.variables),
             to_apply=apply,
+            chain=start.chain,
         )
 
     @contextmanager
@@ -267,3 +268,10 @@ class JobRunner:
                 f"job {job.id} is not the newest of {job.sync}: {newest.id} started later, so this plan is "
                 f"out of date; start a new one with `plan {job.sync}`"
             )
+
+
+def _resumed(job: Job, slices: Slices | None) -> Job:
+    """The job, at work again; one that had ended takes its steps anew at its next end."""
+    steps = () if job.finished_at else job.steps
+    running = replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None)
+    return replace(running, slices=slices, steps=steps)

@@ -29,6 +29,7 @@ from shared.engine.plan import MANIFEST, ROWS, Manifest, PlanFile
 from shared.engine.readback import ReadBack
 from shared.engine.retention import prune
 from shared.engine.slicing import RESTS, SliceOverError, Span, sweep
+from shared.engine.stepping import Steps
 from shared.engine.surroundings import Destination, Start, Surroundings
 from shared.engine.undoing import UndoMaking, guard, note_undone
 from shared.engine.workspace import workspace_folder
@@ -121,7 +122,7 @@ class Run:
         """With the lease in our hands, any other job of the sync that says it runs has lost its process."""
         for other in self.state.list(sync=job.sync, states=[JobState.RUNNING], limit=1000):
             if other.id != job.id and other.slices is None:
-                self._end(
+                self._close(
                     other, JobState.FAILED, error="its process ended without a word; its counts are not confirmed"
                 )
 
@@ -153,7 +154,7 @@ class Run:
 
     def _end_if_ours(self, job: Job, state: JobState, error: str) -> None:
         with contextlib.suppress(StaleLeaseError):
-            self._end(self.state.get(job.id), state, error=error)
+            self._close(self.state.get(job.id), state, error=error)
 
     def _pruned(self, job: Job) -> Job:
         prune(self.state, job, days=self.around.retention_days, now=self.around.clock())
@@ -300,6 +301,20 @@ class Run:
         return self._end(job, JobState.COMPLETED_WITH_ERRORS if errors else JobState.SUCCEEDED)
 
     def _end(self, job: Job, state: JobState, *, error: str | None = None) -> Job:
+        """Take the steps that follow such an end, then close the job."""
+        steps = Steps(self.around, self.definition, self.start.variables, self._permit, self.save)
+        if job.undoes is None and steps.wanted(state):
+            self.start.progress(Progress(Phase.POST_SYNC))
+            job = steps.taken(replace(job, error=error), state)
+            if state is JobState.SUCCEEDED and not all(step.succeeded for step in job.steps):
+                state = JobState.COMPLETED_WITH_ERRORS
+        return self._close(job, state, error=error)
+
+    def _permit(self) -> None:
+        if not self.held.lease.uneasy:
+            self.held.permit()
+
+    def _close(self, job: Job, state: JobState, *, error: str | None = None) -> Job:
         job = self.save(replace(job, state=state, error=error, finished_at=self.around.clock()))
         sweep(self.state, job, ended=state in FINISHED)
         event(_log, f"job.{_ENDINGS[state]}", sync=job.sync, job=job.id, changes=sum(job.planned.values()))

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Protocol
 
 from shared.dataverse.client import DataverseClient
+from shared.definitions.post_sync import PostSyncStep
 from shared.definitions.sync import SyncDefinition
 from shared.engine.creating import RowWriter
 from shared.engine.workspace import Limits
 from shared.ports import Clock, ProgressListener, Source, State
+from shared.values.steps import Ended, Said
 from shared.values.tables import Table
 
 
@@ -33,16 +35,29 @@ class Destination(Protocol):
 class Start:
     """Who starts a job, with which variables (resolved), and who watches it.
 
-    `handed_over` are the files that came with the start; they may be read wherever they are. `job_id`: the id that the
-    new job is to have; without it, one is made.
+    `handed_over` are the files that came with the start; they may be read wherever they are. `chain` names the syncs
+    whose jobs led to this start. `job_id`: the id that the new job is to have; without it, one is made.
     """
 
     variables: Mapping[str, str]
     started_by: str
     handed_over: tuple[Path, ...] = ()
+    chain: tuple[str, ...] = ()
     progress: ProgressListener = lambda _: None
     cancelled: Callable[[], bool] = lambda: False
     job_id: str | None = None
+
+
+class StepTaker(Protocol):
+    """Takes steps after jobs."""
+
+    def take(self, definition: SyncDefinition, step: PostSyncStep, ended: Ended) -> Said:
+        """Take one step, once.
+
+        Raises:
+            RetryError: it failed for a passing reason.
+            DynsyncError: it failed.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +65,7 @@ class Surroundings:
     """What the engine is given: the store, and how sources and destinations are opened.
 
     `open_source` takes a definition, the start and a spool folder; `connect` a definition. Finished jobs are kept for
-    `retention_days`; None: for good.
+    `retention_days`; None: for good. `app_url` is where people and steps find the app, without a slash at its end.
     """
 
     state: State
@@ -61,5 +76,7 @@ class Surroundings:
     limits: Limits
     workspaces: Path | None = None
     retention_days: int | None = None
+    steps: StepTaker | None = None
+    app_url: str | None = None
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic

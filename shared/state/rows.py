@@ -11,7 +11,7 @@ from typing import Any
 from shared.errors import StateError
 from shared.values.changes import Outcome, OutcomeStatus
 from shared.values.files import FileRead
-from shared.values.jobs import Brake, DestinationBalance, Job, JobState, Slices, SourceBalance
+from shared.values.jobs import Brake, DestinationBalance, Job, JobState, Slices, SourceBalance, StepResult
 from shared.values.watermarks import Watermark
 
 _MAPPINGS = ("variables", "planned", "timings_s", "requests", "columns", "handed_over")
@@ -24,6 +24,7 @@ def job_to_text(job: Job) -> str:
     members |= {"source": asdict(job.source), "destination": asdict(job.destination)}
     members["brakes"] = [asdict(brake) for brake in job.brakes]
     members["files"] = [asdict(file) for file in job.files]
+    members["steps"] = [asdict(step) for step in job.steps]
     members["slices"] = job.slices and asdict(job.slices)
     members["watermark"] = job.watermark and asdict(job.watermark) | {"value": str(job.watermark)}
     members["created_at"] = instant_to_text(job.created_at)
@@ -53,6 +54,8 @@ def _job(members: Mapping[str, Any]) -> Job:
         "destination": DestinationBalance(**members["destination"]),
         "brakes": tuple(Brake(**brake) for brake in members["brakes"]),
         "notes": tuple(members["notes"]),
+        "steps": tuple(StepResult(**step) for step in members.get("steps", ())),
+        "chain": tuple(members.get("chain", ())),
         "files": tuple(FileRead(**file) for file in members.get("files", ())),
     }
     if members.get("slices") is not None:

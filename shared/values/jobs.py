@@ -40,6 +40,7 @@ class Phase(StrEnum):
     COMPARE = "compare"
     PLAN = "plan"
     APPLY = "apply"
+    POST_SYNC = "post-sync"
     REPORT = "report"
 
 
@@ -109,6 +110,19 @@ class Brake:
 
 
 @dataclass(frozen=True, slots=True)
+class StepResult:
+    """What became of a step after a job. `detail` is what it said, or why it failed; `started` the job it started."""
+
+    name: str
+    kind: str
+    succeeded: bool
+    attempts: int
+    seconds: float
+    detail: str
+    started: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Slices:
     """How a job that is worked on slice by slice stands.
 
@@ -134,7 +148,8 @@ class Job:
     `files` are the source's, where they are remembered; `columns` its own columns and their types, where it tells them.
     `to_apply`: its plan is carried out unless something holds it. `handed_over`: by variable, the name under which the
     file that came with the start is kept with the job. `slices`: None for a job that one process carries through.
-    `watermark` is how far its records reach, where the sync is incremental.
+    `watermark` is how far its records reach, where the sync is incremental. `steps` tells the steps after it, as far as
+    they were taken; `chain` the syncs whose jobs led to this one.
     `undoes`: the job whose changes this one takes back.
     """
 
@@ -163,6 +178,8 @@ class Job:
     handed_over: Mapping[str, str] = field(default_factory=dict)
     slices: Slices | None = None
     undoes: str | None = None
+    steps: tuple[StepResult, ...] = ()
+    chain: tuple[str, ...] = ()
 
     @property
     def has_begun(self) -> bool:

@@ -44,6 +44,7 @@ from shared.wiring.connections import Connector, utc_now
 from shared.wiring.secrets import SecretDesk, open_secrets
 from shared.wiring.settings import Settings
 from shared.wiring.states import Stores, open_stores
+from shared.wiring.steps import step_taker
 
 
 class LocalApp:
@@ -76,6 +77,10 @@ class LocalApp:
                 new_job_id=new_job_id,
                 limits=limits,
                 retention_days=settings.retention_days,
+                steps=step_taker(
+                    self._connector, base=self._base, identity=settings.source_identity, queue=self._queue_chained
+                ),
+                app_url=settings.app_url,
             )
         )
         self.checker = Checker(self._catalogue, self._sources, self._connector, self._runner)
@@ -88,6 +93,11 @@ class LocalApp:
     def definition(self, sync: str) -> SyncDefinition:
         """One sound definition. Raises `NotFoundError`, `DefinitionError`."""
         return self._catalogue.get(sync)
+
+    def _queue_chained(self, sync: str, variables: Mapping[str, str], started_by: str, chain: tuple[str, ...]) -> Job:
+        definition = self._catalogue.get(sync)
+        start = replace(self._started(definition, variables, {}, started_by), chain=chain)
+        return self._runner.queue(definition, start, apply=True)
 
     def sync_names(self) -> list[str]:
         """The names of all definitions, broken ones too."""
@@ -129,7 +139,16 @@ class LocalApp:
         """A new job: its plan, which waits; with `apply`, also carried out, unless a brake or an approval holds it."""
         definition = self._catalogue.get(sync)
         start = replace(self._started(definition, variables, files, started_by), progress=progress)
-        return self._runner.run(definition, start) if apply else self._runner.plan(definition, start)
+        if not apply:
+            return self._runner.plan(definition, start)
+        return self._with_chain(self._runner.run(definition, start), progress)
+
+    def _with_chain(self, job: Job, progress: ProgressListener) -> Job:
+        """The job, once those that its steps started have been carried out as well."""
+        for chained in self.started_by(job):
+            start = Start(chained.variables, chained.started_by, progress=progress)
+            self._with_chain(self._runner.apply(self._catalogue.get(chained.sync), chained.id, start), progress)
+        return job
 
     def _started(
         self, definition: SyncDefinition, variables: Mapping[str, str], files: Mapping[str, Path | str], started_by: str
@@ -168,6 +187,10 @@ class LocalApp:
         found = self._state.list(sync=sync, states=(JobState.QUEUED, JobState.RUNNING), limit=1000)
         return [job for job in reversed(found) if job.slices is not None]
 
+    def started_by(self, job: Job) -> list[Job]:
+        """The jobs that the steps after a job have started."""
+        return [self._state.get(step.started) for step in job.steps if step.started is not None]
+
     def queue_apply(self, job_id: str, *, by: str) -> Job:
         """Let `slice` carry out the plan of a job that waits for approval, or go on with one that was stopped."""
         job = self.job(job_id)
@@ -177,7 +200,8 @@ class LocalApp:
         """Carry out the plan of a job that waits, or go on with one that was stopped."""
         job = self.job(job_id)
         definition = self._catalogue.get(job.sync)
-        return self._runner.apply(definition, job.id, Start(job.variables, started_by, progress=progress))
+        start = Start(job.variables, started_by, progress=progress)
+        return self._with_chain(self._runner.apply(definition, job.id, start), progress)
 
     def undo(self, job_id: str, *, started_by: str, progress: ProgressListener, apply: bool) -> Job:
         """A plan that takes a job's changes back; with `apply`, also carried out."""

@@ -7,9 +7,11 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from shared.definitions.catalogue import Catalogue
+from shared.definitions.ordering import circle
 from shared.definitions.reach import Reach
 from shared.definitions.resolving import resolve_variables
 from shared.definitions.sync import SyncDefinition
@@ -112,7 +114,24 @@ class Checker:
             definition = self.catalogue.get(sync)
         except DefinitionError as error:
             return list(error.problems)
-        return [*self.catalogue.advice(sync), *self._source(definition), *self._destination(definition)]
+        chains = self._chains(definition)
+        return [*self.catalogue.advice(sync), *chains, *self._source(definition), *self._destination(definition)]
+
+    def _chains(self, definition: SyncDefinition) -> Iterator[Problem]:
+        """Steps that start a sync which is not there, or one that leads back here."""
+        started = {name: _started(self.catalogue.get(name)) for name in self.catalogue.names()}
+        ring = circle({definition.name: started[definition.name], **started})
+        for number, step in enumerate(definition.post_sync):
+            path = f"post_sync.{number}.sync.name"
+            if step.sync is None:
+                continue
+            if step.sync.name not in started:
+                near = get_close_matches(step.sync.name, started, n=1)
+                remedy = f"did you mean {near[0]!r}?" if near else "name one of syncs/"
+                yield Problem(path, f"there is no sync {step.sync.name!r}", remedy)
+            elif step.sync.name in ring and definition.name in ring:
+                found = f"the syncs start each other in a circle: {' → '.join(ring)}"
+                yield Problem(path, found, "let the last of them start none")
 
     def source_columns(self, sync: str) -> Mapping[str, str]:
         """The source's own columns and their DuckDB types, in order.
@@ -160,3 +179,8 @@ class Checker:
 
 def _problem(path: str, error: DynsyncError) -> Problem:
     return Problem(path, error.found, error.remedy)
+
+
+def _started(definition: SyncDefinition) -> list[str]:
+    """The syncs that its steps start."""
+    return [step.sync.name for step in definition.post_sync if step.sync is not None]

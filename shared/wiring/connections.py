@@ -83,7 +83,7 @@ class Connector:
         if connection.auth_kind != "managed_identity":
             return [self._tokens(sync, connection, credential) for credential in connection.sign_ins]
         client_id = connection.client_id
-        chosen = self._secret(sync, client_id.secret) if client_id else None
+        chosen = self.secret(sync, client_id.secret) if client_id else None
         return [ManagedIdentityTokens(chosen, connection.service_url, clock=utc_now)]
 
     def _tokens(self, sync: str, connection: DataverseConnection, credential: Credential) -> EntraTokens:
@@ -93,8 +93,8 @@ class Connector:
 
         def read(fresh: bool) -> Application:
             return Application(
-                self._secret(sync, tenant.secret, fresh=fresh) if tenant else None,
-                self._secret(sync, credential.client_id.secret, fresh=fresh),
+                self.secret(sync, tenant.secret, fresh=fresh) if tenant else None,
+                self.secret(sync, credential.client_id.secret, fresh=fresh),
                 self._proof(sync, credential, fresh=fresh),
             )
 
@@ -110,12 +110,17 @@ class Connector:
     def _proof(self, sync: str, credential: Credential, *, fresh: bool) -> Proof:
         certificate, secret = credential.certificate, credential.client_secret
         if certificate is not None:
-            return Certificate(self._secret(sync, certificate.secret, fresh=fresh), certificate.secret)
+            return Certificate(self.secret(sync, certificate.secret, fresh=fresh), certificate.secret)
         if secret is not None:
-            return ClientSecret(self._secret(sync, secret.secret, fresh=fresh))
+            return ClientSecret(self.secret(sync, secret.secret, fresh=fresh))
         raise AuthenticationError(f"sync {sync!r} names neither client_secret nor certificate; name one")
 
-    def _secret(self, sync: str, name: str, *, fresh: bool = False) -> str:
+    def secret(self, sync: str, name: str, *, fresh: bool = False) -> str:
+        """A secret that a sync may name; `fresh`: as its home has it now.
+
+        Raises:
+            NotAllowedError, AuthenticationError: it may not name it; there is none.
+        """
         if not self.reach.allows_secret(sync, name):
             raise NotAllowedError(
                 f"sync {sync!r} may not name the secret {name!r}",

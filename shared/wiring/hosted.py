@@ -117,7 +117,7 @@ class Hosted:
         if job.state is JobState.RUNNING:
             self.nudges.send(Nudge(job.id, nudge.slice + 1), later=True)
         elif job.state is not JobState.QUEUED:
-            for other in self.app.waiting(job.sync)[:1]:
+            for other in [*self.app.waiting(job.sync)[:1], *self.app.started_by(job)]:
                 self.nudges.first(other)
 
 

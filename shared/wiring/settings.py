@@ -30,7 +30,7 @@ class Settings:
     by the managed identity `bus_identity`. A function key may start the syncs `key_syncs` (`*`: every one).
     `developer`: who calls from this machine may do everything. `tenant_id` is the only tenant whose people and
     applications are let in; `api_client_id` the app's registration in Entra, told to those who are to sign in.
-    `upload_mb` is the most that a call may bring.
+    `upload_mb` is the most that a call may bring. `app_url` is where the platform says the app is found.
     """
 
     memory_mb: int
@@ -56,6 +56,7 @@ class Settings:
     tenant_id: str | None = None
     api_client_id: str | None = None
     upload_mb: int = 10
+    app_url: str | None = None
 
     @property
     def state_in_azure(self) -> bool:
@@ -93,6 +94,7 @@ class Settings:
             tenant_id=_text(environ, "DYNSYNC_TENANT_ID"),
             api_client_id=_text(environ, "DYNSYNC_API_CLIENT_ID"),
             upload_mb=_whole(environ, "DYNSYNC_UPLOAD_MB", 10, least=1),
+            app_url=_own_address(environ),
         )
         settings._refuse_half_a_store()
         return settings
@@ -109,6 +111,13 @@ class Settings:
                 "the settings DYNSYNC_BUS and DYNSYNC_BUS__fullyQualifiedNamespace both say where the queues are; "
                 "give one"
             )
+
+
+def _own_address(environ: Mapping[str, str]) -> str | None:
+    """Where the app is found. Source: Microsoft Learn, "Environment variables and app settings": WEBSITE_HOSTNAME."""
+    host = environ.get("WEBSITE_HOSTNAME", "").strip()
+    own = host.partition(":")[0] in LOOPBACK
+    return f"{'http' if own else 'https'}://{host}" if host else None
 
 
 def _text(environ: Mapping[str, str], name: str) -> str | None:

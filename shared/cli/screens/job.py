@@ -32,6 +32,9 @@ def print_job(out: Console, job: Job) -> None:
     if job.planned or job.source.read or job.destination.read:
         _print_counts(out, job)
         _print_balances(out, job)
+    for step in job.steps:
+        verdict = ("done", "green") if step.succeeded else ("failed", "red")
+        say(out, ("Step ", "bold"), f"{safe(step.name)}: ", verdict, f", {safe_lines(step.detail)}")
     for note in job.notes:
         say(out, f"Note: {safe_lines(as_called(note))}")
     if job.error:

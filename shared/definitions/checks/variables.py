@@ -10,15 +10,12 @@ from shared.definitions.checks.heard import heard
 from shared.definitions.formulas import Formula, parse_formula
 from shared.definitions.mapping import ColumnMapping
 from shared.definitions.ordering import circle
-from shared.definitions.post_sync import PostSyncStep
+from shared.definitions.post_sync import JOB_VARIABLES, PostSyncStep
 from shared.definitions.source import DataverseSource, FileSource, RestSource, SqlSource
 from shared.definitions.sync import SyncDefinition
 from shared.expressions.probe import pattern_complaint
 from shared.values.problems import Problem
 from shared.variables import Piece, code_pieces, names, template_pieces
-
-JOB_VARIABLES = frozenset({"job_id"})
-"""Variables that every step after a job may name."""
 
 _Named = tuple[str, str, Callable[[str], list[Piece]]]
 """A text that may name variables: its path, itself, and how it is read."""
@@ -79,7 +76,7 @@ def _unknown_in(definition: SyncDefinition, texts: Iterator[_Named]) -> Iterator
 
 
 def _missing(definition: SyncDefinition, used: set[str], path: str) -> Iterator[Problem]:
-    known = set(definition.variables) | (JOB_VARIABLES if path.startswith("post_sync.") else set())
+    known = set(definition.variables) | set(JOB_VARIABLES if path.startswith("post_sync.") else ())
     for name in sorted(used - known):
         near = get_close_matches(name, known, n=1)
         remedy = f"did you mean @{near[0]}?" if near else f"declare it under variables: {name}: {{ }}"
@@ -98,7 +95,7 @@ def _texts(definition: SyncDefinition) -> Iterator[Iterator[_Named]]:
     if definition.stands("post_sync"):
         for number, step in enumerate(definition.post_sync):
             path = f"post_sync.{number}"
-            yield from (_parameters(step, path), _call(step, path), _statement(step, path))
+            yield from (_parameters(step, path), _call(step, path), _statement(step, path), _chain(step, path))
 
 
 def _destination_filter(definition: SyncDefinition) -> Iterator[_Named]:
@@ -143,6 +140,12 @@ def _call(step: PostSyncStep, path: str) -> Iterator[_Named]:
     if step.http is not None:
         yield f"{path}.http.url", step.http.url, template_pieces
         yield f"{path}.http.body", step.http.body or "", template_pieces
+
+
+def _chain(step: PostSyncStep, path: str) -> Iterator[_Named]:
+    if step.sync is not None:
+        for name, value in step.sync.variables.items():
+            yield f"{path}.sync.variables.{name}", value, template_pieces
 
 
 def _statement(step: PostSyncStep, path: str) -> Iterator[_Named]:

@@ -44,10 +44,6 @@ def test_what_does_not_run_yet_is_named() -> None:
     assert [problem.path for problem in unbuilt_parts(load_sync(EXAMPLE))] == [
         "schedule",
         "listener.enabled",
-        "post_sync.0",
-        "post_sync.1",
-        "post_sync.2",
-        "permissions",
     ]
 
 
@@ -57,12 +53,11 @@ def test_what_does_not_run_yet_is_named() -> None:
         ('path: "@extract"', "path: https://files.example.com/a.csv", "source.path"),
         ('type: delimited\n  path: "@extract"', "type: rest\n  url: https://files.example.com/", "source.type"),
         ("#schedule", "schedule", "schedule"),
-        ("#permissions", "permissions", "permissions"),
     ],
 )  # fmt: skip
 def test_a_part_that_does_not_run_yet_is_never_ignored(old: str, new: str, path: str) -> None:
     """Each validates today and is named, so that a job that uses it is refused."""
-    text = BASE.replace("schedule:", "#schedule:").replace("permissions:", "#permissions:").replace("post_sync:\n", "#")
+    text = BASE.replace("schedule:", "#schedule:").replace("permissions:", "#permissions:")
     assert old in text
     text = text.replace(old, new).replace('  delimiter: ","\n  encoding: utf-8\n', "")
     assert [problem.path for problem in unbuilt_parts(parse_sync(text, name="base"))] == [path]
