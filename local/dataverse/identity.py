@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -13,7 +14,9 @@ import orjson
 from local.dataverse import assertions
 from local.dataverse.messages import Reply
 from local.dataverse.refusals import Refusal
-from local.dataverse.trust import TrustedAuthority
+
+if TYPE_CHECKING:
+    from local.dataverse.trust import TrustedAuthority
 
 TENANT_ID = "0d000000-0000-4000-8000-00000000aaaa"
 CLIENT_ID = "0d000000-0000-4000-8000-00000000c1d1"

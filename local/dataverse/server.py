@@ -27,7 +27,6 @@ from local.dataverse.logic import Event, Operation, Stage, Step, Workflow
 from local.dataverse.service import Service
 from local.dataverse.settings import Registration, Settings
 from local.dataverse.store import Store
-from local.dataverse.trust import TrustedAuthority
 from local.dataverse.webhooks import Delivery, Webhook
 from local.dataverse.world import Clock, World
 
@@ -111,6 +110,8 @@ class LocalDataverse:
 
     def trust(self, authority: str, ca_file: Path | None = None) -> None:
         """Accepts tokens of another authority beside its own; `ca_file` verifies that one's certificate."""
+        from local.dataverse.trust import TrustedAuthority  # only who trusts another pays for its import
+
         self.application.identity.trust(TrustedAuthority(authority, ca_file))
 
     @property

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-import requests
 from pydantic import ConfigDict, Field
 
 from local.dataverse import documents
@@ -80,6 +79,8 @@ Post = Callable[[str, bytes, Mapping[str, str], Mapping[str, str]], int]
 
 def post(url: str, body: bytes, headers: Mapping[str, str], query: Mapping[str, str]) -> int:
     """Posts over HTTP, following no redirect."""
+    import requests  # only an environment with webhooks pays for its import
+
     try:
         reply = requests.post(
             url, data=body, headers=dict(headers), params=dict(query), timeout=TIMEOUT_S, allow_redirects=False

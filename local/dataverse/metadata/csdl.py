@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.sax.saxutils import quoteattr
+from html import escape  # as XML has it; the one for XML takes long to import
 
 from local.dataverse.tables import Column, Kind, Table, Tables
 
@@ -52,12 +52,12 @@ def _entity_type(tables: Tables, table: Table, *, annotated: bool) -> str:
         for name, (column, targets) in table.navigations.items()
     )
     navigations += "".join(
-        f"<NavigationProperty Name={quoteattr(name)} Type={quoteattr(f'Collection(mscrm.{found.table})')}/>"
+        f"<NavigationProperty Name={_attribute(name)} Type={_attribute(f'Collection(mscrm.{found.table})')}/>"
         for name, found in tables.collections.get(table.name, {}).items()
     )
     return (
-        f'<EntityType Name={quoteattr(table.name)} BaseType="mscrm.crmbaseentity">'
-        f"<Key><PropertyRef Name={quoteattr(table.id_column)}/></Key>{properties}{navigations}</EntityType>"
+        f'<EntityType Name={_attribute(table.name)} BaseType="mscrm.crmbaseentity">'
+        f"<Key><PropertyRef Name={_attribute(table.id_column)}/></Key>{properties}{navigations}</EntityType>"
     )
 
 
@@ -70,7 +70,7 @@ def _property(column: Column, *, annotated: bool) -> str:
             '</EnumMember></Annotation><Annotation Term="Org.OData.Core.V1.Computed" Bool="true"/>'
         )
     longest = f' MaxLength="{column.max_length}"' if column.max_length else ""
-    start = f'<Property Name={quoteattr(column.read_name)} Type="{edm}"{longest}'
+    start = f'<Property Name={_attribute(column.read_name)} Type="{edm}"{longest}'
     return f"{start}>{inner}</Property>" if inner else f"{start}/>"
 
 
@@ -78,15 +78,15 @@ def _navigation(tables: Tables, name: str, column: Column, targets: list[str]) -
     target = targets[0] if len(targets) == 1 else "principal"
     key = tables.by_name[target].id_column if len(targets) == 1 else "ownerid"
     return (
-        f"<NavigationProperty Name={quoteattr(name)} Type={quoteattr('mscrm.' + target)}>"
-        f"<ReferentialConstraint Property={quoteattr(column.read_name)} ReferencedProperty={quoteattr(key)}/>"
+        f"<NavigationProperty Name={_attribute(name)} Type={_attribute('mscrm.' + target)}>"
+        f"<ReferentialConstraint Property={_attribute(column.read_name)} ReferencedProperty={_attribute(key)}/>"
         "</NavigationProperty>"
     )
 
 
 def _entity_set(tables: Tables, table: Table, *, annotated: bool) -> str:
     bindings = "".join(
-        f"<NavigationPropertyBinding Path={quoteattr(name)} Target={quoteattr(entity_set)}/>"
+        f"<NavigationPropertyBinding Path={_attribute(name)} Target={_attribute(entity_set)}/>"
         for name, entity_set in _single_targets(tables, table)
     )
     tracked = (
@@ -95,10 +95,8 @@ def _entity_set(tables: Tables, table: Table, *, annotated: bool) -> str:
         if annotated and table.change_tracking
         else ""
     )
-    return (
-        f"<EntitySet Name={quoteattr(table.entity_set)} EntityType={quoteattr('Microsoft.Dynamics.CRM.' + table.name)}>"
-        f"{bindings}{tracked}</EntitySet>"
-    )
+    kind = _attribute(f"Microsoft.Dynamics.CRM.{table.name}")
+    return f"<EntitySet Name={_attribute(table.entity_set)} EntityType={kind}>{bindings}{tracked}</EntitySet>"
 
 
 def _single_targets(tables: Tables, table: Table) -> list[tuple[str, str]]:
@@ -107,3 +105,8 @@ def _single_targets(tables: Tables, table: Table) -> list[tuple[str, str]]:
         for name, (_, targets) in table.navigations.items()
         if len(targets) == 1
     ]
+
+
+def _attribute(text: str) -> str:
+    """A text as the value of an attribute."""
+    return f'"{escape(text)}"'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from xml.sax.saxutils import escape
+from html import escape  # as XML has it; the one for XML takes long to import
 
 from local.dataverse.refusals import Refusal
 from local.dataverse.tables import Key, Table
@@ -38,7 +38,7 @@ def _violated(table: Table, cause: str) -> Key | None:
 
 def _elements(values: Mapping[str, object]) -> str:
     return "".join(
-        f"<{name}>{escape(str(value))}</{name}>"
+        f"<{name}>{escape(str(value), quote=False)}</{name}>"
         for name, value in values.items()
         if value is not None and "~" not in name
     )
