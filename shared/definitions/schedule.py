@@ -6,7 +6,6 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from croniter import CroniterBadDateError, CroniterError, croniter
 from pydantic import AfterValidator, Field, StringConstraints
 
 from shared.definitions.part import Part, TimeZone
@@ -29,6 +28,8 @@ def check_cron(text: str) -> str:
             "is not a cron expression of five fields (minute hour day month weekday) or six (seconds first); "
             "write for example 0 */15 * * * *"
         )
+    from croniter import CroniterBadDateError, CroniterError, croniter  # only here: it takes a twentieth of a start
+
     try:
         croniter(text, _REFERENCE, second_at_beginning=True).get_next(datetime)
     except CroniterBadDateError:

@@ -205,6 +205,7 @@ def _looked_up(value: str, text: str, type_: RejectType, reason: str) -> Cell:
 
 def _id(_: Form, source: TypedColumn) -> Cell:
     sql = identifier(source.name)
-    value = f"TRY_CAST(trim({sql}) AS UUID)"
-    flaw = Flaw(RejectType.INVALID_FORMAT, f"trim({sql}) <> '' AND {value} IS NULL", "not an id (GUID)")
+    trimmed = f"CASE WHEN starts_with({sql}, ' ') OR ends_with({sql}, ' ') THEN trim({sql}) ELSE {sql} END"
+    value = f"TRY_CAST({trimmed} AS UUID)"
+    flaw = Flaw(RejectType.INVALID_FORMAT, f"{trimmed} <> '' AND {value} IS NULL", "not an id (GUID)")
     return Cell(value, (flaw,))
