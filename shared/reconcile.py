@@ -25,10 +25,6 @@ from shared.pages import PAGE_FILE, page_relation
 from shared.sql import identifier
 from shared.values.changes import Action
 
-STAMPS = ("createdon", "modifiedon")
-"""Read beside the mapped columns when rows can be dropped: a row touched since the job began is never dropped."""
-
-
 _PAGE_NUMBER = f"parse_filename({identifier(PAGE_FILE)}, TRUE)::UINTEGER"
 
 
@@ -51,7 +47,7 @@ def page_rows(prepared: Prepared) -> str:
     """A SELECT over spooled pages (`$files`: list of paths, each named by its number) that yields `present` rows."""
     mapping = prepared.mapping
     forms = read_forms(prepared)
-    stamps = STAMPS if can_drop(prepared) else ()
+    stamps = prepared.removal.stamps
     values = [f"{identifier(mapping.id_column)} AS id", f'{_PAGE_NUMBER} AS "!page"']
     values += [f"{settle(form, identifier(form.column.read_name))} AS {identifier(form.name)}" for form in forms]
     values += [f'greatest({", ".join(map(identifier, stamps))}) AS "!touched"'] if stamps else []

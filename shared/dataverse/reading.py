@@ -25,6 +25,8 @@ from shared.values.tables import Table
 
 PAGE_SIZE = 5000
 COUNT_CAP = 5000
+AGGREGATE_CAP = 50_000
+_TOO_MANY_TO_AGGREGATE = "0x8004e023"
 Row = dict[str, object]
 
 
@@ -148,9 +150,25 @@ class Reader:
         return count if count is not None and count < COUNT_CAP else None
 
     def at_least(self, table: Table, filter: str | None = None) -> int:  # noqa: A002 - the option's name in OData
-        """How many rows there are at the least: counted now up to 5,000, of a whole table as the service says."""
-        told = self._whole_table(table) if filter is None else None
-        return max(self._counted(table, filter) or 0, told or 0)
+        """How many rows there are at the least: counted now up to 50,000, of a whole table as the service says."""
+        counted = self._counted(table, filter) or 0
+        if filter is None:
+            return max(counted, self._whole_table(table) or 0)
+        return counted if counted < COUNT_CAP else max(counted, self._aggregated(table, filter))
+
+    def _aggregated(self, table: Table, condition: str) -> int:
+        """The rows that a filter keeps, counted by aggregation: up to 50,000; 0 when the service does not tell.
+
+        Source: Microsoft Learn, "Aggregate data using OData" (2025).
+        """
+        apply = f"filter({condition})/aggregate($count as rows)"
+        try:
+            reply = self._transport.get(address(table.entity_set, {"$apply": apply})).json()
+        except DestinationError as error:
+            return AGGREGATE_CAP if error.code == _TOO_MANY_TO_AGGREGATE else 0
+        rows = reply.get("value")
+        count = rows[0].get("rows") if isinstance(rows, list) and rows and isinstance(rows[0], dict) else None
+        return count if isinstance(count, int) else 0
 
     def _counted(self, table: Table, condition: str | None) -> int | None:
         """The rows there are now, 5,000 at the most; None when the answer is no number."""

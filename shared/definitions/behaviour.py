@@ -56,7 +56,7 @@ Undo = Annotated[
 class Brakes(Part):
     """Limits that stop a job with its plan before the first write. Shares of the destination's filtered rows.
 
-    With strategy delta, where not every row is read, Dataverse counts them: behind a filter 5,000 at the most.
+    With strategy delta, where not every row is read, Dataverse counts them: behind a filter up to 50,000.
     """
 
     removals: Share | None = Field(

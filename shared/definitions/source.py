@@ -29,7 +29,7 @@ PathKind = Literal["local", "https", "blob"]
 
 
 def path_kind(path: str) -> PathKind:
-    """Where a path leads by its beginning; `http://` counts as https. One that begins with a variable is local."""
+    """Where a path leads by its beginning; `http://` counts as https. A variable at its beginning is local."""
     lower = path.lstrip().lower()
     if lower.startswith(("http://", "https://")):
         return "https"

@@ -9,6 +9,7 @@ from shared.definitions.reach import blob_container
 from shared.definitions.source import FileSource, SqlSource, path_kind
 from shared.definitions.sync import SyncDefinition
 from shared.values.problems import Problem
+from shared.variables import render, template_pieces
 
 SOURCES_THAT_RUN = frozenset({"delimited", "excel", "fixed_width", "json", "parquet", "sql"})
 """The kinds of source that are read today."""
@@ -36,10 +37,20 @@ def _source(definition: SyncDefinition) -> Iterator[Problem]:
 
 
 def _path(definition: SyncDefinition) -> Iterator[Problem]:
+    """A path that begins with a variable leads where its default does; without one, where is told when a job starts."""
     source = definition.source
-    path = source.path if isinstance(source, FileSource | SqlSource) else None
+    template = source.path if isinstance(source, FileSource | SqlSource) else None
+    path = _with_defaults(template, definition) if template is not None else None
     if path is not None and (kind := path_kind(path)) != "local" and not _in_storage(source, path):
         yield _problem("source.path", f"a path of kind {kind}", "use a local file, or a file variable")
+
+
+def _with_defaults(template: str, definition: SyncDefinition) -> str:
+    def default(name: str) -> str:
+        variable = definition.variables.get(name)
+        return (variable.default if variable else None) or f"@{name}"
+
+    return render(template_pieces(template), default)
 
 
 def _in_storage(source: object, path: str) -> bool:

@@ -25,6 +25,8 @@ from shared.values.plans import FieldChange, PlannedChange
 
 ROWS = "plan.parquet"
 MANIFEST = "plan.json"
+VERSION = 1
+"""The form of a stored plan. Raise it when a plan of the form before can no longer be applied as it stands."""
 _ACTIONS = {action.value: action for action in Action}
 _COLUMNS = "change, action, id::VARCHAR, key, row_no, before, after, later, deferred"
 _FORMATS = {".parquet": "(FORMAT parquet, COMPRESSION zstd)", ".csv": "(FORMAT csv, HEADER)", ".jsonl": "(FORMAT json)"}
@@ -72,6 +74,7 @@ class Manifest:
     destination: DestinationBalance
     reported: int
     waves: tuple[int, ...] = ()
+    version: int = VERSION
 
     def to_json(self) -> bytes:
         """As it is stored."""
@@ -79,11 +82,20 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """As it was stored."""
+        """As it was stored.
+
+        Raises:
+            RefuseError: another build of the program stored it, in another form.
+        """
         values: dict[str, Any] = orjson.loads(text)
-        columns = tuple(PlannedColumn(**_tuples(column)) for column in values.pop("columns"))
-        source, destination = SourceBalance(**values.pop("source")), DestinationBalance(**values.pop("destination"))
-        return cls(**_tuples(values), columns=columns, source=source, destination=destination)
+        if values.get("version", VERSION) != VERSION:
+            raise _other_form()
+        try:
+            columns = tuple(PlannedColumn(**_tuples(column)) for column in values.pop("columns"))
+            source, destination = SourceBalance(**values.pop("source")), DestinationBalance(**values.pop("destination"))
+            return cls(**_tuples(values), columns=columns, source=source, destination=destination)
+        except (KeyError, TypeError):  # members that are missing, or unknown: stored before forms had numbers
+            raise _other_form() from None
 
     @property
     def read_names(self) -> Mapping[str, str]:
@@ -94,6 +106,13 @@ class Manifest:
     def binds(self) -> Mapping[str, str]:
         """From every member that binds a lookup to the name under which the lookup's id is read."""
         return {f"{n}@odata.bind": column.read_name for column in self.columns for n in column.navigations}
+
+
+def _other_form() -> RefuseError:
+    return RefuseError(
+        f"the plan was stored by another version of the program, in a form that this one (form {VERSION}) cannot read; "
+        "make a new plan: start the sync again"
+    )
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

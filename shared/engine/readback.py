@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import orjson
@@ -86,7 +87,14 @@ class ReadBack:
 
     def _comparable(self, key: Sequence[object]) -> tuple[str, ...]:
         accent_sensitive = self._plan.manifest.accent_sensitive
-        return tuple(key_text(str(part), accent_sensitive=accent_sensitive) for part in key)
+        return tuple(key_text(_plain(part), accent_sensitive=accent_sensitive) for part in key)
+
+
+def _plain(part: object) -> str:
+    """A key's part as text; a number without the zeros at its end that say how many places a decimal has."""
+    if isinstance(part, int | float) and not isinstance(part, bool):
+        return f"{Decimal(str(part)).normalize() + 0:f}"  # zero has no sign
+    return str(part)
 
 
 def readable_columns(table: Table) -> list[str]:

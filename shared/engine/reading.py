@@ -111,8 +111,8 @@ def load_all(workspace: Workspace, table: str, select: str, pages: Iterable[Page
 
 def selected_columns(prepared: Prepared) -> list[str]:
     """The logical names to select: all that `present` is made of."""
-    stamps = reconcile.STAMPS if reconcile.can_drop(prepared) else ()
-    return list(dict.fromkeys([*(form.name for form in reconcile.read_forms(prepared)), *stamps]))
+    forms = reconcile.read_forms(prepared)
+    return list(dict.fromkeys([*(form.name for form in forms), *prepared.removal.stamps]))
 
 
 def as_pages(lists: Iterable[Sequence[object]]) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.canonical import Form, form_of
 from shared.definitions.behaviour import Deactivate, Expire
@@ -14,6 +14,8 @@ from shared.values.tables import Column, ColumnKind, Option, Table
 
 Note = Callable[[str, str, str], None]
 _PATH = "behaviour.dropped"
+STAMPS = ("createdon", "modifiedon")
+"""Read beside the mapped columns when rows can be dropped: a row touched since the job began is never dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Removal:
     """How dropped rows are removed. `action` is None when they are left alone.
 
     `expire` is the date column that gets the time of the run; `inactive` the status option that is set and `active`
-    the one that a revived row gets back.
+    the one that a revived row gets back. `stamps` are the table's columns that say when a row was touched.
     """
 
     action: Action | None = None
@@ -30,6 +32,7 @@ class Removal:
     active: Option | None = None
     state: Form | None = None
     status: Form | None = None
+    stamps: tuple[str, ...] = ()
 
     @property
     def reads(self) -> tuple[Form, ...]:
@@ -40,6 +43,17 @@ class Removal:
 def removal_of(definition: SyncDefinition, table: Table, note: Note) -> Removal:
     """What `behaviour.dropped` means for this table; problems go to `note(path, found, remedy)`."""
     _check_undo(definition.behaviour.undo, table, note)
+    removal = _removal(definition, table, note)
+    if removal.action is None:
+        return removal
+    stamps = tuple(name for name in STAMPS if name in table.columns and table.columns[name].readable)
+    if not stamps:
+        found = f"{table.name} has neither {' nor '.join(STAMPS)}, so rows that others touch meanwhile cannot be told"
+        note(_PATH, found, "write ignore; rows of such a table are never removed")
+    return replace(removal, stamps=stamps)
+
+
+def _removal(definition: SyncDefinition, table: Table, note: Note) -> Removal:
     dropped = definition.behaviour.dropped
     if isinstance(dropped, Expire):
         return _expire(dropped.expire, table, note, {mapping.target for mapping in definition.mappings})

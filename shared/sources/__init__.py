@@ -21,6 +21,7 @@ from shared.definitions.source import (
     ParquetSource,
     SourceBase,
     SqlSource,
+    path_kind,
 )
 from shared.errors import NotAllowedError, NotBuiltError, SourceError
 from shared.ports import Secrets, Source
@@ -141,6 +142,11 @@ def _files(definition: FileSource, wanted: tuple[str, ...], around: _Surrounding
     path = bound(definition.path, around.variables)
     if path.text.startswith("blob:") or blob_container(path.text) is not None:
         return replace(several, origin=_in_storage(definition, around))
+    if path_kind(path.text) == "https":  # not shown: it may hold a token
+        raise NotBuiltError(
+            "the source's path is a web address that names no container of storage; a file elsewhere on the web is not "
+            "read yet: hand it over with a file variable, or name a container"
+        )
     paths = locate_all(path, base=around.base, allows_path=around.allows_path)
     if len(paths) == 1 and not path.wild and not (several.unpacks and is_zip(paths[0])) and not several.read_before:
         return opened(paths[0])

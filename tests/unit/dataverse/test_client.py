@@ -152,6 +152,30 @@ def test_rows_at_the_least(client_of, condition, counted, told, found):
     assert client_of(script).at_least(TABLE, condition) == found
 
 
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (Say(200, {"value": [{"rows": 41_234}]}), 41_234),
+        (refusal(400, "0x8004e023", "AggregateQueryRecordLimit exceeded."), 50_000),
+        (refusal(400, "0x80060888", "$apply is not supported"), 5000),
+        (Say(200, {"value": []}), 5000),
+        (Say(200, {"value": [{"rows": "many"}]}), 5000),
+    ],
+)
+def test_rows_behind_a_filter_are_counted_beyond_the_plain_count(client_of, answer, found):
+    """Where the plain count ends, aggregation counts on to its own end; a service without it takes nothing away."""
+    asked = []
+
+    def script(seen):
+        if "/$count" in seen.path:
+            return Say(200, b"5000")
+        asked.append(options(seen))
+        return answer
+
+    assert client_of(script).at_least(TABLE, "statecode eq 0") == found
+    assert asked == [{"$apply": "filter(statecode eq 0)/aggregate($count as rows)"}]
+
+
 def test_environment(client_of):
     """Identity, base language and what follows from it, currencies by code."""
 

@@ -64,6 +64,24 @@ def test_a_part_that_does_not_run_yet_is_never_ignored(old: str, new: str, path:
 
 
 @pytest.mark.parametrize(
+    ("variable", "paths"),
+    [
+        ("{ default: 'https://files.example.com/' }", ["source.path"]),
+        ("{ default: 'https://a.blob.core.windows.net/in/' }", []),
+        ("{ default: 'in/' }", []),
+        ("{}", []),
+    ],
+)
+def test_a_path_that_begins_with_a_variable_leads_where_its_default_does(variable: str, paths: list[str]) -> None:
+    """An address on the web that a variable's default makes is named before a job starts."""
+    text = BASE.replace('path: "@extract"', 'path: "@place/a.csv"').replace(
+        "variables:\n", f"variables:\n  place: {variable}\n"
+    )
+    found = [problem.path for problem in unbuilt_parts(parse_sync(text, name="base"))]
+    assert [path for path in found if path.startswith("source")] == paths
+
+
+@pytest.mark.parametrize(
     ("source", "paths"),
     [
         ("{ type: sql, dialect: sqlite, path: erp.db, table: customers, schema: [{ name: a }] }", []),

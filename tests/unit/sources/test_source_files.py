@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from shared.definitions.source import FileSource
 from shared.definitions.source import Source as Definition
-from shared.errors import AuthenticationError, NotAllowedError, SourceError
+from shared.errors import AuthenticationError, NotAllowedError, NotBuiltError, SourceError
 from shared.ports import Source
 from shared.secrets import EnvironmentSecrets
 from shared.sources import Remote, Storage, blob, open_source, text_file
@@ -62,6 +62,13 @@ def opened(folder: Path, path: str, remote: Remote | None = None, **settings: ob
 
 def numbers(sink: FileSink) -> list[tuple[object, ...]]:
     return [row[:2] for row in sink.rows()]
+
+
+def test_a_web_address_is_no_local_file(tmp_path: Path) -> None:
+    """Where a variable leads onto the web, the job says that this is not read, and not what the address holds."""
+    with pytest.raises(NotBuiltError, match="no container") as caught:
+        opened(tmp_path, "https://files.example.com/a.csv?sig=hunter2")
+    assert "hunter2" not in str(caught.value)
 
 
 # ---- names
