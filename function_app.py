@@ -22,6 +22,14 @@ def run_job(message: func.ServiceBusMessage) -> None:
     doors.run_job(message.get_body())
 
 
+@app.service_bus_queue_trigger(
+    arg_name="message", queue_name="sync-events", connection="DYNSYNC_BUS", is_sessions_enabled=True
+)
+async def apply_events(message: func.ServiceBusMessage) -> None:
+    """Apply one message of real time, together with those that are in flight."""
+    await doors.apply_event(message)
+
+
 @app.route(route="api/jobs", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 def start_job(request: func.HttpRequest) -> func.HttpResponse:
     """Start a job with a function key."""

@@ -26,13 +26,10 @@ from azure.servicebus.exceptions import (
 )
 
 from shared.errors import AuthenticationError, FailError, NotFoundError, RejectError, ThrottledError, UnavailableError
-from shared.values.messages import DeadLetter, OutgoingMessage
+from shared.values.messages import FIRST_NUMBER, DeadLetter, OutgoingMessage
 
 if TYPE_CHECKING:
     from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver, ServiceBusSender
-
-FIRST_NUMBER = "dynsync-first-number"
-"""The property in which a redriven message carries the sequence number that it had when it was first sent."""
 
 _WAIT_S = 5.0
 _PAGE = 100

@@ -21,7 +21,6 @@ def unbuilt_parts(definition: SyncDefinition) -> list[Problem]:
         _source,
         _path,
         _schedule,
-        _listener,
     )
     return [problem for rule in rules for problem in heard(rule(definition))]
 
@@ -60,8 +59,3 @@ def _in_storage(source: object, path: str) -> bool:
 def _schedule(definition: SyncDefinition) -> Iterator[Problem]:
     if definition.schedule is not None:
         yield _problem("schedule", "a schedule", "remove it and the sync runs when you start it")
-
-
-def _listener(definition: SyncDefinition) -> Iterator[Problem]:
-    if definition.listener is not None and definition.listener.enabled:
-        yield _problem("listener.enabled", "a listener", "write enabled: false and the sync runs when you start it")

@@ -13,7 +13,6 @@ from shared import reconcile
 from shared.brakes import PlanCounts
 from shared.columns import TypedColumn, TypedSource, compose
 from shared.dataverse.client import DataverseClient
-from shared.definitions.behaviour import ConditionalUpdate
 from shared.definitions.sync import SyncDefinition
 from shared.engine import reading
 from shared.engine.balances import planned_changes, planned_destination, planned_source
@@ -21,20 +20,21 @@ from shared.engine.findings import emptied_columns, notes, skipped_cells
 from shared.engine.identity import sequence_start
 from shared.engine.incremental import reached, watched
 from shared.engine.keeping import keep_deleted_rows
-from shared.engine.plan import Manifest, PlannedColumn, store_rows
-from shared.engine.planning import Planner, Rules, create_id
+from shared.engine.plan import Manifest, store_rows
+from shared.engine.planning import Planner, create_id
 from shared.engine.preparing import Filters, record_filter
 from shared.engine.present import PresentRows
 from shared.engine.reconciling import Comparison, Found
 from shared.engine.rejecting import Rejections, tell_records
 from shared.engine.resolving import Resolver
+from shared.engine.ruling import ids_of, planned_columns, rules_of
 from shared.engine.slicing import Begun, SliceOverError, leave, shape
 from shared.engine.steady import SteadyFiles
 from shared.engine.workspace import SourceTable, Workspace
 from shared.errors import DefinitionError, FailError
 from shared.mapping.build import Metadata, Prepared, prepare
 from shared.ports import ProgressListener, Source, StagedSource
-from shared.sql import identifier, literal
+from shared.sql import literal
 from shared.values.changes import Action
 from shared.values.files import FileRead
 from shared.values.jobs import Phase, Progress
@@ -237,9 +237,14 @@ class Drafter:
     # ---- plan
 
     def _plan(self, prepared: Prepared, rejections: Rejections, found: Found) -> str:
-        ids = self._ids(prepared)
+        ids = ids_of(prepared, self.metadata.table)
         planner = Planner(
-            self.workspace, prepared, self._rules(prepared), rejections, self.now, self.metadata.table.name
+            self.workspace,
+            prepared,
+            rules_of(self.definition, prepared, self.variables),
+            rejections,
+            self.now,
+            self.metadata.table.name,
         )
         start = sequence_start(self.now) if ids == "growing" else None
         environment, table = self.metadata.environment.organization_id, self.metadata.table.name
@@ -248,39 +253,7 @@ class Drafter:
         keep_deleted_rows(self.workspace, self.client, self.metadata.table)
         return ids
 
-    def _ids(self, prepared: Prepared) -> str:
-        if prepared.mapping.id_target is not None:
-            return "source"
-        return "growing" if self.metadata.table.key_over(set(prepared.mapping.key)) else "derived"
-
-    def _rules(self, prepared: Prepared) -> Rules:
-        behaviour = self.definition.behaviour
-        when = prepared.when.sql(_pair_column) if prepared.when else None
-        names = prepared.when.variables if prepared.when else frozenset()
-        return Rules(
-            insert=behaviour.new == "insert",
-            update=isinstance(behaviour.changed, ConditionalUpdate) or behaviour.changed == "update",
-            revive=behaviour.returned == "revive",
-            deletes=behaviour.deletes,
-            id_column_insert=self.definition.destination.id_column_insert,
-            when=when,
-            parameters={f"v_{name}": self.variables[name] for name in names},
-        )
-
     def _manifest(self, prepared: Prepared, staged: StagedSource, found: Found, ids: str) -> Manifest:
-        forms = {target.name: target.form for target in prepared.mapping.targets}
-        forms |= {form.name: form for form in prepared.extra}
-        columns = tuple(
-            PlannedColumn(
-                form.name,
-                form.column.read_name,
-                form.column.label,
-                form.scale,
-                tuple(target.navigation for target in form.column.targets),
-                tuple((option.value, option.label) for option in form.column.options),
-            )
-            for form in forms.values()
-        )
         return Manifest(
             job=self.job_id,
             sync=self.definition.name,
@@ -289,7 +262,7 @@ class Drafter:
             key=prepared.mapping.key,
             ids=ids,
             accent_sensitive=prepared.mapping.accent_sensitive,
-            columns=columns,
+            columns=planned_columns(prepared),
             counts=planned_changes(self.workspace),
             source=planned_source(self.workspace, staged=staged.records, malformed=len(staged.malformed)),
             destination=planned_destination(self.workspace, found),
@@ -323,11 +296,6 @@ class Drafter:
             notes(self.workspace, prepared, found, manifest.reported),
             staged.files,
         )
-
-
-def _pair_column(name: str) -> str:
-    side, _, column = name.partition(".")
-    return f"w.{identifier(name)}" if side == "source" else f"w.{identifier('before.' + column)}"
 
 
 def store(workspace: Workspace, draft: Draft, folder: Path) -> dict[str, Path]:

@@ -107,6 +107,15 @@ class Manifest:
         """From every member that binds a lookup to the name under which the lookup's id is read."""
         return {f"{n}@odata.bind": column.read_name for column in self.columns for n in column.navigations}
 
+    def sent_values(self, row: PlanRow) -> dict[str, object]:
+        """What a change writes at first, by read name; a bound row as its id."""
+        read_names, binds = self.read_names, self.binds
+        members: dict[str, object] = {}
+        for text in (row.after, row.later):
+            members |= orjson.loads(text) if text else {}
+        plain = {read_names.get(name, name): value for name, value in members.items() if name not in binds}
+        return plain | {binds[name]: _bound_id(value) for name, value in members.items() if name in binds}
+
 
 def _other_form() -> RefuseError:
     return RefuseError(
@@ -223,12 +232,7 @@ class PlanFile:
 
     def sent_values(self, row: PlanRow) -> dict[str, object]:
         """What a change writes at first, by read name; a bound row as its id."""
-        read_names, binds = self.manifest.read_names, self.manifest.binds
-        members: dict[str, object] = {}
-        for text in (row.after, row.later):
-            members |= orjson.loads(text) if text else {}
-        plain = {read_names.get(name, name): value for name, value in members.items() if name not in binds}
-        return plain | {binds[name]: _bound_id(value) for name, value in members.items() if name in binds}
+        return self.manifest.sent_values(row)
 
     def export(self, path: Path) -> int:
         """Write the plan as CSV, JSON lines or Parquet, by the file's ending; returns the number of changes."""

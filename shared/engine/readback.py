@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Protocol
 
 import orjson
 
 from shared.canonical import Form, form_of, key_text
 from shared.dataverse.client import DataverseClient
 from shared.engine.canonical_rows import CanonicalRows, Values
-from shared.engine.plan import Manifest, PlanFile, PlanRow
+from shared.engine.plan import Manifest, PlanRow
 from shared.values.changes import Action
 from shared.values.tables import Table
 
@@ -29,10 +30,21 @@ class Present:
     etag: str | None
 
 
+class Planned(Protocol):
+    """Planned changes that rows are held against: a stored plan, or those of a moment."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the changes mean."""
+
+    def sent_values(self, row: PlanRow) -> dict[str, object]:
+        """What a change writes at first, by read name."""
+
+
 class ReadBack:
     """Reads the rows of one plan's table. `folder` takes small spool files."""
 
-    def __init__(self, client: DataverseClient, table: Table, plan: PlanFile, folder: Path) -> None:
+    def __init__(self, client: DataverseClient, table: Table, plan: Planned, folder: Path) -> None:
         self._client = client
         self._table = table
         self._plan = plan
@@ -123,7 +135,7 @@ def stands_as_before(row: PlanRow, values: Values) -> bool:
     return all(values.get(name) == value for name, value in before.items())
 
 
-def stands_as_after(plan: PlanFile, row: PlanRow, values: Values) -> bool:
+def stands_as_after(plan: Planned, row: PlanRow, values: Values) -> bool:
     """Whether the planned columns already hold what the plan writes."""
     return row.action is not Action.DELETE and all(
         values.get(name) == value for name, value in plan.sent_values(row).items() if name in values

@@ -25,13 +25,17 @@ FEW_VALUES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Reads what the links need. `bound` binds the variables of a link's `where`."""
+    """Reads what the links need. `bound` binds the variables of a link's `where`.
+
+    `whole_tables`: a small linked table is read whole; without, values are always looked up, and few are expected.
+    """
 
     workspace: Workspace
     client: DataverseClient
     prepared: Prepared
     source: TypedSource
     bound: Callable[[str, Table], str | None]
+    whole_tables: bool = True
 
     def resolve(self) -> None:
         """Fill every link table."""
@@ -58,7 +62,7 @@ class Resolver:
 
     def _few_values(self, link: LinkTable, table: Table, where: str | None) -> list[Row] | None:
         """The distinct source values when looking them up is cheaper than reading the table; else None."""
-        total = self.client.total(table, where)
+        total = self.client.total(table, where) if self.whole_tables else None
         if total is not None and total <= SMALL_TABLE:
             return None
         values = ", ".join(f"({cell(side.form, side.source).value})" for side in link.sides)

@@ -78,10 +78,12 @@ class Workspace:
     """One DuckDB database in `folder` (from `workspace_folder`). `readable` are files outside it that may be read.
 
     A file that another workspace left in the folder is gone on with.
+    `kept`: its tables are files; without, they live in memory, which is quicker for a few rows.
     """
 
-    def __init__(self, folder: Path, *, limits: Limits, readable: Sequence[Path] = ()) -> None:
+    def __init__(self, folder: Path, *, limits: Limits, readable: Sequence[Path] = (), kept: bool = True) -> None:
         self.folder = folder
+        self._place = str(folder / DATABASE) if kept else ":memory:"
         self.spool = folder / SPOOL
         self._explain: Explain = lambda _: None
         self._connection = duckdb.connect()
@@ -100,7 +102,7 @@ class Workspace:
             # Compresses texts a little better than the others do, at many times their cost.
             "SET disabled_compression_methods = 'dict_fsst'",
             "SET TimeZone = 'UTC'",
-            f"ATTACH {literal(str(self.folder / DATABASE))} AS work (ROW_GROUP_SIZE {_ROW_GROUP})",
+            f"ATTACH {literal(self._place)} AS work (ROW_GROUP_SIZE {_ROW_GROUP})",
             "USE work",
             "PRAGMA disable_checkpoint_on_shutdown",
             f"SET allowed_directories = {_list([self.folder])}",

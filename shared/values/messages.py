@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+FIRST_NUMBER = "dynsync-first-number"
+"""The property in which a redriven message carries the sequence number that it had when it was first sent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMessage:
@@ -41,3 +44,20 @@ class DeadLetter:
     enqueued_at: datetime | None
     body: bytes
     properties: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedMessage:
+    """A message that came in. `number` is the sequence number that it had when it was first sent.
+
+    `sync` is whom it is for (its subject); `locked_until` when another receiver may get it.
+    """
+
+    body: bytes
+    number: int
+    sync: str | None
+    session: str | None = None
+    message_id: str | None = None
+    enqueued_at: datetime | None = None
+    locked_until: datetime | None = None
+    properties: Mapping[str, object] = field(default_factory=dict)

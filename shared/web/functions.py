@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import azure.functions as func
 
+from shared.values.messages import FIRST_NUMBER, ReceivedMessage
 from shared.web.call import Answer, Request
 
 if TYPE_CHECKING:
@@ -40,6 +43,11 @@ class Doors:
         """What a nudge on the queue does."""
         self._open()[0].run_job(message)
 
+    async def apply_event(self, message: func.ServiceBusMessage) -> None:
+        """What a message of real time does: it joins its sync's next batch, and is done when that is."""
+        hosted = await asyncio.to_thread(self._open)
+        await asyncio.wrap_future(hosted[0].app.listening.put(_heard(message)))
+
     def answer(self, request: func.HttpRequest, *, key: bool = False) -> func.HttpResponse:
         """What an HTTP request gets; `key`: the host has checked a function key."""
         return _sent(self._open()[1].answer(_received(request, key=key)))
@@ -53,6 +61,26 @@ class Doors:
                 hosted = open_hosted(self._environ, base=self._base)
                 self._opened = (hosted, Application(hosted))
             return self._opened
+
+
+def _heard(message: func.ServiceBusMessage) -> ReceivedMessage:
+    """The message in our own words. A redriven one keeps the number that it had when it was first sent."""
+    properties = dict(message.application_properties or message.user_properties or {})
+    first, number = properties.get(FIRST_NUMBER), int(message.sequence_number or 0)
+    return ReceivedMessage(
+        body=message.get_body(),
+        number=first if isinstance(first, int) else number,
+        sync=message.subject or message.label,
+        session=message.session_id,
+        message_id=message.message_id,
+        enqueued_at=_zoned(message.enqueued_time_utc),
+        locked_until=_zoned(message.locked_until),
+        properties=properties,
+    )
+
+
+def _zoned(moment: datetime | None) -> datetime | None:
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _received(request: func.HttpRequest, *, key: bool) -> Request:

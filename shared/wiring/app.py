@@ -41,6 +41,7 @@ from shared.values.watermarks import Watermark
 from shared.wiring import doctor
 from shared.wiring.checking import Checker, Sources
 from shared.wiring.connections import Connector, utc_now
+from shared.wiring.listening import Listening
 from shared.wiring.secrets import SecretDesk, open_secrets
 from shared.wiring.settings import Settings
 from shared.wiring.states import Stores, open_stores
@@ -67,6 +68,7 @@ class LocalApp:
         storage = Storage(settings.source_storage, settings.source_identity)
         self._sources = Sources(self._state, self._secrets, self._reach, storage, self._base, environ)
         self._max_slice_s = settings.max_slice_s
+        self.listening = Listening(self._stores, self._catalogue, self._connector, self._sources)
         limits = Limits(settings.memory_mb, settings.threads, settings.disk_mb)
         self._runner = JobRunner(
             Surroundings(

@@ -18,6 +18,7 @@ from shared.dataverse.auth import (
 )
 from shared.dataverse.auth.proofs import Proof
 from shared.dataverse.client import DataverseClient
+from shared.dataverse.pauses import PausePolicy
 from shared.dataverse.transport import Transport
 from shared.dataverse.writing import WriteOptions, Writer, write_options
 from shared.definitions.connection import Credential, DataverseConnection
@@ -44,12 +45,17 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """Opens connections to Dataverse with the credentials that a definition names. `verify` is what requests takes."""
+    """Opens connections to Dataverse with the credentials that a definition names. `verify` is what requests takes.
+
+    `pauses` and `timeout_s` bound how long a request is tried and waited for, where a definition allows for more.
+    """
 
     secrets: Secrets
     reach: Reach
     local: bool
     verify: bool | str = True
+    pauses: PausePolicy | None = None
+    timeout_s: float | None = None
 
     @contextmanager
     def connect(self, definition: SyncDefinition) -> Iterator[Connected]:
@@ -75,7 +81,12 @@ class Connector:
             )
         tokens = self._sign_ins(sync, connection)
         with Transport(
-            connection.service_url, tokens, timeout_s=connection.timeout_s, parallel=parallel, verify=self.verify
+            connection.service_url,
+            tokens,
+            timeout_s=min(connection.timeout_s, self.timeout_s or connection.timeout_s),
+            parallel=parallel,
+            verify=self.verify,
+            pauses=self.pauses,
         ) as line:
             yield DataverseClient(line)
 

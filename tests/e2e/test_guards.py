@@ -189,7 +189,6 @@ def test_a_plan_of_another_definition_is_not_applied(world: World, changed: Sync
     ("rest", "error", "says"),
     [
         ({"enabled": False}, RefuseError, "enabled: true"),
-        ({"listener": {"enabled": True, "key": ["no"]}}, NotBuiltError, r"listener\.enabled"),
     ],
 )
 def test_a_sync_that_may_not_run_is_refused_at_once(

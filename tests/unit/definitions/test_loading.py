@@ -43,7 +43,6 @@ def test_what_does_not_run_yet_is_named() -> None:
     """`run` refuses the parts of the example that are not built, each by its path."""
     assert [problem.path for problem in unbuilt_parts(load_sync(EXAMPLE))] == [
         "schedule",
-        "listener.enabled",
     ]
 
 

@@ -1,0 +1,101 @@
+"""Messages in flight become one batch: while one is applied, the next gathers; each message gets its own answer.
+
+At rest a message goes at once. Under load a batch waits for a moment for the messages that the broker hands out when
+the last batch was settled, so that few calls carry many rows.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from shared.values.messages import ReceivedMessage
+
+MOST = 500
+"""Messages of one batch."""
+MOMENT_S = 0.03
+"""The longest wait for more messages."""
+QUIET_S = 0.008
+"""A batch under load is complete when nothing has come for so long."""
+IDLE_S = 30.0
+"""A sync without messages gives its thread back after so long."""
+_LOAD = 4
+"""From so many messages on, the last batch says that there is load."""
+
+Take = Callable[[str, Sequence[ReceivedMessage]], object]
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What waits for one sync, and whether a thread works on it."""
+
+    waiting: deque[tuple[ReceivedMessage, Future[None]]] = field(default_factory=deque)
+    working: bool = False
+
+
+class Gatherer:
+    """Gathers messages by sync and hands each batch to `take`, in a thread of the sync's own."""
+
+    def __init__(
+        self, take: Take, *, most: int = MOST, clock_s: Callable[[], float] = time.monotonic, idle_s: float = IDLE_S
+    ) -> None:
+        self._take, self._most, self._clock_s, self._idle_s = take, most, clock_s, idle_s
+        self._queues: dict[str, _Queue] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, sync: str, message: ReceivedMessage) -> Future[None]:
+        """Add a message; its future is done when the message is, and raises what kept it from that."""
+        answer: Future[None] = Future()
+        with self._changed:
+            queue = self._queues.setdefault(sync, _Queue())
+            queue.waiting.append((message, answer))
+            if not queue.working:
+                queue.working = True
+                threading.Thread(target=self._work, args=(sync, queue), name=f"dynsync-{sync}", daemon=True).start()
+            self._changed.notify_all()
+        return answer
+
+    def close(self) -> None:
+        """Begin no more batches; those under way come to their end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _work(self, sync: str, queue: _Queue) -> None:
+        last = 0
+        while batch := self._next(queue, last):
+            last = len(batch)
+            try:
+                self._take(sync, [message for message, _ in batch])
+            except BaseException as error:  # noqa: BLE001 - every message of the batch gets it as its own answer
+                for _, answer in batch:
+                    answer.set_exception(error)
+            else:
+                for _, answer in batch:
+                    answer.set_result(None)
+
+    def _next(self, queue: _Queue, last: int) -> list[tuple[ReceivedMessage, Future[None]]]:
+        """The next batch; empty when nothing came for a while."""
+        with self._changed:
+            self._changed.wait_for(lambda: queue.waiting or self._closed, self._idle_s)
+            if last >= _LOAD and not self._closed:
+                self._gather(queue, last)
+            batch = [queue.waiting.popleft() for _ in range(min(len(queue.waiting), self._most))]
+            queue.working = bool(batch)
+            return batch
+
+    def _gather(self, queue: _Queue, last: int) -> None:
+        """Wait for about as many messages as the last batch had, but only a moment."""
+        ends = self._clock_s() + MOMENT_S
+        while len(queue.waiting) < min(last, self._most) and not self._closed:
+            before, left = len(queue.waiting), ends - self._clock_s()
+            if left <= 0:
+                return
+            came = self._changed.wait_for(lambda: len(queue.waiting) > before or self._closed, min(left, QUIET_S))  # noqa: B023
+            if not came:
+                return

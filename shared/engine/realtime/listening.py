@@ -1,0 +1,333 @@
+"""From messages to their outcomes: one sync's events are read, applied, parked or set aside, and remembered.
+
+    message ── read ──▶ events ──▶ applied ──▶ ledger
+                 │         │          └──▶ rejected
+                 │         └──▶ parked: paused, outage, missing parent, behind another of its record
+                 └──▶ rejected, skipped
+
+A message is done when each of its events is in one bucket and what has to be kept is stored. Only when the store itself
+fails does it come again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from shared.definitions.sync import SyncDefinition
+from shared.engine.realtime.batch import Batch
+from shared.engine.realtime.hearing import Hearing
+from shared.engine.realtime.line import Ground, Line
+from shared.engine.realtime.verdicts import Verdict, waits
+from shared.errors import DynsyncError, FailError, RetryError
+from shared.formats import Passed, Told, read_message
+from shared.log import event
+from shared.ports import LeaseStore, Ledger, Listeners, Park, RejectedEvents
+from shared.values.events import Bucket, Event, Hold, Operation, Origin, ParkedEvent, Pulse, RejectedEvent, Wish
+from shared.values.messages import ReceivedMessage
+from shared.values.records import Reject
+
+_log = logging.getLogger(__name__)
+MOST = 500
+"""Events that are applied at once."""
+PROBE = timedelta(seconds=10)
+"""So often is a destination that failed tried again."""
+FRESH = timedelta(minutes=10)
+"""So long is a line kept before metadata and definition are looked at again."""
+WHOLE = ""
+"""The member under which a message that cannot be read yet is kept as it came; no column has this name."""
+_ROUNDS = 20
+_FOREVER = datetime.max.replace(tzinfo=UTC)
+
+
+class Memory(Protocol):
+    """What real time remembers."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """The last event of every record."""
+
+    @property
+    def park(self) -> Park:
+        """Events that wait."""
+
+    @property
+    def rejected_events(self) -> RejectedEvents:
+        """Events that were set aside."""
+
+    @property
+    def listeners(self) -> Listeners:
+        """What is wanted of listeners, and what they did."""
+
+    @property
+    def leases(self) -> LeaseStore:
+        """Who releases."""
+
+
+@dataclass(slots=True)
+class Account:
+    """What became of the events of one call: verdicts by origin, in the order of sending."""
+
+    events: list[tuple[Event, Verdict]] = field(default_factory=list)
+    rejected: list[RejectedEvent] = field(default_factory=list)
+    passed: Counter[Bucket] = field(default_factory=Counter)
+    stopped: DynsyncError | None = None
+    hold: tuple[Hold, str] | None = None
+    since: dict[tuple[int, int], datetime] = field(default_factory=dict)
+    """Since when events wait that waited before, by place."""
+
+    def counts(self) -> Counter[Bucket]:
+        """Events by bucket."""
+        found = self.passed + Counter(verdict.bucket for _, verdict in self.events)
+        found[Bucket.REJECTED] += len(self.rejected)
+        return +found
+
+
+class SyncListener:
+    """One sync's listener in this process. Safe for several threads; they take turns.
+
+    `definition` gives the sync's definition as it is now; `variables` the values that its expressions may use.
+    """
+
+    def __init__(
+        self,
+        sync: str,
+        definition: Callable[[str], SyncDefinition],
+        variables: Callable[[SyncDefinition], Mapping[str, str]],
+        memory: Memory,
+        ground: Ground,
+    ) -> None:
+        self.sync = sync
+        self.memory = memory
+        self._definition, self._variables, self._ground = definition, variables, ground
+        self._line: Line | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held while events are applied."""
+        return self._lock
+
+    def now(self) -> datetime:
+        """The present time."""
+        return self._ground.clock()
+
+    def close(self) -> None:
+        """Give connection and working memory back."""
+        with self._lock:
+            if self._line is not None:
+                self._line.close()
+            self._line = None
+
+    # ---- messages
+
+    def take(self, messages: Sequence[ReceivedMessage]) -> Account:
+        """Take messages to their end.
+
+        Raises:
+            StateError: the store failed; the messages have to come again.
+        """
+        with self._lock:
+            account = Account()
+            wish = self.memory.listeners.wish(self.sync)
+            events = self._read(messages, wish, account)
+            self._decide(events, wish, account, _deadline(messages))
+            self.keep(account)
+            self._beat(messages, account)
+            return account
+
+    def _read(self, messages: Sequence[ReceivedMessage], wish: Wish, account: Account) -> list[Event]:
+        events: list[Event] = []
+        for message in messages:
+            if wish.start_from and message.enqueued_at and message.enqueued_at < wish.start_from:
+                account.passed[Bucket.SKIPPED] += 1
+                continue
+            try:
+                events += self._parts(message.body, _origin(message), message.properties, account)
+            except FailError as error:  # a broken definition: the message waits until it is mended
+                account.events.append((_whole(self.sync, message), waits(Hold.FAILED, str(error)[:1000])))
+        return sorted(events, key=lambda one: one.origin.place)
+
+    def _parts(
+        self, body: bytes, origin: Origin, properties: Mapping[str, object], account: Account
+    ) -> Iterator[Event]:
+        for number, part in enumerate(read_message(body, self._hearing().shape, properties)):
+            own = replace(origin, part=origin.part + number)
+            if isinstance(part, Told):
+                yield Event(self.sync, part.operation, part.record, own)
+            elif isinstance(part, Passed):
+                account.passed[part.bucket] += 1
+            else:
+                account.rejected.append(self._set_aside(own, part, None))
+
+    def read_again(self, one: Event, account: Account) -> list[Event]:
+        """The events of one that was kept as it came; any other is itself."""
+        body = one.record.get(WHOLE)
+        return [one] if body is None else list(self._parts(body.encode(), one.origin, {}, account))
+
+    def _decide(self, events: Sequence[Event], wish: Wish, account: Account, deadline: datetime) -> None:
+        """A verdict for each event; one that the service failed waits, and holds the others back for a while."""
+        held = self._held(wish)
+        if held is not None:
+            account.events += [(one, waits(*held)) for one in events]
+            return
+        waiting = self._waiting(events)
+        account.events += [(one, _BEHIND) for one in events if one.origin.place in waiting]
+        free = [one for one in events if one.origin.place not in waiting]
+        for start in range(0, len(free), MOST):
+            self.apply(free[start : start + MOST], account, deadline)
+        if account.stopped is None and wish.hold and free:
+            self.let_go()
+
+    def _held(self, wish: Wish) -> tuple[Hold, str] | None:
+        """Why all events of the sync wait, if they do."""
+        if not self.is_on(wish):
+            return Hold.PAUSED, "the listener is off"
+        if wish.hold is None:
+            return None
+        if wish.hold is Hold.BRAKED or not wish.since or self._ground.clock() < wish.since + PROBE:
+            return wish.hold, wish.why
+        return None
+
+    def is_on(self, wish: Wish) -> bool:
+        """Whether the listener is on: as somebody switched it, else as its definition says."""
+        if wish.on is not None:
+            return wish.on
+        try:
+            definition = self._definition(self.sync)
+        except FailError:
+            return True
+        return definition.enabled and definition.listener is not None and definition.listener.enabled
+
+    def _waiting(self, events: Sequence[Event]) -> set[tuple[int, int]]:
+        """The places of events whose record has an event waiting."""
+        keys = {one.origin.place: self.key(one) for one in events}
+        parked = self.memory.park.waiting(self.sync, set(keys.values()))
+        return {place for place, key in keys.items() if key in parked}
+
+    def key(self, one: Event) -> str:
+        """The key under which an event waits; one without a key waits by itself."""
+        with suppress(FailError):
+            found = self._hearing().waiting_key(one)
+            if found is not None:
+                return found
+        return f"message-{one.origin.number}-{one.origin.part}"
+
+    # ---- applying
+
+    def apply(self, events: Sequence[Event], account: Account, deadline: datetime = _FOREVER) -> None:
+        """Apply events; those of missing parents are tried again as long as others bring rows."""
+        todo = list(events)
+        for _ in range(_ROUNDS):
+            if not todo:
+                return
+            verdicts = self._applied(todo, account, deadline)
+            parents = {n for n, v in enumerate(verdicts, 1) if v.hold in (Hold.PARENT, Hold.BEHIND)}
+            brought = any(verdict.bucket is Bucket.CREATED for verdict in verdicts)
+            again = parents if brought and account.stopped is None else set()
+            account.events += [(one, verdicts[n - 1]) for n, one in enumerate(todo, 1) if n not in again]
+            todo = [one for n, one in enumerate(todo, 1) if n in again]
+        account.events += [(one, waits(Hold.PARENT, "its parent is not there yet")) for one in todo]
+
+    def _applied(self, events: Sequence[Event], account: Account, deadline: datetime) -> list[Verdict]:
+        """One verdict for each event."""
+        found: Mapping[int, Verdict] = {}
+        if account.stopped is None:
+            try:
+                line = self._ready()
+                line.until(deadline)
+                done = Batch(line, events).apply()
+                found, account.stopped = done.verdicts, done.stopped
+            except (FailError, RetryError) as error:
+                account.stopped = error
+            if account.stopped is not None:
+                account.hold = self._stopped(account.stopped)
+        hold = waits(*account.hold) if account.hold else _BEHIND
+        return [found.get(n) or hold for n in range(1, len(events) + 1)]
+
+    def _ready(self) -> Line:
+        now = self._ground.clock()
+        if self._line is not None and now > self._line.opened_at + FRESH:
+            self.close()
+        if self._line is None:
+            self._line = Line.open(self._ground, self._hearing())
+        return self._line
+
+    def _hearing(self) -> Hearing:
+        if self._line is not None:
+            return self._line.hearing
+        definition = self._definition(self.sync)
+        hearing = Hearing(definition, self._variables(definition))
+        _ = hearing.listener
+        return hearing
+
+    def _stopped(self, error: DynsyncError) -> tuple[Hold, str]:
+        """Note why the destination cannot be written to; the line begins anew after that."""
+        hold = Hold.OUTAGE if isinstance(error, RetryError) else Hold.FAILED
+        why, now = str(error)[:1000], self._ground.clock()
+        self.close()
+        self.memory.listeners.change(self.sync, lambda wish: replace(wish, hold=hold, why=why, since=now))
+        event(
+            _log, "listener.held", level=logging.WARNING, sync=self.sync, reason=hold.value, error=type(error).__name__
+        )
+        return hold, why
+
+    def let_go(self) -> None:
+        """Nothing holds all of the sync's events back any more."""
+        self.memory.listeners.change(self.sync, lambda wish: replace(wish, hold=None, why="", since=None))
+        event(_log, "listener.resumed", sync=self.sync)
+
+    # ---- keeping
+
+    def keep(self, account: Account) -> None:
+        """Store what has to be kept: what waits, and what was set aside."""
+        now = self._ground.clock()
+        self.memory.park.put(
+            [
+                ParkedEvent(self.key(one), one, verdict.hold, verdict.why, account.since.get(one.origin.place, now))
+                for one, verdict in account.events
+                if verdict.hold is not None
+            ]
+        )
+        refused = [
+            self._set_aside(one.origin, verdict.reject, one)
+            for one, verdict in account.events
+            if verdict.reject is not None
+        ]
+        self.memory.rejected_events.note([*account.rejected, *refused])
+
+    def _set_aside(self, origin: Origin, reject: Reject, one: Event | None) -> RejectedEvent:
+        return RejectedEvent(self.sync, origin, reject, self._ground.clock(), one)
+
+    def _beat(self, messages: Sequence[ReceivedMessage], account: Account) -> None:
+        now = self._ground.clock()
+        newest = max(messages, key=lambda one: one.number, default=None)
+        if newest is None:
+            return
+        lag_s = (now - newest.enqueued_at).total_seconds() if newest.enqueued_at else 0.0
+        counts = {bucket.value: number for bucket, number in account.counts().items()}
+        self.memory.listeners.beat(
+            self.sync, Pulse(counts, newest.number, now, newest.enqueued_at, round(max(lag_s, 0.0), 3))
+        )
+
+
+_BEHIND = waits(Hold.BEHIND, "an earlier event of the record waits")
+
+
+def _origin(message: ReceivedMessage) -> Origin:
+    return Origin(message.number, 0, message.session, message.message_id, message.enqueued_at)
+
+
+def _whole(sync: str, message: ReceivedMessage) -> Event:
+    """A message that cannot be read yet, kept as it came."""
+    return Event(sync, Operation.UPSERT, {WHOLE: message.body.decode("utf-8", "replace")}, _origin(message))
+
+
+def _deadline(messages: Sequence[ReceivedMessage]) -> datetime:
+    return min((one.locked_until for one in messages if one.locked_until), default=_FOREVER)

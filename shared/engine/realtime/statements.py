@@ -1,0 +1,128 @@
+"""The SQL of a sync's batches, composed once: composing costs more than a batch of a few events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared import reconcile
+from shared.columns import TypedSource
+from shared.engine.realtime.hearing import DELETES, LEDGER_KEY, UPSERTS, VERSION, Hearing, ledger_key_sql
+from shared.engine.rejecting import FLAGGED, UNSOUND
+from shared.mapping.build import Prepared
+from shared.mapping.compose import Target, wanted_query
+from shared.sql import identifier
+
+CANDIDATES = "CREATE OR REPLACE TABLE candidates AS SELECT DISTINCT kh FROM wanted WHERE kh IS NOT NULL"
+"""Every record of a batch gets the closer look."""
+STEPS = f"""
+    SELECT row_no, {identifier(LEDGER_KEY)}, {identifier(VERSION)}, "!action" = 'DELETE' FROM wanted WHERE ok
+"""
+AS_TOLD = "CREATE OR REPLACE TABLE heard AS FROM wanted"
+"""All events of the batch, each by itself."""
+ONE_EACH = """
+    CREATE OR REPLACE TABLE wanted AS SELECT * FROM heard WHERE row_no IN (SELECT row_no FROM turn)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """One definition's SQL over staged events."""
+
+    create_source: str
+    heard_upserts: str
+    heard_all: str
+    upserts: TypedSource
+    deletes: TypedSource
+    flagged: TypedSource
+    unsound: TypedSource
+    fold: str
+    present: str
+    pages: str
+    pairs: str
+    ambiguous: str
+    same_key: str
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """Of `heard_all`."""
+        return {**self.upserts.parameters, **self.deletes.parameters}
+
+
+def statements_of(hearing: Hearing, prepared: Prepared, upserts: TypedSource, deletes: TypedSource) -> Statements:
+    """All statements of a definition; `upserts` and `deletes` are the typed queries over staged events."""
+    mapping = prepared.mapping
+    added = f"{ledger_key_sql(mapping, 'w')} AS {identifier(LEDGER_KEY)}"
+    added += f", {hearing.version_sql(upserts)} AS {identifier(VERSION)}"
+    ups, downs = wanted_query(mapping, upserts), wanted_query(mapping, deletes)
+    head = f"CREATE OR REPLACE TABLE wanted AS SELECT *, {added} FROM"
+    return Statements(
+        create_source=_source_table(hearing),
+        heard_upserts=f"{head} ({ups}) w",
+        heard_all=f"{head} (SELECT * FROM ({ups}) UNION ALL BY NAME SELECT * FROM ({downs})) w",
+        upserts=upserts,
+        deletes=deletes,
+        flagged=hearing.typed(FLAGGED),
+        unsound=hearing.typed(UNSOUND),
+        fold=_fold(prepared),
+        present=reconcile.present_table(prepared),
+        pages=reconcile.page_rows(prepared),
+        pairs=reconcile.pairs(prepared),
+        ambiguous=reconcile.ambiguous_records(mapping),
+        same_key=reconcile.same_key(mapping, "w", "p"),
+    )
+
+
+def typed_pair(hearing: Hearing) -> tuple[TypedSource, TypedSource]:
+    """The typed queries over staged upserts and deletes."""
+    return hearing.typed(UPSERTS), hearing.typed(DELETES, deletes=True)
+
+
+def _source_table(hearing: Hearing) -> str:
+    names = hearing.shape.columns
+    columns = [f"{identifier(name)} VARCHAR" for name in names]
+    columns += [f"{identifier(name + '?')} BOOLEAN" for name in names]
+    return f'CREATE OR REPLACE TABLE source (row_no BIGINT, {", ".join(columns)}, "dynsync operation" VARCHAR)'
+
+
+def _fold(prepared: Prepared) -> str:
+    """The events of each fold as one record: of every cell the last that was told; a cell that none told is absent."""
+    mapping = prepared.mapping
+    parts = [
+        "max(h.row_no) AS row_no",
+        "TRUE AS ok",
+        "any_value(h.kh) AS kh",
+        "NULL::UBIGINT AS rh",
+        'FALSE AS "!rejected"',
+        'bool_or(h."!reported") AS "!reported"',
+        'arg_max_null(h."!action", h.row_no) AS "!action"',
+    ]
+    for target in mapping.targets:
+        parts += _folded_cell(target)
+    parts += [_last(f"source.{column.name}", ignoring_nulls=True) for column in mapping.watched]
+    parts += [_last(name) for name in (LEDGER_KEY, VERSION)]
+    return f"""
+        CREATE OR REPLACE TABLE wanted AS
+        SELECT {", ".join(parts)} FROM heard h JOIN turn t ON t.row_no = h.row_no GROUP BY t.leader
+    """
+
+
+def _folded_cell(target: Target) -> list[str]:
+    absent = f"h.{identifier(target.name + '?')}" if target.may_be_absent else None
+    told = f" FILTER (WHERE NOT {absent})" if absent else ""
+    parts = [_last(name, told) for name in (target.name, target.entity_column) if name]
+    parts += [f"bool_and({absent}) AS {identifier(target.name + '?')}"] if absent else []
+    if target.link and target.deferred:
+        awaited = [
+            f"{target.name}~",
+            *(f"{target.name}~{n}" for n in range(len(target.link.sides))),
+            f"{target.name}~@",
+        ]
+        parts += [_last(name) for name in awaited]
+    return parts
+
+
+def _last(name: str, told: str = "", *, ignoring_nulls: bool = False) -> str:
+    function = "arg_max" if ignoring_nulls else "arg_max_null"
+    column = identifier(name)
+    return f"{function}(h.{column}, h.row_no){told} AS {column}"

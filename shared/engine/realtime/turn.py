@@ -1,0 +1,210 @@
+"""One turn of a batch: read the matching rows, compare, plan and send, with the batch job's own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from shared import reconcile
+from shared.dataverse.error_dictionary import explain
+from shared.engine import reading
+from shared.engine.identity import sequence_start
+from shared.engine.linking import OPEN
+from shared.engine.plan import PlanRow
+from shared.engine.planning import Planner, create_id
+from shared.engine.realtime.judging import rejected, source_text
+from shared.engine.realtime.line import Line
+from shared.engine.realtime.sending import Sent
+from shared.engine.realtime.statements import CANDIDATES, ONE_EACH
+from shared.engine.realtime.turns import Fold
+from shared.engine.realtime.verdicts import Verdict, refused, waits
+from shared.engine.rejecting import Rejections
+from shared.engine.ruling import ids_of
+from shared.errors import DynsyncError, UnavailableError
+from shared.values.changes import Action, Outcome, OutcomeStatus
+from shared.values.events import Bucket, Event, Hold
+from shared.values.records import Reject, RejectType
+
+_PLANNED = """
+    SELECT rowid + 1 AS change, action, id::VARCHAR, key, row_no, before, after, later, deferred
+    FROM plan ORDER BY change
+"""
+_BUCKETS = {
+    Action.CREATE: Bucket.CREATED,
+    Action.UPDATE: Bucket.UPDATED,
+    Action.REVIVE: Bucket.UPDATED,
+    Action.EXPIRE: Bucket.DELETED,
+    Action.DEACTIVATE: Bucket.DELETED,
+    Action.DELETE: Bucket.DELETED,
+}
+_OVERTAKEN = frozenset({"0x80040237", "0x80060892", "0x80040217"})
+"""A row with the key or id was made meanwhile, or the row is gone: the record is looked at once more."""
+
+Judged = tuple[dict[int, Verdict], list[Fold], DynsyncError | None]
+"""Verdicts by leader, folds to look at once more, and why the rest has no verdict."""
+
+
+def apply_turn(line: Line, events: Sequence[Event], folds: Sequence[Fold]) -> Judged:
+    """Apply folds, no two of one record; `events` are those of the whole batch."""
+    if not folds:
+        return {}, [], None
+    _choose(line, folds)
+    rejections = Rejections(line.workspace, line.prepared.mapping, line.hearing.staged_names)
+    _compare(line, rejections)
+    _plan(line, rejections)
+    rows = [PlanRow._make((n, Action(str(action)), *rest)) for n, action, *rest in line.workspace.rows(_PLANNED)]
+    planned = {row.row_no: row for row in rows if row.row_no is not None}
+    return _Judge(line, events, planned, line.sender.send(rows)).judged(folds)
+
+
+# ---- as in a batch job
+
+
+def _choose(line: Line, folds: Sequence[Fold]) -> None:
+    """Fill `wanted` with the turn's records."""
+    members = [(step.row_no, fold.leader.row_no) for fold in folds for step in fold.steps]
+    line.workspace.run("CREATE OR REPLACE TABLE turn (row_no BIGINT, leader BIGINT)")
+    line.workspace.append("turn", members)
+    line.workspace.run(ONE_EACH if len(members) == len(folds) else line.statements.fold)
+
+
+def _compare(line: Line, rejections: Rejections) -> None:
+    """Read the rows with the turn's keys, and put both sides beside each other."""
+    workspace, statements = line.workspace, line.statements
+    workspace.run(statements.present)
+    key = line.prepared.mapping.key
+    _load(line, "present", _keys(line, "wanted w"), reading.selected_columns(line.prepared), line.owned)
+    if workspace.value(reconcile.MET_TWICE):
+        workspace.run(reconcile.DEDUPLICATE_PRESENT)
+    workspace.run(reconcile.TWINS)
+    workspace.run(CANDIDATES)
+    reason = f"r.times || ' rows of {line.metadata.table.name} have this key; it must name one'"
+    if workspace.value("SELECT count(*) FROM twins"):
+        rejections.reject_rows(statements.ambiguous, RejectType.DUPLICATE_KEY, ", ".join(key), reason)
+    workspace.run(statements.pairs)
+    workspace.run(reconcile.FRESH)
+    if line.owned and workspace.value("SELECT count(*) FROM fresh"):
+        _set_outside_aside(line, rejections)
+
+
+def _keys(line: Line, records: str) -> list[tuple[object, ...]]:
+    return reading.keys(line.workspace, line.prepared.mapping.key, records)
+
+
+def _load(
+    line: Line, table: str, keys: Sequence[tuple[object, ...]], columns: Sequence[str], owned: str | None
+) -> None:
+    found = line.destination.client.rows_by_key(
+        line.metadata.table, line.prepared.mapping.key, keys, columns, filter=owned
+    )
+    files = [
+        str(line.workspace.spooled(f"{table}/{number}.json", orjson.dumps(rows)))
+        for number, rows in enumerate(found)
+        if rows
+    ]
+    if files:
+        line.workspace.run(f"INSERT INTO {table} {line.statements.pages}", {"files": files})
+
+
+def _set_outside_aside(line: Line, rejections: Rejections) -> None:
+    """A new key that a row outside the destination filter has is never created."""
+    workspace = line.workspace
+    fresh = "w.ok AND w.row_no IN (SELECT row_no FROM fresh)"
+    workspace.run("CREATE OR REPLACE TABLE elsewhere AS FROM present LIMIT 0")
+    _load(line, "elsewhere", _keys(line, f"wanted w WHERE {fresh}"), line.prepared.mapping.key, None)
+    joined = f"wanted w JOIN elsewhere p ON w.kh = p.kh AND {line.statements.same_key}"
+    workspace.run(f"CREATE OR REPLACE TABLE outside AS SELECT DISTINCT w.row_no FROM {joined} WHERE {fresh}")
+    rejections.fate("FROM outside", "outside")
+    workspace.run("UPDATE wanted SET ok = FALSE WHERE row_no IN (FROM outside)")
+
+
+def _plan(line: Line, rejections: Rejections) -> None:
+    ground, table = line.ground, line.metadata.table
+    now = ground.clock()
+    ids = ids_of(line.prepared, table)
+    id_sql = create_id(
+        line.prepared,
+        environment=line.metadata.environment.organization_id,
+        table=table.name,
+        job=ground.new_id(),
+        sequence_start=sequence_start(now) if ids == "growing" else None,
+    )
+    planner = Planner(line.workspace, line.prepared, line.rules, rejections, now, table.name)
+    planner.plan(id_sql=id_sql, drop=False)
+
+
+# ---- verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Says what became of a turn's folds."""
+
+    line: Line
+    events: Sequence[Event]
+    planned: Mapping[int, PlanRow]
+    sent: Sent
+
+    def judged(self, folds: Sequence[Fold]) -> Judged:
+        """One verdict for each fold that was decided."""
+        set_aside, fates = rejected(self.line.workspace, self.events), self._fates()
+        verdicts: dict[int, Verdict] = {}
+        again: list[Fold] = []
+        for fold in folds:
+            leader = fold.leader.row_no
+            row = self.planned.get(leader)
+            if row is None:
+                verdicts[leader] = set_aside.get(leader) or Verdict(self._bucket(fates.get(leader)))
+                continue
+            outcome = self.sent.outcomes.get(row.change)
+            if outcome is None or outcome.status in OPEN:
+                continue
+            if outcome.status is OutcomeStatus.REJECTED and _code(outcome) in _OVERTAKEN:
+                again.append(fold)
+            verdicts[leader] = self._outcome(leader, row, outcome)
+        verdicts |= self._unlinked(verdicts)
+        missing = any(fold.leader.row_no not in verdicts for fold in folds)
+        return verdicts, again, self.sent.stopped or (_no_answer() if missing else None)
+
+    def _fates(self) -> dict[int, str]:
+        return {int(str(row_no)): str(bucket) for row_no, bucket in self.line.workspace.rows("FROM fates")}
+
+    def _bucket(self, fate: str | None) -> Bucket:
+        """The bucket of a record for which nothing is written."""
+        if fate == "asked_to_delete":
+            return Bucket.IGNORED if self.line.rules.deletes == "ignore" else Bucket.UNCHANGED
+        return {"ignored": Bucket.IGNORED, "outside": Bucket.OUTSIDE}.get(fate or "", Bucket.UNCHANGED)
+
+    def _outcome(self, leader: int, row: PlanRow, outcome: Outcome) -> Verdict:
+        if outcome.status is OutcomeStatus.DONE:
+            return Verdict(_BUCKETS[row.action])
+        reject = Reject(
+            None,
+            row.key,
+            RejectType.UNRESOLVED_LINK if outcome.link else RejectType.REFUSED,
+            outcome.link,
+            None,
+            outcome.message or "Dataverse gave no reason",
+            outcome.code,
+            outcome.request_id,
+            source=source_text(self.events[leader - 1]),
+        )
+        return refused(reject)
+
+    def _unlinked(self, verdicts: Mapping[int, Verdict]) -> dict[int, Verdict]:
+        """Records that were written without a link whose row may come: they wait, to be linked when it is there."""
+        sql = "SELECT row_no, reason FROM rejects WHERE NOT rejecting AND type = 'Unresolved Link'"
+        waiting = {int(str(row_no)): str(reason) for row_no, reason in self.line.workspace.rows(sql)}
+        return {n: waits(Hold.PARENT, reason) for n, reason in waiting.items() if n in verdicts}
+
+
+def _code(outcome: Outcome) -> str | None:
+    """The code of a refusal as the dictionary writes it, where it knows it."""
+    entry = explain(outcome.code, outcome.message or "")
+    return entry.code if entry else outcome.code
+
+
+def _no_answer() -> DynsyncError:
+    return UnavailableError("Dataverse gave no answer for some changes", maybe_done=True)
