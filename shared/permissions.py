@@ -95,6 +95,8 @@ class Operation(StrEnum):
     CANCEL = "cancel"
     UNDO = "undo"
     REPLAY = "replay"
+    SEE_WATERMARK = "see a sync's watermark"
+    SET_WATERMARK = "set a sync's watermark"
     LIST_SECRETS = "list secrets"
     SET_SECRET = "set a secret"  # noqa: S105 - what is done, no password
 
@@ -133,6 +135,8 @@ NEEDS: Mapping[Operation, Need] = {
     Operation.CANCEL: _of_sync(Right.EXECUTE),
     Operation.UNDO: _of_sync(Right.EXECUTE),
     Operation.REPLAY: _of_sync(Right.EXECUTE),
+    Operation.SEE_WATERMARK: _of_sync(Right.READ),
+    Operation.SET_WATERMARK: _of_sync(Right.EXECUTE),
     Operation.LIST_SECRETS: Need(Scope.APP, frozenset({Right.ADMIN})),
     Operation.SET_SECRET: Need(Scope.APP, frozenset({Right.ADMIN})),
 }

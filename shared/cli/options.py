@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from shared.cli.session import Session
 
@@ -17,6 +18,20 @@ session_of = click.make_pass_decorator(Session)
 def _noted(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     """Keep an option's value in the session instead of handing it to every command."""
     setattr(context.find_object(Session), str(parameter.name), value)
+
+
+LOCAL_ONLY = ("init", "secrets", "doctor", "role", "dataverse")
+"""Commands that look at this machine's folders and secrets, and so have nothing to ask of a deployed app."""
+
+
+def _deployed(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Keep the address. A command of this machine refuses it when it was typed, and does not heed the variable."""
+    words = context.command_path.split()
+    if value and any(word in LOCAL_ONLY for word in words[1:]):
+        if context.get_parameter_source(str(parameter.name)) is not ParameterSource.ENVIRONMENT:
+            raise click.BadParameter("this command works on this machine only; leave --app out", context, parameter)
+        return
+    context.find_object(Session).address = value or None  # type: ignore[union-attr]
 
 
 def everywhere(command: Command) -> Command:
@@ -33,6 +48,10 @@ def everywhere(command: Command) -> Command:
         click.option(
             "--state", type=folder, default=".dynsync", show_default=True, envvar="DYNSYNC_STATE", callback=_noted,
             expose_value=False, help="Folder where jobs are kept.",
+        ),
+        click.option(
+            "--app", metavar="URL", envvar="DYNSYNC_APP", callback=_deployed, expose_value=False,
+            help="Speak to the app that is deployed there.",
         ),
     ):  # fmt: skip
         command = option(command)

@@ -119,6 +119,8 @@ def _way_on(session: Session) -> str:
     """How to go on after a stop: with the plan of the job that was at work, else from the beginning."""
     if session.working is None:
         return "; nothing was changed."
+    if session.address is not None:
+        return f". The app goes on with the job; `{called()} jobs` shows it, and `cancel` stops it."
     with contextlib.suppress(DynsyncError, OSError):
         job = next(iter(session.app.jobs(sync=session.working, limit=1)), None)
         if job is not None and resumable(job):

@@ -19,6 +19,8 @@ from shared.cli.progress import BarProgress, LineProgress
 
 OpenApp = Callable[[Path, Path], App]
 """Gives the app of a state folder and a folder of definitions."""
+OpenRemote = Callable[[str], App]
+"""Gives the app that is deployed at an address."""
 
 
 def open_wired(state: Path, syncs: Path) -> App:
@@ -28,19 +30,31 @@ def open_wired(state: Path, syncs: Path) -> App:
     return open_app(state=state, syncs=syncs)
 
 
+def open_deployed(address: str) -> App:
+    """A deployed app, by its API; the scope of the token is a setting of the caller's."""
+    from shared.cli.remote import open_remote
+
+    return open_remote(address, os.environ.get("DYNSYNC_APP_SCOPE", "").strip() or None)
+
+
 class Terminated(KeyboardInterrupt):
     """The process was asked to end (SIGTERM): the same as Ctrl-C, but for the exit code."""
 
 
 @dataclass
 class Session:
-    """What the options of one call decide. `working` is the sync of which a job is at work."""
+    """What the options of one call decide.
+
+    `working` is the sync of which a job is at work, `address` that of a deployed app.
+    """
 
     open_app: OpenApp = open_wired
+    open_remote: OpenRemote = open_deployed
     look: Callable[[Path], SourceLook] = look_into
     clock: Callable[[], float] = monotonic
     state: Path = field(default_factory=lambda: Path(".dynsync"))
     syncs: Path = field(default_factory=lambda: Path("syncs"))
+    address: str | None = None
     json: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -56,7 +70,7 @@ class Session:
                 logging.basicConfig(
                     level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
                 )
-            self._app = self.open_app(self.state, self.syncs)
+            self._app = self.open_remote(self.address) if self.address else self.open_app(self.state, self.syncs)
         return self._app
 
     def out(self) -> Console:

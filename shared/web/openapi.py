@@ -145,7 +145,7 @@ def _body(route: Route, schemas: Schemas) -> dict[str, Any]:
 def _responses(route: Route, schemas: Schemas) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "description": "As asked.",
-        "content": {"application/json": {"schema": schemas[_id(route, "gives"), "serialization"]}},
+        "content": {media: {"schema": schemas[_id(route, "gives"), "serialization"]} for media in route.media},
     }
     if route.status == 202:
         answer["headers"] = {"Location": {"description": "Where the job is.", "schema": {"type": "string"}}}

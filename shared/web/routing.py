@@ -71,7 +71,8 @@ class Route:
     `path` has names in braces: the right is asked of the sync `{sync}`, or of the sync of the job `{job}`, before
     `does` is called. `asks`: the sync stands in the body, so `does` asks for itself, by `call.gate`. `gives` is the
     type of the value; `takes` and `query` are models of the body and the query; `files`: the body may be a form with
-    files. `refuses` are statuses beside those that every route of its kind has.
+    files. `media` are the types of the answer; a route of another than JSON gives an
+    `Answer`. `refuses` are statuses beside those that every route of its kind has.
     """
 
     method: str
@@ -85,6 +86,7 @@ class Route:
     files: bool = False
     asks: bool = False
     status: int = 200
+    media: tuple[str, ...] = ("application/json",)
     refuses: tuple[int, ...] = ()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -24,7 +24,9 @@ def _split(given: object) -> object:
 Actions = Annotated[tuple[Action, ...], BeforeValidator(_split)]
 States = Annotated[tuple[JobState, ...], BeforeValidator(_split)]
 Place = Annotated[int, Field(ge=0, le=2**53)]
-PageSize = Annotated[int, Field(ge=1, le=500, description="How many at most.")]
+MOST = 500
+"""How many one page may hold."""
+PageSize = Annotated[int, Field(ge=1, le=MOST, description="How many at most.")]
 
 
 class Form(BaseModel):
@@ -89,3 +91,15 @@ class StoryQuery(Form):
 
     key: Annotated[str, StringConstraints(min_length=1, max_length=MAX_VALUE)] = Field(description="Its key.")
     limit: Annotated[int, Field(ge=1, le=100, description="Of how many jobs at most.")] = 20
+
+
+class PlanQuery(Form):
+    """How a plan is written."""
+
+    format: Literal["csv", "jsonl", "parquet"] = Field(default="csv", description="The file's kind.")
+
+
+class WatermarkForm(Form):
+    """Where to read from."""
+
+    watermark: Value | None = Field(description="A plain number, or an ISO date; null: the next run reads everything.")

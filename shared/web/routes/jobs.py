@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from shared.errors import RequestError
 from shared.permissions import Operation
+from shared.values.changes import Outcome, OutcomeStatus
 from shared.values.jobs import Job
 from shared.values.plans import PlannedChange
-from shared.values.stories import RecordStory
-from shared.web.routes.forms import ChangesQuery, JobsQuery, RejectsQuery, StoryQuery
+from shared.values.records import Reject
+from shared.values.stories import ChangeStory, RecordStory
+from shared.web.call import Answer
+from shared.web.routes.forms import ChangesQuery, JobsQuery, PlanQuery, RejectsQuery, StoryQuery
 from shared.web.routes.starts import accepted
 from shared.web.routing import Call, Reply, Route
 from shared.wiring.lookups import JobReport, NumberedReject
 
+LARGEST_BYTES = 50_000_000
+"""Of a plan that is given as one file: an answer has to fit into the function's memory."""
 NEXT = "For the next page; null on the last one."
 
 
@@ -40,10 +49,60 @@ class RejectsPage(BaseModel):
     after: int | None = Field(description=NEXT)
 
 
+class OutcomeView(BaseModel):
+    """What became of one change."""
+
+    status: OutcomeStatus
+    code: str | None = None
+    message: str | None = None
+    request_id: str | None = None
+    row_id: str | None = None
+    link: str | None = None
+
+
+class ChangeStoryView(BaseModel):
+    """One change that a job planned for a record, and what became of it."""
+
+    planned: PlannedChange
+    outcome: OutcomeView
+
+
+class StoryView(BaseModel):
+    """What one job did to one record."""
+
+    job: Job
+    changes: list[ChangeStoryView]
+    rejects: list[Reject]
+
+    @classmethod
+    def of(cls, story: RecordStory) -> Self:
+        """As it is told."""
+        changes = [
+            ChangeStoryView(planned=one.planned, outcome=OutcomeView(**_without_change(one.outcome)))
+            for one in story.changes
+        ]
+        return cls(job=story.job, changes=changes, rejects=list(story.rejects))
+
+    def value(self) -> RecordStory:
+        """As it was."""
+        changes = tuple(
+            ChangeStory(one.planned, Outcome(change=one.planned.change, **one.outcome.model_dump()))
+            for one in self.changes
+        )
+        return RecordStory(self.job, changes, tuple(self.rejects))
+
+
+def _without_change(outcome: Outcome) -> dict[str, Any]:
+    return {name: value for name, value in outcome._asdict().items() if name in OutcomeView.model_fields}
+
+
 class StoriesView(BaseModel):
     """What jobs did to one record, the newest first."""
 
-    stories: list[RecordStory]
+    stories: list[StoryView]
+
+
+FORMATS = {"csv": "text/csv", "jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
 
 
 def jobs(call: Call) -> JobsPage:
@@ -91,13 +150,32 @@ def report(call: Call) -> JobReport:
 
 def job_story(call: Call) -> StoriesView:
     """What the job did to one record."""
-    return StoriesView(stories=call.hosted.app.stories(call.query.key, job_id=call.job.id))
+    return _told(call.hosted.app.stories(call.query.key, job_id=call.job.id))
 
 
 def sync_story(call: Call) -> StoriesView:
     """What the sync's last jobs did to one record."""
     query: StoryQuery = call.query
-    return StoriesView(stories=call.hosted.app.stories(query.key, sync=call.sync, limit=query.limit))
+    return _told(call.hosted.app.stories(query.key, sync=call.sync, limit=query.limit))
+
+
+def _told(stories: list[RecordStory]) -> StoriesView:
+    return StoriesView(stories=[StoryView.of(story) for story in stories])
+
+
+def plan(call: Call) -> Answer:
+    """The whole plan as a file."""
+    query: PlanQuery = call.query
+    with tempfile.TemporaryDirectory(prefix="dynsync-plan-") as folder:
+        path = Path(folder) / f"plan.{query.format}"
+        call.hosted.app.export_plan(call.job.id, path)
+        if path.stat().st_size > LARGEST_BYTES:
+            raise RequestError(
+                f"the plan is longer than {LARGEST_BYTES:,} bytes", status=413, remedy="read it page by page"
+            )
+        content = path.read_bytes()
+    name = f'attachment; filename="{call.job.id}.{query.format}"'
+    return Answer(200, content, FORMATS[query.format], {"Content-Disposition": name})
 
 
 def apply(call: Call) -> Reply:
@@ -123,6 +201,10 @@ ROUTES = [
     Route(
         method="GET", path="/api/jobs/{job}/changes", operation=Operation.SEE_CHANGES, does=changes, gives=ChangesPage,
         query=ChangesQuery, summary="The changes that the job planned, old and new values.",
+    ),
+    Route(
+        method="GET", path="/api/jobs/{job}/plan", operation=Operation.SEE_CHANGES, does=plan, gives=str,
+        query=PlanQuery, media=tuple(FORMATS.values()), refuses=(413,), summary="The whole plan as a file.",
     ),
     Route(
         method="GET", path="/api/jobs/{job}/rejects", operation=Operation.SEE_REJECTS, does=rejects, gives=RejectsPage,

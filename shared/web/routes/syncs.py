@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Self
 
 from pydantic import BaseModel, Field
 
@@ -10,6 +12,8 @@ from shared.errors import AuthenticationError, DefinitionError, FailError, Refus
 from shared.permissions import Operation, Right, rights
 from shared.values.problems import Problem
 from shared.values.tables import Table
+from shared.values.watermarks import Watermark
+from shared.web.routes.forms import WatermarkForm
 from shared.web.routing import Call, Route
 
 
@@ -68,6 +72,27 @@ class ConnectionsView(BaseModel):
     """Both sides of a sync."""
 
     connections: list[ConnectionView]
+
+
+class WatermarkView(BaseModel):
+    """How far an incremental sync has read its source; null: the next run reads everything."""
+
+    column: str | None
+    watermark: str | None
+    date: bool = False
+
+    @classmethod
+    def of(cls, found: Watermark | None) -> Self:
+        """As it is told."""
+        if found is None:
+            return cls(column=None, watermark=None)
+        return cls(column=found.column, watermark=str(found), date=isinstance(found.value, datetime))
+
+    def value(self) -> Watermark | None:
+        """As it was."""
+        if self.column is None or self.watermark is None:
+            return None
+        return Watermark.from_text(self.column, self.watermark, date=self.date)
 
 
 def syncs(call: Call) -> SyncsView:
@@ -137,6 +162,17 @@ def _tried(name: str, look: Callable[[str], object], sync_name: str) -> Connecti
     return ConnectionView(name=name, up=True)
 
 
+def watermark(call: Call) -> WatermarkView:
+    """How far the sync has read."""
+    return WatermarkView.of(call.hosted.app.watermark(call.sync))
+
+
+def set_watermark(call: Call) -> WatermarkView:
+    """Put the watermark elsewhere."""
+    form: WatermarkForm = call.body.value
+    return WatermarkView.of(call.hosted.app.set_watermark(call.sync, form.watermark))
+
+
 _OUTSIDE = (409, 422, 502, 503)
 
 ROUTES = [
@@ -163,5 +199,13 @@ ROUTES = [
     Route(
         method="GET", path="/api/syncs/{sync}/destination", operation=Operation.SEE_DESTINATION, does=table,
         gives=Table, summary="The destination's table with its columns.", refuses=_OUTSIDE,
+    ),
+    Route(
+        method="GET", path="/api/syncs/{sync}/watermark", operation=Operation.SEE_WATERMARK, does=watermark,
+        gives=WatermarkView, summary="How far an incremental sync has read its source.", refuses=(409,),
+    ),
+    Route(
+        method="PUT", path="/api/syncs/{sync}/watermark", operation=Operation.SET_WATERMARK, does=set_watermark,
+        gives=WatermarkView, takes=WatermarkForm, summary="Let the sync read from elsewhere on.", refuses=(409,),
     ),
 ]  # fmt: skip
