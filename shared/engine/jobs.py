@@ -65,14 +65,20 @@ class JobRunner:
         refuse_undo(self._state, self._state.get(job_id))
         return self._start(definition, start, apply=apply, undoes=job_id)
 
-    def queue(self, definition: SyncDefinition, start: Start, *, apply: bool) -> Job:
+    def queue(self, definition: SyncDefinition, start: Start, *, apply: bool, undoes: str | None = None) -> Job:
         """Store a job that waits for its turn, with the files handed over; returns at once. `slice` works on it.
 
+        `undoes`: the job that it is to take back.
+
         Raises:
-            RefuseError: the sync is switched off, or a file is not there.
+            RefuseError: the sync is switched off, or a file is not there; or as `undo`.
         """
-        self._refuse_unbuilt(definition)
-        job, files = queueing.queued(self._new_job(definition, start, apply=apply), start)
+        if undoes is None:
+            self._refuse_unbuilt(definition)
+        else:
+            refuse_undo(self._state, self._state.get(undoes))
+        new = replace(self._new_job(definition, start, apply=apply), undoes=undoes)
+        job, files = queueing.queued(new, start)
         self._state.add(job, files)
         event(_log, "job.queued", sync=job.sync, job=job.id)
         return job
@@ -111,8 +117,11 @@ class JobRunner:
     def _sliced(self, run: Run, job: Job, definition: SyncDefinition) -> Job:
         if job.state is JobState.RUNNING:
             self._refuse_other_definition(job, definition)
-        self._refuse_unbuilt(definition)
-        queueing.refuse_other_variables(job, definition)
+        if job.undoes is None:
+            self._refuse_unbuilt(definition)
+            queueing.refuse_other_variables(job, definition)
+        elif job.state is JobState.QUEUED:
+            refuse_undo(self._state, self._state.get(job.undoes))
         run.start = queueing.start_of(run.state, job, run.start)
         run.held.waited_before_s = job.slices.waited_s if job.slices else 0.0
         run.sent_before = job.requests

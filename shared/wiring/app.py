@@ -211,6 +211,12 @@ class LocalApp:
         start = Start(job.variables, started_by, progress=progress)
         return self._runner.undo(self._catalogue.get(job.sync), job.id, start, apply=apply)
 
+    def queue_undo(self, job_id: str, *, by: str, apply: bool) -> Job:
+        """A queued job that takes another one's changes back; `slice` works on it."""
+        job = self.job(job_id)
+        definition = self._catalogue.get(job.sync)
+        return self._runner.queue(definition, Start(job.variables, by), apply=apply, undoes=job.id)
+
     def cancel(self, job_id: str, *, by: str) -> Job:
         """Stop a job: a running one stops within one batch, one that waits is cancelled at once."""
         return self._runner.cancel(self.job(job_id).id, by=by)

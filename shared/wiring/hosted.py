@@ -88,6 +88,12 @@ class Hosted:
         self.nudges.first(job)
         return job
 
+    def undo(self, job: Job, *, by: str, apply: bool) -> Job:
+        """A job that takes another one's changes back. Raises `RefuseError`, `DefinitionError`."""
+        undo = self.app.queue_undo(job.id, by=by, apply=apply)
+        self.nudges.first(undo)
+        return undo
+
     def challenge(self) -> str:
         """What a 401 says: where to sign in, and for which application (RFC 6750)."""
         tenant, client = self.settings.tenant_id or "organizations", self.settings.api_client_id

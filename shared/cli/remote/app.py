@@ -103,6 +103,11 @@ class RemoteApp:
         """Carry out the plan of a job that waits; watched to its end."""
         return self._watched(self._line.ask(Job, "POST", "jobs", self._id(job_id), "apply"))
 
+    def undo(self, job_id: str, *, started_by: str, progress: ProgressListener, apply: bool) -> Job:
+        """Take a job's changes back, by a job of its own; watched to its end, or until it waits."""
+        body = {"dry_run": not apply}
+        return self._watched(self._line.ask(Job, "POST", "jobs", self._id(job_id), "undo", body=body))
+
     def cancel(self, job_id: str, *, by: str) -> Job:
         """Stop a job: a running one stops within one batch, one that waits is cancelled at once."""
         return self._line.ask(Job, "POST", "jobs", self._id(job_id), "cancel")

@@ -103,3 +103,9 @@ class WatermarkForm(Form):
     """Where to read from."""
 
     watermark: Value | None = Field(description="A plain number, or an ISO date; null: the next run reads everything.")
+
+
+class UndoForm(Form):
+    """How a job is undone."""
+
+    dry_run: bool = Field(default=False, description="true: only plan the undo; it then waits for approval.")

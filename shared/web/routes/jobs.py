@@ -17,7 +17,7 @@ from shared.values.plans import PlannedChange
 from shared.values.records import Reject
 from shared.values.stories import ChangeStory, RecordStory
 from shared.web.call import Answer
-from shared.web.routes.forms import ChangesQuery, JobsQuery, PlanQuery, RejectsQuery, StoryQuery
+from shared.web.routes.forms import ChangesQuery, JobsQuery, PlanQuery, RejectsQuery, StoryQuery, UndoForm
 from shared.web.routes.starts import accepted
 from shared.web.routing import Call, Reply, Route
 from shared.wiring.lookups import JobReport, NumberedReject
@@ -183,6 +183,12 @@ def apply(call: Call) -> Reply:
     return accepted(call.hosted.apply(call.job, by=call.caller.name))
 
 
+def undo(call: Call) -> Reply:
+    """Take the job's changes back, by a job of its own."""
+    form: UndoForm = call.body.value
+    return accepted(call.hosted.undo(call.job, by=call.caller.name, apply=not form.dry_run))
+
+
 def cancel(call: Call) -> Job:
     """Stop the job."""
     return call.hosted.app.cancel(call.job.id, by=call.caller.name)
@@ -225,6 +231,10 @@ ROUTES = [
     Route(
         method="POST", path="/api/jobs/{job}/apply", operation=Operation.APPLY, does=apply, gives=Job, status=202,
         refuses=_STATE, summary="Carry out the plan of a job that waits, or go on with one that was stopped.",
+    ),
+    Route(
+        method="POST", path="/api/jobs/{job}/undo", operation=Operation.UNDO, does=undo, gives=Job, takes=UndoForm,
+        status=202, refuses=_STATE, summary="Take a job's changes back, by a job of its own.",
     ),
     Route(
         method="POST", path="/api/jobs/{job}/cancel", operation=Operation.CANCEL, does=cancel, gives=Job,

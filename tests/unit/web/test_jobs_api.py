@@ -174,6 +174,13 @@ def test_what_a_job_has_not_is_empty(api: Api) -> None:
     assert api.call("POST", f"/api/jobs/{job}/apply").status == 422
 
 
+def test_a_job_that_wrote_nothing_is_not_undone(api: Api) -> None:
+    """422 with the reason, before anything is queued."""
+    job = api.job()
+    assert api.call("POST", f"/api/jobs/{job}/undo", json_body={}).status == 422
+    assert len(api.get("/api/jobs")["jobs"]) == 1
+
+
 def test_a_broken_definition_says_why(api: Api) -> None:
     """In the list, and when it is started: 409 with every problem."""
     (broken,) = [sync for sync in api.get("/api/syncs")["syncs"] if sync["name"] == "broken"]
