@@ -137,6 +137,19 @@ param actionGroupId string = ''
 @description('Switch for all alert rules.')
 param alertsEnabled bool = true
 
+@description('Share of rejected records of one job, in percent, from which on an alert is raised.')
+@minValue(1)
+@maxValue(100)
+param rejectSharePercent int = 5
+
+@description('Minutes from which on change messages that wait are too old: parked ones, a listener that is held, the lag of applied ones.')
+@minValue(5)
+param lagMinutes int = 15
+
+@description('Change messages waiting in the queue from which on an alert is raised.')
+@minValue(1)
+param backlogMessages int = 10000
+
 @description('Money that a month may cost before the budget writes, in the currency of the subscription. 0: no budget.')
 @minValue(0)
 param monthlyBudget int = 50
@@ -319,6 +332,9 @@ module alerts 'modules/alerts.bicep' = {
     alertEmail: alertEmail
     actionGroupId: actionGroupId
     enabled: alertsEnabled
+    rejectSharePercent: rejectSharePercent
+    lagMinutes: lagMinutes
+    backlogMessages: backlogMessages
   }
 }
 

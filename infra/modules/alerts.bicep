@@ -30,6 +30,15 @@ param actionGroupId string
 @description('Switch for all rules.')
 param enabled bool
 
+@description('Share of rejected records of a job, in percent.')
+param rejectSharePercent int
+
+@description('Minutes after which waiting change messages are too old.')
+param lagMinutes int
+
+@description('Change messages waiting in the queue that are too many.')
+param backlogMessages int
+
 var makesGroup = empty(actionGroupId) && !empty(alertEmail)
 var told = !empty(actionGroupId) ? [actionGroupId] : makesGroup ? [group.id] : []
 
@@ -48,6 +57,48 @@ var rules = [
     severity: 2
     minutes: 5
     query: loadTextContent('../queries/job-waits.kql')
+  }
+  {
+    name: 'job-stranded'
+    title: 'A job is stranded'
+    severity: 1
+    minutes: 30
+    query: loadTextContent('../queries/job-stranded.kql')
+  }
+  {
+    name: 'rejects'
+    title: 'Rejects above their share'
+    severity: 2
+    minutes: 15
+    query: replace(loadTextContent('../queries/rejects.kql'), '{percent}', string(rejectSharePercent))
+  }
+  {
+    name: 'throttled'
+    title: 'Dataverse made a job wait for half of its time'
+    severity: 3
+    minutes: 60
+    query: loadTextContent('../queries/throttled.kql')
+  }
+  {
+    name: 'parked'
+    title: 'Change messages are parked for long'
+    severity: 2
+    minutes: 30
+    query: replace(loadTextContent('../queries/parked.kql'), '{seconds}', string(lagMinutes * 60))
+  }
+  {
+    name: 'listener-stalled'
+    title: 'A listener has stalled'
+    severity: 1
+    minutes: 15
+    query: replace(loadTextContent('../queries/listener-stalled.kql'), '{seconds}', string(lagMinutes * 60))
+  }
+  {
+    name: 'lag'
+    title: 'Change messages are applied too late'
+    severity: 2
+    minutes: 15
+    query: replace(loadTextContent('../queries/lag.kql'), '{seconds}', string(lagMinutes * 60))
   }
 ]
 
@@ -138,6 +189,46 @@ resource deadLetters 'Microsoft.Insights/metricAlerts@2018-03-01' = {
               name: 'EntityName'
               operator: 'Include'
               values: ['*']
+            }
+          ]
+        }
+      ]
+    }
+    autoMitigate: true
+    actions: [for id in told: {
+      actionGroupId: id
+    }]
+  }
+}
+
+// Messages that nobody takes: the trigger is not listening, or the app cannot keep up.
+resource backlog 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: 'alert-${namePrefix}-${environmentName}-backlog'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'Change messages wait in the queue.'
+    severity: 2
+    enabled: enabled
+    scopes: [namespaceId]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          criterionType: 'StaticThresholdCriterion'
+          name: 'backlog'
+          metricName: 'ActiveMessages'
+          metricNamespace: 'Microsoft.ServiceBus/namespaces'
+          timeAggregation: 'Minimum'
+          operator: 'GreaterThan'
+          threshold: backlogMessages
+          dimensions: [
+            {
+              name: 'EntityName'
+              operator: 'Include'
+              values: ['sync-events']
             }
           ]
         }

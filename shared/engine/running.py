@@ -317,7 +317,17 @@ class Run:
     def _close(self, job: Job, state: JobState, *, error: str | None = None) -> Job:
         job = self.save(replace(job, state=state, error=error, finished_at=self.around.clock()))
         sweep(self.state, job, ended=state in FINISHED)
-        event(_log, f"job.{_ENDINGS[state]}", sync=job.sync, job=job.id, changes=sum(job.planned.values()))
+        event(
+            _log,
+            f"job.{_ENDINGS[state]}",
+            sync=job.sync,
+            job=job.id,
+            changes=sum(job.planned.values()),
+            records=job.source.read,
+            rejected=job.source.rejected,
+            seconds=round(sum(job.timings_s.values())),
+            throttled_s=job.requests.get("throttled_s", 0),
+        )
         return job
 
 

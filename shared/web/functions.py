@@ -37,7 +37,9 @@ class Doors:
 
     def every_minute(self) -> None:
         """What the timer does."""
-        self._open()[0].every_minute()
+        hosted = self._open()[0]
+        hosted.every_minute()
+        hosted.watch()
 
     def run_job(self, message: bytes) -> None:
         """What a nudge on the queue does."""

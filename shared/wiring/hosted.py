@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from shared.definitions.permissions import Permissions
 from shared.errors import DefinitionError, DynsyncError, NotFoundError, RefuseError
 from shared.log import event
+from shared.ports import Clock
 from shared.values.jobs import Job, JobState
 from shared.wiring.app import LocalApp
 from shared.wiring.connections import utc_now
@@ -18,6 +19,7 @@ from shared.wiring.lookups import Lookups
 from shared.wiring.nudges import Nudge, Nudges
 from shared.wiring.settings import Settings
 from shared.wiring.starting import Starter
+from shared.wiring.watching import EVERY_MINUTES, watch
 
 if TYPE_CHECKING:
     from shared.bus import ServiceBus
@@ -104,6 +106,14 @@ class Hosted:
         """Nudge the jobs that wait for a slice."""
         for job in self.app.waiting():
             self.nudges.first(job)
+
+    def watch(self, *, clock: Clock = utc_now) -> None:
+        """Every few minutes: say in the log what people should be told of without asking."""
+        now = clock()
+        if now.minute % EVERY_MINUTES == 0:
+            stores = self.app.stores
+            syncs = self.app.sync_names()
+            watch(self.app.waiting, stores.state, syncs=syncs, park=stores.park, listeners=stores.listeners, now=now)
 
     def run_job(self, message: bytes, *, stopping: Callable[[], bool] = lambda: False) -> None:
         """One slice of the job that a message on the queue names; the next slice gets a message of its own.

@@ -12,13 +12,27 @@ import pytest
 from tests.unit.infra import kql
 from tests.unit.infra.bicep import INFRA, ROOT, literal, members, read
 
-PLACES: dict[str, int] = {}
+PLACES = {"percent": 5, "seconds": 900}
 """What the deployment fills into the queries, by the defaults of its parameters."""
-STARTED = "job.started sync=accounts job=20260101-000000-aaaa"
-FAILED = 'job.failed sync=accounts job=20260101-000000-aaaa changes=3 reason="no answer"'
-BRAKED = "job.braked sync=contacts job=20260101-000000-bbbb"
-DONE = "job.succeeded sync=accounts job=20260101-000000-cccc changes=0"
-LINES = [STARTED, FAILED, BRAKED, DONE, "somebody said job.failed sync=never", "job.failed_twice sync=never"]
+A, B, C = (f"20260101-000000-{letter * 4}" for letter in "abc")
+LINES = [
+    f"job.started sync=accounts job={A}",
+    f"job.failed sync=accounts job={A} changes=3 records=100 rejected=0 seconds=30 throttled_s=29",
+    f"job.braked sync=contacts job={B}",
+    f"job.planned sync=orders job={C}",
+    f"job.succeeded sync=quick job={C} changes=0 records=1000 rejected=0 seconds=100 throttled_s=49",
+    f"job.succeeded sync=slow job={C} changes=9 records=1000 rejected=0 seconds=100 throttled_s=50",
+    f"job.completed sync=dirty job={B} changes=9 records=1000 rejected=50 seconds=5 throttled_s=0",
+    f"job.completed sync=clean job={B} changes=9 records=1000 rejected=49 seconds=5 throttled_s=0",
+    f'job.stranded sync=lost job={A} reason="its last slice died" age_s=700',
+    "listener.watched sync=fine parked=3 oldest_s=900 held_s=0 reason=none lag_s=2 events=10",
+    "listener.watched sync=waiting parked=3 oldest_s=901 held_s=0 reason=none lag_s=2 events=10",
+    "listener.watched sync=waiting parked=3 oldest_s=1201 held_s=0 reason=none lag_s=2 events=10",
+    "listener.watched sync=held parked=0 oldest_s=0 held_s=1000 reason=outage lag_s=2 events=10",
+    "listener.watched sync=late parked=0 oldest_s=0 held_s=0 reason=none lag_s=901 events=10",
+    "somebody said job.failed sync=never",
+    "job.failed_twice sync=never",
+]
 
 
 def queries() -> dict[str, str]:
@@ -90,14 +104,43 @@ def found(name: str) -> list[dict[str, object]]:
     return [{key: value for key, value in row.items() if key != "TimeGenerated"} for row in rows]
 
 
-def test_job_failed() -> None:
-    """A failed job, by its sync; not a sentence that speaks of one."""
-    assert found("job-failed") == [{"sync": "accounts", "job": "20260101-000000-aaaa"}]
+def syncs(name: str) -> list[object]:
+    return [row["sync"] for row in found(name)]
 
 
-def test_job_waits() -> None:
-    """A plan that waits."""
-    assert found("job-waits") == [{"sync": "contacts", "job": "20260101-000000-bbbb"}]
+def test_jobs_that_failed_or_wait() -> None:
+    """By sync and job; a sentence that speaks of one, or an event of another name, is none."""
+    assert found("job-failed") == [{"sync": "accounts", "job": A}]
+    assert found("job-waits") == [{"sync": "contacts", "job": B}, {"sync": "orders", "job": C}]
+    assert found("job-stranded") == [{"sync": "lost", "job": A}]
+
+
+def test_rejects_at_their_share_and_above() -> None:
+    """Five of a hundred records is too many, one less is not."""
+    assert found("rejects") == [{"sync": "dirty", "job": B, "rejected": 50.0, "records": 1000.0}]
+
+
+def test_half_of_the_time_spent_waiting() -> None:
+    """Short jobs do not count."""
+    assert syncs("throttled") == ["slow"]
+
+
+def test_change_messages_that_wait() -> None:
+    """Parked for long, held for long, applied late: each by itself, with the longest."""
+    assert found("parked") == [{"sync": "waiting", "longest": 1201.0}]
+    assert found("listener-stalled") == [{"sync": "held", "longest": 1000.0}]
+    assert found("lag") == [{"sync": "late", "longest": 901.0}]
+
+
+def test_the_places_are_filled_from_parameters() -> None:
+    """Each place of a query is replaced by the rule that loads it, with the value that the tests use."""
+    main = read(INFRA / "main.bicep").of("param")
+    defaults = {name: literal(main[name].value) for name in ("rejectSharePercent", "lagMinutes")}  # type: ignore[arg-type]
+    assert {"percent": defaults["rejectSharePercent"], "seconds": int(str(defaults["lagMinutes"])) * 60} == PLACES
+    text = (INFRA / "modules/alerts.bicep").read_text("utf-8")
+    for path in (INFRA / "queries").glob("*.kql"):
+        for place in set(re.findall(r"\{(\w+)\}", path.read_text("utf-8"))):
+            assert f"loadTextContent('../queries/{path.name}'), '{{{place}}}'" in text, path.name
 
 
 def rules() -> list[dict[str, object]]:

@@ -1,0 +1,82 @@
+"""What people should be told of without asking: jobs that do not get on, and change messages that wait.
+
+Said in the log every few minutes; the alerts of the deployment look for these lines (infra/queries).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from shared.log import event
+from shared.ports import Listeners, Park, State
+from shared.values.events import Hold
+from shared.values.jobs import Job, JobState
+
+_log = logging.getLogger(__name__)
+EVERY_MINUTES = 5
+LONG = timedelta(minutes=15)
+"""How long a job may wait for its first turn while nothing of its sync runs."""
+_LOOKED_AT = 200
+_FRESH = timedelta(minutes=2 * EVERY_MINUTES)
+_WANTED = frozenset({Hold.PAUSED})
+"""Holds that somebody has asked for."""
+
+
+def watch(
+    waiting: Callable[[], Iterable[Job]],
+    state: State,
+    *,
+    syncs: Iterable[str],
+    park: Park,
+    listeners: Listeners,
+    now: datetime,
+) -> None:
+    """Look at every job that waits and at every listener, and log what is to be said of them."""
+    for job in waiting():
+        reason = _stranded(job, state, now)
+        if reason:
+            age_s = round((now - job.created_at).total_seconds())
+            event(_log, "job.stranded", level=logging.WARNING, sync=job.sync, job=job.id, reason=reason, age_s=age_s)
+    for sync in syncs:
+        _watch_listener(sync, park, listeners, now)
+
+
+def _stranded(job: Job, state: State, now: datetime) -> str:
+    """Why a job that nobody holds does not get on; '' when it will."""
+    if job.slices is not None and job.slices.begun and not job.slices.resting:
+        return "its last slice died"
+    if job.slices is not None and job.slices.idle:
+        return "its last slice got nothing done"
+    if job.state is JobState.QUEUED and now - job.created_at > LONG:
+        running = state.list(sync=job.sync, states={JobState.RUNNING}, limit=1)
+        return "" if running else "nobody has begun it"
+    return ""
+
+
+def _watch_listener(sync: str, park: Park, listeners: Listeners, now: datetime) -> None:
+    pulse, wish, parked = listeners.pulse(sync), listeners.wish(sync), park.count(sync)
+    if not (pulse.total or parked or wish.hold):
+        return
+    held = wish.hold if wish.hold not in _WANTED else None
+    event(
+        _log,
+        "listener.watched",
+        sync=sync,
+        parked=parked,
+        oldest_s=_oldest_s(sync, park, now) if parked else 0,
+        held_s=_seconds(wish.since, now) if held else 0,
+        reason=held.value if held else "none",
+        lag_s=round(pulse.lag_s) if pulse.last_at and now - pulse.last_at < _FRESH else 0,
+        events=pulse.total,
+    )
+
+
+def _oldest_s(sync: str, park: Park, now: datetime) -> int:
+    """The age of the oldest of the first parked events, in seconds; the park orders them by record, not by age."""
+    return max((_seconds(one.since, now) for one in park.first(sync, limit=_LOOKED_AT)), default=0)
+
+
+def _seconds(since: datetime | None, now: datetime) -> int:
+    return max(0, round((now - since).total_seconds())) if since else 0
