@@ -13,6 +13,7 @@ from shared.values.changes import ChunkOutcome
 from shared.values.events import LedgerEntry, ParkedEvent, Pulse, RejectedEvent, Wish
 from shared.values.files import FileRead
 from shared.values.jobs import Job, JobState, Lease, Progress
+from shared.values.schedules import Mark
 from shared.values.secrets import SecretState
 from shared.values.watermarks import Watermark
 
@@ -172,6 +173,9 @@ class LeaseStore(Protocol):
     def release(self, lease: Lease) -> None:
         """Give the lease back; does nothing when it is no longer ours. `lease.uneasy` is remembered for the next."""
 
+    def held_by(self, sync: str, *, now: datetime) -> str | None:
+        """The job whose start holds it and may still live; None when it can be taken. Takes nothing."""
+
 
 class CancelStore(Protocol):
     """A flag per job: somebody asks it to stop. It may be set by anybody at any time."""
@@ -265,6 +269,16 @@ class ProgressListener(Protocol):
 
     def __call__(self, progress: Progress) -> None:
         """Called now and then, from the job's own thread."""
+
+
+class Schedules(Protocol):
+    """Per sync: how far its schedule was followed."""
+
+    def mark(self, sync: str) -> Mark | None:
+        """How far; None before it was first looked at."""
+
+    def change(self, sync: str, change: Callable[[Mark | None], Mark]) -> Mark:
+        """Change the mark that stands there now; gives what stands there afterwards."""
 
 
 class Ledger(Protocol):

@@ -71,7 +71,7 @@ class Front:
         keys: Keys,
         start: Callable[[str, str], bool],
     ) -> None:
-        self._triggers = sorted(triggers, key=lambda one: one.template.precedence)
+        self._triggers = sorted(triggers, key=lambda one: one.name.lower())  # the real host's order
         self._calls, self._options, self._keys, self._start = calls, options, keys, start
         self._outstanding = 0
         self.ending = False

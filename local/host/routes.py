@@ -1,6 +1,8 @@
 """Route templates as the host has them: `jobs/{id:int}`, `{*rest}`, `{name?}`; literals in any case.
 
-Source: Microsoft Learn, "Routing in ASP.NET Core", route constraints and precedence (2025), on which the host builds.
+Of several that fit, the host calls the function whose name comes first, not the most precise route.
+Source: Microsoft Learn, "Routing in ASP.NET Core", route constraints (2025);
+https://github.com/Azure/azure-functions-host/issues/9876.
 """
 
 from __future__ import annotations
@@ -43,13 +45,6 @@ class _Segment:
     rest: bool = False
     optional: bool = False
 
-    @property
-    def rank(self) -> int:
-        """Smaller is tried earlier."""
-        if not self.name:
-            return 1
-        return (4 if self.rest else 2) + (0 if self.rule else 1)
-
     def takes(self, text: str) -> bool:
         """Whether it matches one part of a path."""
         if not self.name:
@@ -72,11 +67,6 @@ class Template:
             if one.rest or one.optional:
                 raise HostError(f"route {text!r}: {one.name} must be the last part")
         return cls(text, segments)
-
-    @property
-    def precedence(self) -> tuple[int, ...]:
-        """Sorts the templates: of several that match, the smallest is called."""
-        return (*(one.rank for one in self.segments), 9)
 
     def match(self, path: str) -> dict[str, str] | None:
         """The parameters of a path (as it came, percent-encoded); None when it is another."""

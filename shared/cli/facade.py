@@ -15,6 +15,7 @@ from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
 from shared.values.rights import Finding, Role
+from shared.values.schedules import Upcoming
 from shared.values.secrets import SecretEntry
 from shared.values.stories import RecordStory
 from shared.values.tables import Table
@@ -84,6 +85,9 @@ class App(Protocol):
 
     def set_watermark(self, sync: str, text: str | None) -> Watermark | None:
         """Put the watermark there; None takes it away."""
+
+    def upcoming(self) -> list[Upcoming]:
+        """Every sync that has a schedule, with its next times."""
 
     def secret_place(self) -> str:
         """Where secrets are kept, for people."""

@@ -17,6 +17,7 @@ from shared.cli.init import init
 from shared.cli.jobs import jobs, rejects, show
 from shared.cli.output import CLEAN, FAILED, INTERRUPTED, TERMINATED, UNREAD, say_json
 from shared.cli.runs import apply, cancel, check, plan, run, undo
+from shared.cli.schedule import schedule
 from shared.cli.screens.job import resumable
 from shared.cli.secrets import secrets
 from shared.cli.session import Session, Terminated
@@ -167,6 +168,7 @@ for command in (
     jobs,
     show,
     rejects,
+    schedule,
     watermark,
     secrets,
     doctor,

@@ -20,7 +20,6 @@ def unbuilt_parts(definition: SyncDefinition) -> list[Problem]:
     rules = (
         _source,
         _path,
-        _schedule,
     )
     return [problem for rule in rules for problem in heard(rule(definition))]
 
@@ -54,8 +53,3 @@ def _with_defaults(template: str, definition: SyncDefinition) -> str:
 
 def _in_storage(source: object, path: str) -> bool:
     return isinstance(source, FileSource) and blob_container(path) is not None
-
-
-def _schedule(definition: SyncDefinition) -> Iterator[Problem]:
-    if definition.schedule is not None:
-        yield _problem("schedule", "a schedule", "remove it and the sync runs when you start it")

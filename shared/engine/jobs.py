@@ -65,20 +65,29 @@ class JobRunner:
         refuse_undo(self._state, self._state.get(job_id))
         return self._start(definition, start, apply=apply, undoes=job_id)
 
-    def queue(self, definition: SyncDefinition, start: Start, *, apply: bool, undoes: str | None = None) -> Job:
+    def queue(
+        self,
+        definition: SyncDefinition,
+        start: Start,
+        *,
+        apply: bool,
+        undoes: str | None = None,
+        job_id: str | None = None,
+    ) -> Job:
         """Store a job that waits for its turn, with the files handed over; returns at once. `slice` works on it.
 
-        `undoes`: the job that it is to take back.
+        `undoes`: the job that it is to take back. `job_id`: its id, where it has to be a certain one.
 
         Raises:
             RefuseError: the sync is switched off, or a file is not there; or as `undo`.
+            StateError: there is a job of that id.
         """
         if undoes is None:
             self._refuse_unbuilt(definition)
         else:
             refuse_undo(self._state, self._state.get(undoes))
-        new = replace(self._new_job(definition, start, apply=apply), undoes=undoes)
-        job, files = queueing.queued(new, start)
+        new = self._new_job(definition, start, apply=apply)
+        job, files = queueing.queued(replace(new, id=job_id or new.id, undoes=undoes), start)
         self._state.add(job, files)
         event(_log, "job.queued", sync=job.sync, job=job.id)
         return job

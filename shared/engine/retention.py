@@ -35,6 +35,16 @@ def prune(state: State, job: Job, *, days: int | None, now: datetime) -> int:
     return removed
 
 
+def prune_all(state: State, *, days: int | None, now: datetime) -> int:
+    """As `prune`, for every sync that has such jobs, though it never runs again; returns how many."""
+    if days is None:
+        return 0
+    cutoff = now - timedelta(days=days)
+    old = state.list(states=_ENDED, before=cutoff, limit=1000)
+    newest = {sync: state.list(sync=sync, limit=1)[0] for sync in sorted({job.sync for job in old})}
+    return sum(prune(state, job, days=days, now=now) for job in newest.values())
+
+
 def _removed(state: State, sync: str, kept: set[str], *, before: datetime) -> int:
     removed = 0
     while True:

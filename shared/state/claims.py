@@ -45,6 +45,15 @@ class Claims:
             _held[path] = descriptor
         return holder is not None and holder.partition(":")[0] == machine() != ""
 
+    def is_gone(self, sync: str, holder: str | None) -> bool:
+        """Whether `holder` is known to have ended; the lock is left as it was."""
+        with _guard:
+            mine = self._path(sync) in _held
+        gone = self.take(sync, holder)
+        if not mine:
+            self.release(sync)
+        return gone
+
     def release(self, sync: str) -> None:
         """Free the sync's lock, if this process has it."""
         with _guard:

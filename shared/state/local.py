@@ -158,6 +158,13 @@ class LocalState:
                 _save_lease(connection, lease.sync, leases.released(stored, lease))
                 self._claims.release(lease.sync)
 
+    def held_by(self, sync: str, *, now: datetime) -> str | None:
+        """The job whose start holds it and may still live; None when it can be taken. Takes nothing."""
+        with self._database.writing() as connection:
+            stored = leases.seen(_lease(connection, sync), now)
+            living = leases.is_living(stored, now) and not self._claims.is_gone(sync, stored.holder)
+        return stored.job_id if living else None
+
     # ---- the flag to cancel
 
     def ask_to_cancel(self, job_id: str, by: str) -> None:

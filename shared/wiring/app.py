@@ -34,6 +34,7 @@ from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
 from shared.values.rights import Finding, Role
+from shared.values.schedules import Upcoming
 from shared.values.secrets import SecretEntry
 from shared.values.stories import RecordStory
 from shared.values.tables import Table
@@ -42,6 +43,7 @@ from shared.wiring import doctor
 from shared.wiring.checking import Checker, Sources
 from shared.wiring.connections import Connector, utc_now
 from shared.wiring.listening import Listening
+from shared.wiring.schedules import ScheduleDesk
 from shared.wiring.secrets import SecretDesk, open_secrets
 from shared.wiring.settings import Settings
 from shared.wiring.states import Stores, open_stores
@@ -86,6 +88,9 @@ class LocalApp:
             )
         )
         self.checker = Checker(self._catalogue, self._sources, self._connector, self._runner)
+        self.schedules = ScheduleDesk(
+            self._catalogue, self._stores, self._runner, self._sources, settings.retention_days
+        )
 
     @property
     def stores(self) -> Stores:
@@ -273,6 +278,10 @@ class LocalApp:
     def set_watermark(self, sync: str, text: str | None) -> Watermark | None:
         """Put the watermark there; None takes it away."""
         return put(self._catalogue.get(sync), self._state, text)
+
+    def upcoming(self) -> list[Upcoming]:
+        """Every sync that has a schedule, with its next times."""
+        return self.schedules.upcoming(utc_now())
 
     def secret_place(self) -> str:
         """Where secrets are kept, for people."""

@@ -102,10 +102,15 @@ class Hosted:
         scope = f', scope="api://{client}/.default"' if client else ""
         return f'Bearer authorization_uri="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize"{scope}'
 
-    def every_minute(self) -> None:
-        """Nudge the jobs that wait for a slice."""
-        for job in self.app.waiting():
+    def every_minute(self, *, clock: Clock = utc_now) -> None:
+        """Queue the syncs that are due, nudge the jobs that nobody works on, and once an hour remove what is old."""
+        now = clock()
+        for job in self.app.schedules.tick(now):
             self.nudges.first(job)
+        for job in self.app.schedules.stranded(now):
+            self.nudges.again(job)
+        if now.minute == 0:
+            self.app.schedules.prune(now)
 
     def watch(self, *, clock: Clock = utc_now) -> None:
         """Every few minutes: say in the log what people should be told of without asking."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 QUEUE = "sync-jobs"
+AGAIN_S = 300
+"""A job that lies is nudged once in this time, by however many machines: the queue drops what has the same id."""
 PAUSE = timedelta(seconds=1)
 """Between two slices of one job, so that what a slice has stored is there for the next."""
 
@@ -64,10 +66,14 @@ class Nudges:
                 self._bus = self._connect()
             return self._bus
 
-    def send(self, nudge: Nudge, *, later: bool = False) -> bool:
-        """Send one with a fresh id, and say whether the broker has it: without it the timer nudges again."""
+    def send(self, nudge: Nudge, *, later: bool = False, message_id: str | None = None) -> bool:
+        """Send one, with a fresh id unless one is given; says whether the broker has it.
+
+        Without it the timer nudges again.
+        """
         due = self._clock() + PAUSE if later else None
-        message = OutgoingMessage(body=nudge.to_json(), message_id=str(uuid.uuid4()), subject="job", due=due)
+        named = message_id or str(uuid.uuid4())
+        message = OutgoingMessage(body=nudge.to_json(), message_id=named, subject="job", due=due)
         try:
             bus = self.bus
             if bus is None:
@@ -77,6 +83,12 @@ class Nudges:
             event(_log, "nudge.lost", level=logging.WARNING, job=nudge.job, error=type(error).__name__)
             return False
         return True
+
+    def again(self, job: Job) -> bool:
+        """The nudge for a job that lies; every machine that finds it lying sends the same one."""
+        number = (job.slices.begun if job.slices else 0) + 1
+        attempt = int(self._clock().timestamp()) // AGAIN_S
+        return self.send(Nudge(job.id, number, attempt), message_id=f"{job.id}-{number}-{attempt}")
 
     def first(self, job: Job) -> bool:
         """The nudge for a job's next slice."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.ports import CallMemory, Ledger, Listeners, Park, RejectedEvents, Secrets, State
+from shared.ports import CallMemory, Ledger, Listeners, Park, RejectedEvents, Schedules, Secrets, State
 from shared.state import LocalState
 from shared.state.calls import LocalCalls
 from shared.state.events import LocalLedger, LocalListeners, LocalPark, LocalRejectedEvents, open_database
+from shared.state.schedules import LocalSchedules
 from shared.wiring.settings import Settings
 
 
@@ -22,6 +23,7 @@ class Stores:
     rejected_events: RejectedEvents
     listeners: Listeners
     calls: CallMemory
+    schedules: Schedules
 
 
 def open_stores(settings: Settings, folder: Path, secrets: Secrets, *, verify: bool | str) -> Stores:
@@ -40,6 +42,7 @@ def open_stores(settings: Settings, folder: Path, secrets: Secrets, *, verify: b
         LocalRejectedEvents(database),
         LocalListeners(database),
         LocalCalls(database),
+        LocalSchedules(database),
     )
 
 
@@ -47,6 +50,7 @@ def _in_azure(settings: Settings, secrets: Secrets, *, verify: bool | str) -> St
     from shared.state.azure import Account, AzureState, opened  # dear to start
     from shared.state.azure.calls import AzureCalls
     from shared.state.azure.events import AzureLedger, AzureListeners, AzurePark, AzureRejectedEvents
+    from shared.state.azure.schedules import AzureSchedules
 
     secret = settings.state_secret
     rows, blobs = opened(
@@ -65,4 +69,5 @@ def _in_azure(settings: Settings, secrets: Secrets, *, verify: bool | str) -> St
         AzureRejectedEvents(rows, blobs),
         AzureListeners(rows),
         AzureCalls(rows),
+        AzureSchedules(rows),
     )

@@ -238,6 +238,19 @@ def test_a_late_release_frees_nothing(state: State) -> None:
         state.acquire("accounts", "job-3", now=NOW + timedelta(seconds=3), seconds=60)
 
 
+def test_who_holds_a_lease_is_told_without_taking_it(opener: Opener, tmp_path: Path) -> None:
+    """While its holder may live, its job; before, after its end and after its release nobody. Nothing is taken."""
+    state, other = opener(tmp_path), opener(tmp_path)
+    assert other.held_by("accounts", now=NOW) is None
+    lease = state.acquire("accounts", "job-1", now=NOW, seconds=60)
+    assert [one.held_by("accounts", now=NOW) for one in (state, other)] == ["job-1", "job-1"]
+    assert other.held_by("accounts", now=NOW + timedelta(seconds=60)) is None
+    assert state.renew(lease, now=NOW, seconds=60).epoch == 1
+    state.release(lease)
+    assert other.held_by("accounts", now=NOW) is None
+    assert other.acquire("accounts", "job-2", now=NOW, seconds=60).epoch == 2
+
+
 def test_syncs_do_not_share_leases(state: State) -> None:
     """Each sync has its own lease."""
     state.acquire("accounts", "job-1", now=NOW, seconds=60)
@@ -645,3 +658,27 @@ def test_a_file_is_dropped(opener: Opener, tmp_path: Path) -> None:
     with pytest.raises(StaleLeaseError):
         state.under(lease).drop("job-1", "plan.json")
     assert state.names("job-1") == ["plan.json"]
+
+
+HOLDER = """
+import sys
+from datetime import datetime, UTC
+from pathlib import Path
+from shared.state.local import LocalState
+state = LocalState(Path(sys.argv[1]))
+state.acquire("accounts", "job-1", now=datetime(2025, 3, 1, 12, tzinfo=UTC), seconds=600)
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path) -> None:
+    """In a folder, a lease is free the moment its process is gone; looking leaves it to whoever takes it next."""
+    state = LocalState(tmp_path / "state")
+    with Popen([sys.executable, "-c", HOLDER, str(tmp_path / "state")], stdin=PIPE, stdout=PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        held = state.held_by("accounts", now=NOW)
+        holder.kill()
+    assert (held, state.held_by("accounts", now=NOW)) == ("job-1", None)
+    assert LocalState(tmp_path / "state").acquire("accounts", "job-2", now=NOW, seconds=60).epoch == 2

@@ -83,6 +83,11 @@ class LeaseRows:
                 return
         raise _contended(lease.sync)
 
+    def held_by(self, sync: str, *, now: datetime) -> str | None:
+        """The job whose start holds it; None when it can be taken."""
+        stored = leases.seen(self.read(sync), now)
+        return stored.job_id if leases.is_living(stored, now) else None
+
     def _found(self, sync: str, lease: Lease | None = None) -> tuple[StoredLease, str]:
         found = self._rows.get(keys.partition(sync), keys.LEASE)
         if found is None:

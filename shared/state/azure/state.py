@@ -134,6 +134,10 @@ class AzureState:
         """Give the lease back; does nothing when it is no longer ours. The epoch is remembered."""
         self._leases.release(lease)
 
+    def held_by(self, sync: str, *, now: datetime) -> str | None:
+        """The job whose start holds it and may still live; None when it can be taken. Takes nothing."""
+        return self._leases.held_by(sync, now=now)
+
     # ---- the flag to cancel
 
     def ask_to_cancel(self, job_id: str, by: str) -> None:

@@ -20,8 +20,8 @@ def test_a_route_gives_its_parameters_and_the_query(host: Running) -> None:
     assert (reply.headers["x-sample"], reply.headers["x-frame-options"]) == ("1", "DENY")
 
 
-def test_the_most_precise_route_answers(host: Running) -> None:
-    """What breaks a constraint or has another method goes to the next route that fits."""
+def test_the_first_route_that_fits_answers(host: Running) -> None:
+    """By the functions' names, as in Azure; what breaks a constraint or has another method goes to the next."""
     assert requests.get(f"{host.url}/api/jobs/seven", timeout=30).text == "GET jobs/seven"
     assert requests.delete(f"{host.url}/api/jobs/7", timeout=30).text == "DELETE jobs/7"
     assert requests.get(f"{host.url}/elsewhere", timeout=30).status_code == 404

@@ -56,7 +56,7 @@ def test_contradictions_have_their_line(folder: Path) -> None:
     (folder / "odd.yaml").write_text(content, encoding="utf-8")
     line = content[: content.index("hunter2")].count("\n") + 1
     problem, *unbuilt = Catalogue(folder, Reach()).broken()["odd"].problems
-    assert [one.path for one in unbuilt] == ["schedule"]
+    assert not unbuilt
     assert problem.path == "destination.client_secret"
     assert "may not name that secret" in problem.found
     assert problem.found.endswith(f"(line {line})")

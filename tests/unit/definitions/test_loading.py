@@ -42,7 +42,6 @@ def test_the_full_example_is_sound() -> None:
 def test_what_does_not_run_yet_is_named() -> None:
     """`run` refuses the parts of the example that are not built, each by its path."""
     assert [problem.path for problem in unbuilt_parts(load_sync(EXAMPLE))] == [
-        "schedule",
     ]
 
 
@@ -51,7 +50,6 @@ def test_what_does_not_run_yet_is_named() -> None:
     [
         ('path: "@extract"', "path: https://files.example.com/a.csv", "source.path"),
         ('type: delimited\n  path: "@extract"', "type: rest\n  url: https://files.example.com/", "source.type"),
-        ("#schedule", "schedule", "schedule"),
     ],
 )  # fmt: skip
 def test_a_part_that_does_not_run_yet_is_never_ignored(old: str, new: str, path: str) -> None:

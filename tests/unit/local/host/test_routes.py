@@ -30,13 +30,6 @@ def test_a_template_matches_whole_paths(template: str, path: str, found: dict[st
     assert Template.read(template).match(path) == found
 
 
-def test_the_most_precise_comes_first() -> None:
-    """Literal before constrained before plain parameter before the rest."""
-    texts = ["{*rest}", "{id}", "jobs", "{id:int}", "jobs/{id}", "jobs/new"]
-    ordered = sorted((Template.read(text) for text in texts), key=lambda one: one.precedence)
-    assert [one.text for one in ordered] == ["jobs/new", "jobs/{id}", "jobs", "{id:int}", "{id}", "{*rest}"]
-
-
 @pytest.mark.parametrize("text", ["{a}-{b}", "{id:range(1,2)}", "{id:unknown}", "{*rest}/more", "{a?}/b", "{}"])
 def test_what_is_not_understood_is_refused(text: str) -> None:
     """A template that could be matched otherwise than in Azure does not start."""
