@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from shared.errors import UnavailableError
 from shared.values.messages import OutgoingMessage
 from shared.web.call import Answer
+from shared.wiring.connections import utc_now
 from shared.wiring.nudges import Nudge
 from tests.unit.web.conftest import Api, Opener, principal
 
@@ -79,7 +81,7 @@ def test_a_lost_nudge_loses_no_job(api: Api, caplog: pytest.LogCaptureFixture) -
     job = told(with_bus(api, bus).call("POST", "/api/syncs/accounts/jobs", json_body={}))
     assert "nudge.lost" in caplog.text
     bus.down = False
-    api.hosted.every_minute()
+    api.hosted.every_minute(clock=lambda: utc_now() + timedelta(minutes=1))
     assert [Nudge.from_json(message.body).job for message in bus.sent] == [job["id"]]
 
 
