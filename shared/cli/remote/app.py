@@ -18,6 +18,7 @@ from shared.values.looks import SourceSample
 from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
+from shared.values.schedules import Upcoming
 from shared.values.secrets import SecretEntry
 from shared.values.stories import RecordStory
 from shared.values.tables import Table
@@ -197,6 +198,10 @@ class RemoteApp:
         return self._line.ask(WatermarkView, "PUT", "syncs", sync, "watermark", body={"watermark": text}).value()
 
     # ---- what stays on one's own machine
+
+    def upcoming(self) -> list[Upcoming]:
+        """Nothing: next times follow from the definitions, which are here as well."""
+        return _local("next times follow from the definitions: call `schedule` in their folder, without --app")
 
     def secret_place(self) -> str:
         """Nothing: a deployed app gives no secrets away, and takes none."""
