@@ -20,8 +20,8 @@ _LONG = re.compile(
     )
 )
 """A number with more digits than a float keeps: such a body is read with decimals, which takes longer."""
-_LONG_POWER = re.compile(rb"[eE](?<=[0-9]{%d}.)" % (_KEPT_DIGITS + 1))
-"""The same of a number without a point, such as 12345678901234567e-2."""
+_LONG_POWERS = tuple(re.compile(rb"%b[-+0-9](?<=[0-9]{%d}..)" % (e, _KEPT_DIGITS + 1)) for e in (b"e", b"E"))
+"""The same of a number without a point, such as 12345678901234567e-2; two searches for a letter are faster than one."""
 _TEXT = rb'("(?:[^"\\]|\\.)*")'
 _ERROR = re.compile(rb'\{"error":(?:\{"code":%b,"message":%b|"[^"]*","error_description":%b)' % (_TEXT, _TEXT, _TEXT))
 """The error of the Web API, or of the token endpoint."""
@@ -100,7 +100,7 @@ def body_object(request: Request) -> dict[str, object]:
         document = orjson.loads(request.body)
     except orjson.JSONDecodeError as cause:
         raise Refusal(400, "0x80048d19", f"Error identified in Payload provided by the user: {cause}.") from None
-    if _LONG.search(request.body) or _LONG_POWER.search(request.body):
+    if any(long.search(request.body) for long in (_LONG, *_LONG_POWERS)):
         document = json.loads(request.body, parse_float=Decimal)
     if not isinstance(document, dict):
         raise Refusal(400, "0x80048d19", "Error identified in Payload provided by the user: a JSON object is needed.")
