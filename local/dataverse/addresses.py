@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from local.dataverse import refusals
+from local.dataverse.partitions import row_column, row_key
 from local.dataverse.refusals import Refusal
 from local.dataverse.store import Store, compared, listed
 from local.dataverse.tables import TEXTS, Column, Kind, Table, Tables
@@ -51,26 +52,25 @@ def parse(tables: Tables, text: str) -> Address:
 
 
 def find(store: Store, address: Address) -> str | None:
-    """The id of the addressed row, None when there is none."""
+    """The key of the addressed row (its id, if its table is not elastic), None when there is none."""
     table = address.table
     if address.row_id is not None:
-        return address.row_id if exists(store, table, address.row_id, address.partition) else None
+        key = row_key(address.row_id, address.partition) if table.elastic else address.row_id
+        return key if exists(store, table, key) else None
     tests, values = [], []
     for name, value in address.key.items():
         column = table.columns[name]
         tests.append(f"{compared(column)} = {'fold(?)' if column.kind in TEXTS else '?'}")
         values.append(_stored(table, column, value))
-    statement = f"SELECT {identifier(table.id_column)} FROM {identifier(table.name)} WHERE {' AND '.join(tests)}"
+    statement = f"SELECT {identifier(row_column(table))} FROM {identifier(table.name)} WHERE {' AND '.join(tests)}"
     found = store.value(statement, values)
     return None if found is None else str(found)
 
 
-def exists(store: Store, table: Table, row_id: str, partition: str | None = None) -> bool:
-    """Whether a row has this id (and, in an elastic table, lies in this partition)."""
-    statement = f"SELECT 1 FROM {identifier(table.name)} WHERE {identifier(table.id_column)} = ?"
-    if table.elastic:
-        return store.value(f"{statement} AND partitionid = ?", (row_id, partition or row_id)) is not None
-    return store.value(statement, (row_id,)) is not None
+def exists(store: Store, table: Table, key: str) -> bool:
+    """Whether a row has this key."""
+    statement = f"SELECT 1 FROM {identifier(table.name)} WHERE {identifier(row_column(table))} = ?"
+    return store.value(statement, (key,)) is not None
 
 
 def present(store: Store, table: Table, ids: Iterable[str]) -> set[str]:

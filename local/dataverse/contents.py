@@ -15,6 +15,7 @@ from local.dataverse import refusals
 from local.dataverse.addresses import Address
 from local.dataverse.messages import Reply, Request
 from local.dataverse.odata import options as query_options
+from local.dataverse.partitions import row_column
 from local.dataverse.properties import check_version
 from local.dataverse.refusals import Refusal
 from local.dataverse.tables import Column
@@ -70,7 +71,7 @@ class Contents:
         named = identifier(f"{column.name}_name")
         listed = self._world.store.all(
             f'SELECT {named}, body FROM {identifier(table.name)} JOIN "~content" ON id = {identifier(column.name)} '
-            f"WHERE {identifier(table.id_column)} = ?",
+            f"WHERE {identifier(row_column(table))} = ?",
             (row_id,),
         )
         if not listed:
@@ -134,6 +135,8 @@ class Contents:
         with store.transaction():
             if content_id is not None:
                 store.run('INSERT INTO "~content" VALUES (?, ?, ?)', (content_id, owner, body))
-            store.run(f"UPDATE {identifier(table.name)} SET {changed} WHERE {identifier(table.id_column)} = ?", values)
+            store.run(
+                f"UPDATE {identifier(table.name)} SET {changed} WHERE {identifier(row_column(table))} = ?", values
+            )
             kept = f"SELECT {own} FROM {identifier(table.name)} WHERE {own} IS NOT NULL"
             store.run(f'DELETE FROM "~content" WHERE owner = ? AND id NOT IN ({kept})', (owner,))

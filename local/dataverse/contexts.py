@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from local.dataverse.logic.events import Event
+from local.dataverse.partitions import id_of
 from local.dataverse.tables import WHOLE_OPTIONS, Column, Kind, Table
 from local.dataverse.world import World
 
@@ -41,9 +42,9 @@ def remote_context(world: World, event: Event, shown: Shown) -> tuple[bytes, boo
     document = _context(world, event, shown)
     table = world.tables.by_name[event.table]
     if shown.pre_image and event.before:
-        document["PreEntityImages"] = [_image("PreImage", table, event.row_id, event.before)]
+        document["PreEntityImages"] = [_image("PreImage", table, id_of(event.row_id), event.before)]
     if shown.image and event.after:
-        document["PostEntityImages"] = [_image("AsynchronousStepPrimaryName", table, event.row_id, event.after)]
+        document["PostEntityImages"] = [_image("AsynchronousStepPrimaryName", table, id_of(event.row_id), event.after)]
     body = _json(document)
     if len(body) <= LARGEST:
         return body, False
@@ -56,7 +57,7 @@ def _context(world: World, event: Event, shown: Shown) -> dict[str, Any]:
     return {
         "MessageName": event.message,
         "PrimaryEntityName": event.table,
-        "PrimaryEntityId": event.row_id,
+        "PrimaryEntityId": id_of(event.row_id),
         "Stage": 40,
         "Mode": 0 if shown.sync else 1,
         "Depth": origin.depth,
@@ -72,7 +73,7 @@ def _context(world: World, event: Event, shown: Shown) -> dict[str, Any]:
         "IsolationMode": 1,
         "RequestId": None,
         "InputParameters": [{"key": "Target", "value": _target(table, event)}],
-        "OutputParameters": [{"key": "id", "value": event.row_id}] if event.message == "Create" else [],
+        "OutputParameters": [{"key": "id", "value": id_of(event.row_id)}] if event.message == "Create" else [],
         "PreEntityImages": [],
         "PostEntityImages": [],
         "SharedVariables": tag,
@@ -84,10 +85,10 @@ def _context(world: World, event: Event, shown: Shown) -> dict[str, Any]:
 
 def _target(table: Table, event: Event) -> dict[str, Any]:
     if event.message == "Delete":
-        return _reference(event.row_id, table.name)
+        return _reference(id_of(event.row_id), table.name)
     sent = {_column_of(table, name) for name in event.row}
     wanted = {*sent, table.id_column, "modifiedon", "modifiedby"}
-    return _entity(table, event.row_id, event.after or {}, wanted)
+    return _entity(table, id_of(event.row_id), event.after or {}, wanted)
 
 
 def _column_of(table: Table, member: str) -> str:

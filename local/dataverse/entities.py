@@ -17,6 +17,7 @@ from local.dataverse.odata.answering import Queries, applied, row_context
 from local.dataverse.odata.options import Options, Preferences
 from local.dataverse.odata.queries import Asked
 from local.dataverse.odata.shapes import JsonRow
+from local.dataverse.partitions import id_of
 from local.dataverse.properties import Properties, check_version, found, single
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.tables import CONTENTS, Kind, Table
@@ -104,7 +105,7 @@ class Entities:
             row_id = self._create(table, body_object(request))
             if wishes.representation:
                 return self._represented(table, row_id, options, wishes, request, status=201)
-        return self._no_content(table, f"{request.root}{table.entity_set}({row_id})", "Create")
+        return self._no_content(table, f"{request.root}{table.entity_set}({id_of(row_id)})", "Create")
 
     def _create(self, table: Table, body: JsonRow) -> str:
         return single(lambda: self._nested.create(table, [body])[0])

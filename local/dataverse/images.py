@@ -12,6 +12,7 @@ from collections.abc import Callable
 from local.dataverse import refusals
 from local.dataverse.addresses import Address
 from local.dataverse.messages import Reply, Request, body_object, json_reply
+from local.dataverse.partitions import row_column
 from local.dataverse.properties import check_version, single
 from local.dataverse.tables import Column, Table
 from local.dataverse.world import World
@@ -49,7 +50,7 @@ class Images:
     def _read(self, address: Address, row_id: str, column: Column, request: Request, *, plain: bool) -> Reply:
         table = address.table
         value = self._world.store.value(
-            f"SELECT {identifier(column.name)} FROM {identifier(table.name)} WHERE {identifier(table.id_column)} = ?",
+            f"SELECT {identifier(column.name)} FROM {identifier(table.name)} WHERE {identifier(row_column(table))} = ?",
             (row_id,),
         )
         if value is None:

@@ -9,6 +9,7 @@ from local.dataverse import addresses, refusals
 from local.dataverse.addresses import Address
 from local.dataverse.messages import Reply, Request, body_object
 from local.dataverse.odata import options as query_options
+from local.dataverse.partitions import id_of, row_column
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.relationships import Collection
 from local.dataverse.tables import Table
@@ -47,7 +48,7 @@ def check_version(world: World, table: Table, row_id: str, match: str) -> None:
             f"Optimistic concurrency isn't enabled for entity type {table.name}. The IfVersionMatches value of "
             "ConcurrencyBehavior can only be used if optimistic concurrency is enabled.",
         )
-    statement = f"SELECT versionnumber FROM {identifier(table.name)} WHERE {identifier(table.id_column)} = ?"
+    statement = f"SELECT versionnumber FROM {identifier(table.name)} WHERE {identifier(row_column(table))} = ?"
     if match != f'W/"{world.store.value(statement, (row_id,))}"':
         raise Refusal(
             412, "0x80060882", "The version of the existing record doesn't match the RowVersion property provided."
@@ -124,7 +125,7 @@ class Properties:
         else:
             raise refusals.wrong_verb()
         with self._world.store.transaction():
-            row_id = found(self._world, address)
+            row_id = id_of(found(self._world, address))
             other_id = named_row(self._world, child, url)
             single(lambda: change(address.table, row_id, collection, other_id))
         return Reply(204, message="Associate" if request.method == "POST" else "Disassociate", rows=1)
@@ -133,8 +134,8 @@ class Properties:
         """Creates a row that is related to this one."""
         child = self._world.tables.by_name[collection.table]
         with self._world.store.transaction():
-            row_id = found(self._world, address)
-            (other_id,) = single(lambda: self._nested.create(child, [body_object(request)]))
+            row_id = id_of(found(self._world, address))
+            other_id = id_of(single(lambda: self._nested.create(child, [body_object(request)])[0]))
             single(lambda: self._associations.add(address.table, row_id, collection, other_id))
         url = f"{request.root}{child.entity_set}({other_id})"
         return Reply(204, headers=[("OData-EntityId", url), ("Location", url)], message="Create", rows=1)

@@ -9,6 +9,7 @@ from local.dataverse.definitions import TableFileError
 from local.dataverse.odata import reading
 from local.dataverse.odata.options import Preferences
 from local.dataverse.odata.scope import ROOT
+from local.dataverse.partitions import id_of
 from local.dataverse.refusals import RowRefusal
 from local.dataverse.service import Service
 from local.dataverse.tables import Kind, Table
@@ -72,7 +73,7 @@ def insert(service: Service, name: str, rows: Sequence[Mapping[str, object]]) ->
             writer.update([row_id for row_id, _ in inactive], [state for _, state in inactive])
     except RowRefusal as found:
         raise SeedError(f"row {found.index} of {name}: {found.refusal.message}", found) from None
-    return ids
+    return [id_of(key) for key in ids]
 
 
 def rows(service: Service, name: str) -> list[dict[str, object]]:

@@ -13,6 +13,7 @@ import orjson
 
 from local.dataverse.collation import Fold
 from local.dataverse.metadata import kept
+from local.dataverse.partitions import ROW, definition, row_column
 from local.dataverse.tables import TEXTS, Column, Key, Kind, ManyToMany, Table, Tables
 from shared.sql import identifier, literal
 
@@ -178,6 +179,8 @@ class Store:
         for name, kind in wanted:
             if present and name not in present:
                 self._db.execute(f"ALTER TABLE {identifier(table.name)} ADD COLUMN {identifier(name)} {kind}")
+        if table.elastic and ROW not in {row[1] for row in self.all(f"PRAGMA table_xinfo({identifier(table.name)})")}:
+            self._db.execute(f"ALTER TABLE {identifier(table.name)} ADD COLUMN {identifier(ROW)} {definition(table)}")
         self._index(table)
         self._remember_deletes(table)
 
@@ -195,7 +198,7 @@ class Store:
     def _remember_deletes(self, table: Table) -> None:
         """Keeps the id and a version of every row that is deleted, whoever deletes it: change tracking tells of it."""
         name, trigger = literal(table.name), identifier(f"{table.name}.deleted")
-        key = identifier(table.id_column)
+        key = identifier(row_column(table))
         self._db.execute(
             f"CREATE TRIGGER IF NOT EXISTS {trigger} AFTER DELETE ON {identifier(table.name)} BEGIN "
             f'INSERT INTO "~deleted" VALUES ({name}, OLD.{key}, next_version()) '
@@ -204,7 +207,11 @@ class Store:
 
     def _index(self, table: Table) -> None:
         name = identifier(table.name)
-        self._unique(f"{table.name}.id", name, identifier(table.id_column))
+        own = identifier(f"{table.name}.id")
+        if table.elastic:
+            self._db.execute(f"DROP INDEX IF EXISTS {own}")  # a file of an earlier version had it unique
+            self._db.execute(f"CREATE INDEX {own} ON {name} ({identifier(table.id_column)})")
+        self._unique(f"{table.name}.row" if table.elastic else f"{table.name}.id", name, identifier(row_column(table)))
         if "createdon" in table.columns:
             index = identifier(table.name + ".createdon")
             self._db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {name} (createdon)")

@@ -17,6 +17,7 @@ from local.dataverse.contexts import Shown, remote_context
 from local.dataverse.documents import STRICT
 from local.dataverse.logic.events import Event, StepRefusedError
 from local.dataverse.logic.steps import Stage, Step
+from local.dataverse.partitions import id_of
 from local.dataverse.world import World
 
 TIMEOUT_S = 60.0
@@ -130,7 +131,7 @@ class Webhooks:
         status, attempts = self._send(webhook.url, body, headers, query), 1
         if status in RETRIED:
             status, attempts = self._send(webhook.url, body, headers, query), 2
-        delivery = Delivery(webhook, event.row_id, status, attempts, len(body), cut)
+        delivery = Delivery(webhook, id_of(event.row_id), status, attempts, len(body), cut)
         self.deliveries.append(delivery)
         if not delivery.taken:
             raise StepRefusedError(

@@ -18,6 +18,7 @@ from local.dataverse.odata.options import MAX_PAGE, Options
 from local.dataverse.odata.queries import Asked, Reader
 from local.dataverse.odata.scope import ROOT
 from local.dataverse.odata.shapes import JsonRow, shape
+from local.dataverse.partitions import id_of, row_column
 from local.dataverse.refusals import Refusal
 from local.dataverse.store import listed
 from local.dataverse.tables import Table
@@ -80,7 +81,7 @@ class Changes:
         self, table: Table, since: DeltaToken | None, place: Place | None, limit: int
     ) -> list[tuple[int, str, bool]]:
         """Version, id and whether it is gone, of each change behind a place: those that are there, then the deleted."""
-        name, key = identifier(table.name), identifier(table.id_column)
+        name, key = identifier(table.name), identifier(row_column(table))
         low = since.version if since else 0
         changed = place.after if place is not None and not place.gone else low
         parts: list[str] = []
@@ -101,7 +102,7 @@ class Changes:
     def _rows(self, table: Table, asked: Asked, ids: Sequence[str]) -> list[JsonRow]:
         plan = self._reader.plan(table, None, asked.options)
         wanted = shape(plan.scope, asked.options, asked.preferences, asked.root)
-        key = f"{ROOT}.{identifier(table.id_column)}"
+        key = f"{ROOT}.{identifier(row_column(table))}"
         plan.tests.append(f"{key} IN (SELECT value FROM json_each({plan.compiler.context.bound(listed(ids))}))")
         order = f"ORDER BY {ROOT}.versionnumber"
         statement = f"SELECT {wanted.terms} FROM {plan.scope.source()} {plan.where} {order}"
@@ -140,7 +141,7 @@ def _reply(table: Table, asked: Asked, rows: list[JsonRow], link: str, suffix: s
 
 def _deleted(table: Table, row_id: str, request: Request) -> JsonRow:
     context = f"{request.root}$metadata#{table.entity_set}/$deletedEntity"
-    return {"@odata.context": context, "id": row_id, "reason": "deleted"}
+    return {"@odata.context": context, "id": id_of(row_id), "reason": "deleted"}
 
 
 def _link(table: Table, request: Request, option: str, token: str) -> str:

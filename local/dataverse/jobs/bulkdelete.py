@@ -18,6 +18,7 @@ from local.dataverse import refusals
 from local.dataverse.entities import Entities
 from local.dataverse.jobs import expressions
 from local.dataverse.messages import Reply, Request, body_object, json_reply
+from local.dataverse.partitions import row_key
 from local.dataverse.properties import single
 from local.dataverse.refusals import Refusal
 from local.dataverse.tables import Table
@@ -140,19 +141,23 @@ class BulkDeletes:
         return True
 
     def _selected(self, table: Table, condition: str) -> list[str]:
-        """The ids of the rows that a condition selects."""
+        """The keys of the rows that a condition selects."""
         found: list[str] = []
         more = ""
         while True:
             page = self._page(table, condition, more)
-            found += [row[table.id_column] for row in page["value"]]
+            found += [row_key(row[table.id_column], row.get("partitionid")) for row in page["value"]]
             link = page.get("@odata.nextLink")
             if link is None:
                 return found
             more = "&$skiptoken=" + link.partition("$skiptoken=")[2]
 
     def _page(self, table: Table, condition: str, more: str) -> dict[str, Any]:
-        query = f"$select={table.id_column}" + (f"&$filter={quote(condition)}" if condition else "") + more
+        query = (
+            f"$select={table.id_column}{',partitionid' if table.elastic else ''}"
+            + (f"&$filter={quote(condition)}" if condition else "")
+            + more
+        )
         reply = self._entities.answer(table, [], Request("GET", table.entity_set, query, {}, b"", _ROOT))
         page: dict[str, Any] = orjson.loads(reply.body)
         return page

@@ -15,6 +15,7 @@ from local.dataverse.logic.operations import Deed, Operation
 from local.dataverse.logic.workflows import COMPLETED, FAILED, JOB, SUCCEEDED, WORKFLOW, Workflow
 from local.dataverse.messages import Reply, Request, body_object, json_reply
 from local.dataverse.odata import options as query_options
+from local.dataverse.partitions import row_column
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.tables import Table
 from local.dataverse.world import World
@@ -154,7 +155,7 @@ class Calls:
         return (answer | {deed.count: len(ids)} if deed.count else answer), len(ids)
 
     def _all(self, table: Table) -> list[str]:
-        statement = f"SELECT {identifier(table.id_column)} FROM {identifier(table.name)} ORDER BY rowid"
+        statement = f"SELECT {identifier(row_column(table))} FROM {identifier(table.name)} ORDER BY rowid"
         return [str(row[0]) for row in self._world.store.all(statement)]
 
     def _execute(self, workflow_id: str, request: Request) -> Reply:

@@ -18,6 +18,7 @@ from local.dataverse.odata.options import Options, Preferences
 from local.dataverse.odata.queries import Asked, Page, Reader, Within
 from local.dataverse.odata.scope import collection
 from local.dataverse.odata.shapes import JsonRow
+from local.dataverse.partitions import id_of, row_column
 from local.dataverse.properties import found
 from local.dataverse.tables import Column, Kind, Table
 from local.dataverse.world import World
@@ -100,7 +101,7 @@ class Queries:
             return self._pointed(table, row_id, segments, request)
         if many is None:
             raise refusals.no_segment(name)
-        within = Within(many, row_id)
+        within = Within(many, id_of(row_id))
         if segments[1:] == ["$count"]:
             return self.count(many.table, request, within)
         if segments[1:] not in ([], ["$ref"]):
@@ -110,7 +111,7 @@ class Queries:
         page = self.reader.page(many.table, asked, within)
         if links:
             page = Page(_links(many.table, page.rows, request), page.next_token, page.count, page.over_cap, ())
-        address_text = f"{table.entity_set}({row_id})/{'/'.join(segments)}"
+        address_text = f"{table.entity_set}({id_of(row_id)})/{'/'.join(segments)}"
         reply = self._page_reply(many.table, page, asked, address_text, request, links=links)
         return applied(reply, asked.preferences)
 
@@ -141,7 +142,7 @@ class Queries:
             return Reply(204, message="Retrieve")
         if plain:
             return Reply(200, _plain(value, column), content_type="text/plain", message="Retrieve", rows=1)
-        context = f"{request.root}$metadata#{table.entity_set}({row_id})/{name}"
+        context = f"{request.root}$metadata#{table.entity_set}({id_of(row_id)})/{name}"
         return json_reply({"@odata.context": context, "value": value}, message="Retrieve", rows=1)
 
     def _pointed(self, table: Table, row_id: str, segments: list[str], request: Request) -> Reply:
@@ -162,7 +163,7 @@ class Queries:
     def _target(self, table: Table, row_id: str, navigation: str) -> tuple[Table | None, str]:
         """The table and the id that a lookup of a row holds, when it is of the navigation property's table."""
         column, targets = table.navigations[navigation]
-        name, key = identifier(table.name), identifier(table.id_column)
+        name, key = identifier(table.name), identifier(row_column(table))
         terms = [identifier(column.name)]
         if column.is_polymorphic:
             terms.append(identifier(f"{column.name}~table"))

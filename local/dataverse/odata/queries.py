@@ -15,6 +15,7 @@ from local.dataverse.odata.options import MAX_PAGE, Options, Preferences
 from local.dataverse.odata.scope import ROOT, Many, Scope
 from local.dataverse.odata.shapes import JsonRow, Shape, assembled, shape
 from local.dataverse.odata.syntax import parse
+from local.dataverse.partitions import id_of, row_column
 from local.dataverse.tables import Table
 from local.dataverse.world import World
 from shared.sql import identifier
@@ -115,10 +116,10 @@ class Reader:
         options = asked.options
         plan = self.plan(table, None, options)
         wanted = shape(plan.scope, options, asked.preferences, asked.root)
-        plan.tests.append(f"{ROOT}.{identifier(table.id_column)} = {plan.compiler.context.bound(row_id)}")
+        plan.tests.append(f"{ROOT}.{identifier(row_column(table))} = {plan.compiler.context.bound(row_id)}")
         listed = self._listed(plan, wanted, 1)
         if not listed:
-            raise refusals.no_row(table.name, row_id)
+            raise refusals.no_row(table.name, id_of(row_id))
         shown = (*options.select, *(expand.shown for expand in options.expand))
         return self.filled(wanted, listed, asked)[0], shown
 

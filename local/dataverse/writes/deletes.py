@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
+from local.dataverse.partitions import id_of, row_column
 from local.dataverse.refusals import Refusal
 from local.dataverse.store import listed, type_name
 from local.dataverse.tables import Column, Table, Target
@@ -88,11 +89,11 @@ def _check_restricted(world: World, table: Table, ids: list[str], gone: _Gone) -
 def _linked(world: World, child: Table, column: Column, parent: str, ids: list[str]) -> list[str]:
     """Rows of a table that point at one of these ids of table `parent`."""
     test = f"{identifier(column.name)} IN (SELECT value FROM json_each(?))"
-    values = [listed(ids)]
+    values = [listed(map(id_of, ids))]
     if column.is_polymorphic:
         test += f" AND {identifier(type_name(column))} = ?"
         values.append(parent)
-    statement = f"SELECT {identifier(child.id_column)} FROM {identifier(child.name)} WHERE {test} ORDER BY rowid"
+    statement = f"SELECT {identifier(row_column(child))} FROM {identifier(child.name)} WHERE {test} ORDER BY rowid"
     return [str(row[0]) for row in world.store.all(statement, values)]
 
 
@@ -102,8 +103,9 @@ def _delete(world: World, table: Table, ids: list[str]) -> None:
     for pair in world.tables.pairs:
         for side in (pair.first, pair.second):
             if side.table == table.name:
-                _run(world, f"DELETE FROM {identifier(pair.intersect)} WHERE {identifier(side.column)} IN", ids)
-    _run(world, f"DELETE FROM {identifier(table.name)} WHERE {identifier(table.id_column)} IN", ids)
+                own = [id_of(key) for key in ids]
+                _run(world, f"DELETE FROM {identifier(pair.intersect)} WHERE {identifier(side.column)} IN", own)
+    _run(world, f"DELETE FROM {identifier(table.name)} WHERE {identifier(row_column(table))} IN", ids)
 
 
 def _unlink(world: World, child: Table, column: Column, linked: list[str]) -> None:
@@ -112,7 +114,7 @@ def _unlink(world: World, child: Table, column: Column, linked: list[str]) -> No
     cleared = [f"{identifier(column.name)} = NULL", "versionnumber = ?"]
     if column.is_polymorphic:
         cleared.append(f"{identifier(type_name(column))} = NULL")
-    statement = f"UPDATE {identifier(child.name)} SET {', '.join(cleared)} WHERE {identifier(child.id_column)} = ?"
+    statement = f"UPDATE {identifier(child.name)} SET {', '.join(cleared)} WHERE {identifier(row_column(child))} = ?"
     versions = world.store.versions(len(linked))
     world.store.run_many(statement, zip(versions, linked, strict=True))
 

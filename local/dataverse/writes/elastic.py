@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import orjson
 
+from local.dataverse.partitions import id_of
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.tables import Column, Kind, Table
 from local.dataverse.values import GUID
@@ -57,8 +58,8 @@ def each(table: Table, targets: Sequence[Members], write: Callable[[Members], tu
             refusal = cause.refusal if isinstance(cause, RowRefusal) else cause
             first = first or RowRefusal(index, refusal)
             row_id, status = _named(table, target), refusal.status
-        ids.append(row_id)
-        details.append({"RequestIndex": index, "Id": row_id, "StatusCode": status})
+        ids.append(id_of(row_id))
+        details.append({"RequestIndex": index, "Id": id_of(row_id), "StatusCode": status})
     if first is not None:
         first.refusal.details = {**first.refusal.details, DETAILS: orjson.dumps(details).decode()}
         raise first

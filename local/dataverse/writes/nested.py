@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from local.dataverse import refusals
+from local.dataverse.partitions import id_of
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.relationships import Collection
 from local.dataverse.tables import Table
@@ -72,7 +73,7 @@ class Nested:
         if len(targets) > 1:
             raise refusals.payload(table.name, f"A row under '{name}' could be of several tables; bind one instead.")
         parent = self._world.tables.by_name[targets[0].table]
-        return f"{parent.entity_set}({self._create(parent, value, depth + 1)})"
+        return f"{parent.entity_set}({id_of(self._create(parent, value, depth + 1))})"
 
     def _add(
         self, table: Table, row_id: str, collection: Collection, value: object, *, bound: bool, depth: int
@@ -81,7 +82,7 @@ class Nested:
         if bound:
             other_id = named_row(self._world, child, value)
         elif isinstance(value, dict):
-            other_id = self._create(child, value, depth + 1)
+            other_id = id_of(self._create(child, value, depth + 1))
         else:
             raise refusals.payload(table.name, "A row inside another one needs to be a JSON object.")
         self._associations.add(table, row_id, collection, other_id)

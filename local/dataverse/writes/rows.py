@@ -9,6 +9,7 @@ from functools import cache
 from operator import length_hint
 
 from local.dataverse import refusals
+from local.dataverse.partitions import row_column, row_key
 from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.store import listed
 from local.dataverse.tables import MONEY_SCALE, Column, Kind, Table
@@ -34,10 +35,10 @@ class Writer:
         self._images = images.names(table)
         self._required = [c for c in table.columns.values() if _is_asked_for(c)]
         self._name = identifier(table.name)
-        self._id = identifier(table.id_column)
+        self._id = identifier(row_column(table))
 
     def create(self, rows: Sequence[Row]) -> list[str]:
-        """Creates rows; their ids in the order given.
+        """Creates rows; their keys (of a table that is not elastic, their ids) in the order given.
 
         Raises:
             RowRefusal: the first row that is refused.
@@ -47,8 +48,8 @@ class Writer:
         ids = [""] * len(rows)
         for group, columns in ready:
             self._insert(group, columns)
-            for position, row_id in zip(group.positions, columns[self._table.id_column], strict=True):
-                ids[position] = str(row_id)
+            for position, key in zip(group.positions, self._keys(columns), strict=True):
+                ids[position] = key
         self._finish(ids)
         return ids
 
@@ -69,6 +70,12 @@ class Writer:
             if columns:
                 self._change(group, own, columns)
         self._finish(ids)
+
+    def _keys(self, columns: Columns) -> list[str]:
+        ids = [str(row_id) for row_id in columns[self._table.id_column]]
+        if not self._table.elastic:
+            return ids
+        return [row_key(row_id, partition) for row_id, partition in zip(ids, columns["partitionid"], strict=True)]
 
     def _in_order(self, ready: list[tuple[Group, list[str], Columns]]) -> list[tuple[Group, list[str], Columns]]:
         """The changes group by group; row by row where the order decides whether a key is taken."""
