@@ -143,6 +143,11 @@ class Checker:
         with self.sources.sampled(self.catalogue.get(sync)) as source:
             return dict(source.column_types())
 
+    def knock(self, sync: str) -> None:
+        """Sign in to the destination, and no more. Raises `FailError`, `RetryError`, `NotAllowedError`."""
+        with self.connector.connect(self.catalogue.get(sync)) as connected:
+            connected.client.who_am_i()
+
     def table(self, sync: str) -> Table:
         """The destination's table. Raises `FailError`, `RetryError`, `NotAllowedError`."""
         definition = self.catalogue.get(sync)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.definitions.permissions import Permissions
-from shared.errors import DefinitionError, DynsyncError, NotFoundError, RefuseError
+from shared.errors import DefinitionError, NotFoundError, RefuseError
 from shared.log import event
 from shared.ports import Clock
 from shared.values.jobs import Job, JobState
 from shared.wiring.app import LocalApp
 from shared.wiring.connections import utc_now
+from shared.wiring.health import HealthDesk
 from shared.wiring.lookups import Lookups
 from shared.wiring.nudges import Nudge, Nudges
 from shared.wiring.settings import Settings
@@ -56,6 +58,7 @@ class Hosted:
         self.settings = settings
         self.trust = trust
         self.nudges = nudges
+        self.health = HealthDesk(app, nudges, time.monotonic)
         self.lookups = Lookups(app.stores.state)
         self.starter = Starter(app, app.stores.calls, nudges, utc_now)
 
@@ -70,19 +73,6 @@ class Hosted:
         except NotFoundError:
             return None
         return job if job.id == job_id else None
-
-    def health(self) -> list[tuple[str, bool, str]]:
-        """Every part's name, whether it is up, and a note."""
-        broken = sorted(self.app.broken())
-        note = f"broken: {', '.join(broken)}" if broken else f"{len(self.app.sync_names())} sound"
-        return [("definitions", True, note), self._store()]
-
-    def _store(self) -> tuple[str, bool, str]:
-        try:
-            self.app.jobs(limit=1)
-        except DynsyncError as error:
-            return "store", False, str(error)
-        return "store", True, ""
 
     def apply(self, job: Job, *, by: str) -> Job:
         """Let the plan of a job be carried out. Raises `RefuseError`, `DefinitionError`."""

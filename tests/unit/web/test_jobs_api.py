@@ -220,8 +220,8 @@ def test_a_fault_of_the_program_tells_nothing(
     api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """500 as a problem document; the log has the place, and neither has the message."""
-    monkeypatch.setattr(api.hosted, "health", lambda: 1 / len([]) if True else [("secret value", True, "")])
-    answer = api.call("GET", "/api/health")
+    monkeypatch.setattr(api.hosted.lookups.state, "list", lambda **_: 1 / len([]))
+    answer = api.call("GET", "/api/jobs")
     assert answer.status == 500
     assert json.loads(answer.body)["type"] == "urn:dynsync:problem:unexpected"
     assert "call.broken error=ZeroDivisionError" in caplog.text
