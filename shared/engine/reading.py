@@ -23,7 +23,9 @@ GROUP_BYTES = 48 << 20
 """A group of pages is closed at this size, however few they are: they take that much of the disk while they wait."""
 KEY_READS = 5000
 """Up to this many keys are looked up one by one (in `In` filters) instead of reading the table."""
-_WAITING = 3
+_WAITING = 1
+"""Groups that wait while one is fetched and one is loaded. More of them are written to the disk before they are deleted,
+where memory is bounded, and that takes a tenth of a job's time."""
 
 Told = Callable[[int], None]
 PageRows = bytes | memoryview
@@ -33,7 +35,7 @@ PageRows = bytes | memoryview
 class PagesAhead:
     """Pages of rows, fetched ahead by a thread of their own and spooled as files; iterate over groups of them.
 
-    Enter it to begin. Up to five groups are on disk: one being fetched, three waiting, one in use. An error of the
+    Enter it to begin. Up to three groups are on disk: one being fetched, one waiting, one in use. An error of the
     fetch is raised where the groups are asked for. Pages are numbered from `first`.
     """
 
