@@ -24,7 +24,7 @@ GROUP_BYTES = 48 << 20
 KEY_READS = 5000
 """Up to this many keys are looked up one by one (in `In` filters) instead of reading the table."""
 _WAITING = 1
-"""Groups that wait while one is fetched and one is loaded. More of them are written to the disk before they are deleted,
+"""Groups that wait while one is fetched and one is loaded. More of them are written to the disk before they go,
 where memory is bounded, and that takes a tenth of a job's time."""
 
 Told = Callable[[int], None]
