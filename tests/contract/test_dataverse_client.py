@@ -170,7 +170,7 @@ def test_pages_are_whole(client, transport, dataverse):
     table = client.table("new_city")
     Writer(transport, table).write(WriteKind.CREATE, cities(25))
     pages = list(client.pages(table, ["new_name", "new_countryid"], page_size=10, lookup_types=True))
-    rows = [row for page in pages for row in json.loads(page)]
+    rows = [row for page in pages for row in json.loads(bytes(page))]
     mine = {row["new_cityid"] for row in rows} & {row_id(n) for n in range(25)}
     assert len(mine) == 25
     assert len(rows) == len({row["new_cityid"] for row in rows}) == len(dataverse.rows("new_city"))
