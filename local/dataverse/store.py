@@ -199,6 +199,8 @@ class Store:
         """Keeps the id and a version of every row that is deleted, whoever deletes it: change tracking tells of it."""
         name, trigger = literal(table.name), identifier(f"{table.name}.deleted")
         key = identifier(row_column(table))
+        if table.elastic:
+            self._db.execute(f"DROP TRIGGER IF EXISTS {trigger}")  # one of an earlier version kept the id alone
         self._db.execute(
             f"CREATE TRIGGER IF NOT EXISTS {trigger} AFTER DELETE ON {identifier(table.name)} BEGIN "
             f'INSERT INTO "~deleted" VALUES ({name}, OLD.{key}, next_version()) '
@@ -209,8 +211,9 @@ class Store:
         name = identifier(table.name)
         own = identifier(f"{table.name}.id")
         if table.elastic:
-            self._db.execute(f"DROP INDEX IF EXISTS {own}")  # a file of an earlier version had it unique
-            self._db.execute(f"CREATE INDEX {own} ON {name} ({identifier(table.id_column)})")
+            if (f"{table.name}.id", 1) in {(row[1], row[2]) for row in self.all(f"PRAGMA index_list({name})")}:
+                self._db.execute(f"DROP INDEX {own}")  # of an earlier version: ids were unique in the table
+            self._db.execute(f"CREATE INDEX IF NOT EXISTS {own} ON {name} ({identifier(table.id_column)})")
         self._unique(f"{table.name}.row" if table.elastic else f"{table.name}.id", name, identifier(row_column(table)))
         if "createdon" in table.columns:
             index = identifier(table.name + ".createdon")
