@@ -14,14 +14,16 @@ _QUIET_USES = 100
 _USED_UP = 0.85
 _LEAST = 0.95
 _DISAGREES = 0.25
+_LEAST_WAIT_S = 1e-3
 
 
 class Budget:
     """Uses within a window. Unit: seconds of execution, or requests. Times are seconds of any clock that only grows.
 
     Nothing is held back until the first refusal: what had been used within the window by then is what may be used in
-    one. After a quiet quarter of a window, and at least a hundred requests, it tries two hundredths more, then twice as
-    much each time. `running` is what the requests under way have used so far; it counts.
+    one, and from then on requests start evenly. A burst would come back after every window, and with each time the
+    length of a request would be lost. After a quiet quarter of a window, and at least a hundred requests, it tries two
+    hundredths more, then twice as much each time.
     """
 
     def __init__(self) -> None:
@@ -32,6 +34,7 @@ class Budget:
         self._quiet_from = 0.0
         self._quiet_uses = 0
         self._step = _FIRST_STEP
+        self._next_at = 0.0
 
     @property
     def per_second(self) -> float | None:
@@ -45,34 +48,40 @@ class Budget:
         self._quiet_uses += 1
         self._forget(now)
 
-    def used(self, now: float, running: float = 0.0) -> float:
+    def used(self, now: float) -> float:
         """What was used within the window that ends now."""
         self._forget(now)
-        return self._used + running
+        return self._used
 
-    def refused(self, now: float, told: Told, running: float = 0.0) -> None:
+    def started(self, now: float) -> None:
+        """A request starts; the next may when this one's share of the window has passed."""
+        if self.capacity is not None and self._uses:
+            share_s = self._used / len(self._uses) / self.capacity * self.window_s
+            self._next_at = max(self._next_at + share_s, now)
+
+    def refused(self, now: float, told: Told) -> None:
         """The service says that the limit is reached, and until when; a window that does not agree is made to."""
         if told.window_s != self._told_s:
             self._told_s = self.window_s = told.window_s
-        used = max(self.used(now, running), 1e-9)
+        used = max(self.used(now), 1e-9)
         known = used if self.capacity is None else self.capacity
         self.capacity = HOLD * max(min(used, known), known * _LEAST)
         self._quiet(now, _FIRST_STEP)
-        too_long_s = self.wait_s(now, running) - told.pause_s
+        too_long_s = self.wait_s(now) - told.pause_s
         if too_long_s > _DISAGREES * self.window_s:
             self.window_s = max(self.window_s - too_long_s, 1.0)
 
-    def wait_s(self, now: float, running: float = 0.0) -> float:
+    def wait_s(self, now: float) -> float:
         """0 when more may be used now, else the seconds until then."""
         if self.capacity is None:
             return 0.0
-        over = self.used(now, running) - self._grown(now, self.capacity)
+        over = self.used(now) - self._grown(now, self.capacity)
         if over < 0:
-            return 0.0
+            return max(self._next_at - now, _LEAST_WAIT_S) if self._next_at > now else 0.0
         for ended, amount in self._uses:
             over -= amount
             if over < 0:
-                return max(ended + self.window_s - now, 1e-3)
+                return max(ended + self.window_s - now, _LEAST_WAIT_S)
         return self.window_s
 
     def _grown(self, now: float, capacity: float) -> float:

@@ -65,7 +65,6 @@ class Controller:
         self.held_back = False
         self._hint: int | None = None
         self._rest_until = 0.0
-        self._began_sum = 0.0
         self._round = _Round(self.level, 0.0)
         self._before: _Round | None = None
         self._hold = 0
@@ -83,12 +82,13 @@ class Controller:
             return self._rest_until - now
         if self.running >= self.useful:
             return UNTIL_ONE_ENDS
-        return max(self.time.wait_s(now, self._running_s(now)), self.requests.wait_s(now))
+        return max(self.time.wait_s(now), self.requests.wait_s(now))
 
     def started(self, now: float) -> None:
         """A request starts."""
         self.running += 1
-        self._began_sum += now
+        self.time.started(now)
+        self.requests.started(now)
         self._round.at_once = max(self._round.at_once, self.running)
 
     def abandoned(self, now: float, began: float) -> None:
@@ -101,14 +101,13 @@ class Controller:
         if rows and began >= self._round.began:
             self._measure(now, now - began, rows)
 
-    def throttled(self, now: float, began: float, told: Told) -> None:
+    def throttled(self, now: float, told: Told) -> None:
         """A request was refused because a limit is reached."""
         at_once = self.running
         self.running -= 1
-        self._began_sum -= began
         self._rest_until = max(self._rest_until, now + told.pause_s)
         if told.limit is Limit.TIME:
-            self.time.refused(now, told, self._running_s(now))
+            self.time.refused(now, told)
         elif told.limit is Limit.REQUESTS:
             self.requests.refused(now, told)
         else:
@@ -121,13 +120,8 @@ class Controller:
             self._set(now, min(hint, self.most))
             self._before = None
 
-    def _running_s(self, now: float) -> float:
-        """What the requests under way have used so far, in seconds."""
-        return self.running * now - self._began_sum
-
     def _ended(self, now: float, began: float) -> None:
         self.running -= 1
-        self._began_sum -= began
         self.time.note(now, now - began)
         self.requests.note(now, 1)
 

@@ -117,7 +117,7 @@ class Lanes:
         """The service refused because a limit is reached: this lane rests as long as it says."""
         with self._ended(visit) as now:
             visit.lane.refused[told.limit] += 1
-            visit.lane.controller.throttled(now, visit.began, told)
+            visit.lane.controller.throttled(now, told)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -30,6 +30,10 @@ class Model:
     strength: float = math.inf
     """Requests at a time (all users) that run without making each other slower."""
     told_window: bool = True
+    refusal_s: float = 0.02
+    """How long a refusal is under way; meanwhile others start."""
+    weather: float = 0.0
+    """How much slower, at most, everything is for the client for minutes at a time."""
     overhead: float = 0.05
     """The share of its time, at most, that a request takes longer for the client than the service counts."""
 
@@ -100,7 +104,8 @@ class Simulation:
         refused = self.refusal(user, server, now)
         if refused:
             result.throttled += now >= from_s
-            user.controller.throttled(now, now, refused)
+            self.number += 1
+            heapq.heappush(self.events, (now + self.model.refusal_s, self.number, user, refused, now, 0, 0.0))
             return
         rows = user.sizes.rows
         crowd = sum(sum(one.running) for one in self.users) + 1
@@ -108,11 +113,15 @@ class Simulation:
         user.running[server] += 1
         user.started[server].append(now)
         self.number += 1
-        on_the_way = seconds * self.model.overhead * self.random.random()
+        slower = self.model.overhead * self.random.random() + self.model.weather * max(0.0, math.sin(now / 40))
+        on_the_way = seconds * slower
         heapq.heappush(self.events, (now + seconds + on_the_way, self.number, user, server, now, rows, seconds))
 
     def end(self, event: tuple, result: Result, from_s: float) -> None:
         now, _, user, server, began, rows, seconds = event
+        if isinstance(server, Told):
+            user.controller.throttled(now, server)
+            return
         user.running[server] -= 1
         user.started[server].remove(began)
         user.uses[server].append((now, seconds))

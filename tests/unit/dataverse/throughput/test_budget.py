@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +34,27 @@ def test_a_refusal_teaches_what_fits_into_a_window():
     assert budget.capacity == pytest.approx(HOLD * 1000)
     assert budget.wait_s(100) == pytest.approx(201)
     assert budget.wait_s(302) == 0
+
+
+def test_what_is_allowed_is_spread_over_the_window():
+    """After a refusal the allowance of one window is started evenly over it, not at once."""
+    budget = Budget()
+    for _ in range(100):
+        budget.note(0, 3.0)
+    budget.refused(0, told(pause_s=300))
+    starts, now = [], 300.0
+    while now < 600:
+        wait_s = budget.wait_s(now)
+        if wait_s:
+            now += wait_s
+            continue
+        budget.started(now)
+        budget.note(now, 3.0)
+        starts.append(now)
+    gaps = [after - before for before, after in itertools.pairwise(starts)]
+    assert len(starts) == pytest.approx(100 * HOLD, abs=2)
+    assert min(gaps[2:]) == pytest.approx(3 / HOLD, rel=0.05)
+    assert max(gaps[2:]) == pytest.approx(3 / HOLD, rel=0.05)
 
 
 def test_a_later_refusal_at_less_lowers_it_gently():

@@ -50,6 +50,24 @@ def test_servers_met_by_chance(seed):
     assert result.throttled_share <= 0.01
 
 
+@pytest.mark.parametrize("hint", [8, 48])
+@pytest.mark.parametrize("counted", ["end", "running"])
+def test_a_way_that_gets_slower_and_faster(hint, counted):
+    """What the client measures is up to a third more than the service counts, then less again."""
+    model = Model(hint=hint, counted=counted, weather=0.3)
+    result, _ = sustained(model)
+    assert result.rate >= 0.94 * ceiling(model)
+    assert result.throttled_share <= 0.01
+
+
+def test_short_windows_lose_little():
+    """A burst that came back after each window would cost the length of a call each time: seven hundredths."""
+    model = Model(window_s=60, hint=8)
+    result, _ = sustained(model)
+    assert result.rate >= 0.94 * ceiling(model)
+    assert result.throttled_share <= 0.01
+
+
 def test_users_add_up():
     """Two and four users do two and four times as much: each has its own limits."""
     one, two, four = (sustained(Model(hint=8), users=users)[0].rate for users in (1, 2, 4))
