@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from shared.bus import ServiceBus
 
 _log = logging.getLogger(__name__)
+REMEMBERED = timedelta(days=7)
+"""How long a caller's own key leads to the same job."""
 _AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME")
 """Each tells that the process runs in Azure. Source: Microsoft Learn, "Environment variables and app settings in Azure
 App Service", 2026."""
@@ -101,6 +104,7 @@ class Hosted:
             self.nudges.again(job)
         if now.minute == 0:
             self.app.schedules.prune(now)
+            self.app.stores.calls.forget_before(now - REMEMBERED)
 
     def watch(self, *, clock: Clock = utc_now) -> None:
         """Every few minutes: say in the log what people should be told of without asking."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +236,13 @@ def test_names_of_files_are_made_harmless(api: Api, tmp_path: Path) -> None:
         assert kept
         assert not set(kept) & set("/\\\x00")
         assert not kept.startswith(".")
+
+
+def test_keys_are_forgotten_after_a_week(api: Api) -> None:
+    """The timer does it; then the key may start another job."""
+    first = told(api.call("POST", "/api/syncs/accounts/jobs", json_body={}, headers=KEY))
+    for days, same in ((6, True), (8, False)):
+        hour = (datetime.now(UTC) + timedelta(days=days)).replace(minute=0)
+        api.hosted.every_minute(clock=lambda hour=hour: hour)  # type: ignore[misc]
+        again = told(api.call("POST", "/api/syncs/accounts/jobs", json_body={}, headers=KEY))
+        assert (again["id"] == first["id"]) == same
