@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from shared.errors import DefinitionError
 from shared.ports import ProgressListener
+from shared.values.cases import ANY, Case, Choice
 from shared.values.changes import Action
 from shared.values.jobs import Job
 from shared.values.looks import SourceSample
@@ -59,6 +60,12 @@ class App(Protocol):
 
     def undo(self, job_id: str, *, started_by: str, progress: ProgressListener, apply: bool) -> Job:
         """A plan that takes a job's changes back, which waits; with `apply`, also carried out."""
+
+    def replay(self, target: str, choice: Choice, *, started_by: str, progress: ProgressListener, apply: bool) -> Job:
+        """Open rejects of a sync, or of a job, run again; the plan waits, or with `apply` is carried out."""
+
+    def open_rejects(self, target: str, choice: Choice = ANY) -> Iterator[Case]:
+        """The open rejects of a sync, or those that a job set aside."""
 
     def cancel(self, job_id: str, *, by: str) -> Job:
         """Stop a job: a running one stops within one batch, one that waits is cancelled at once."""

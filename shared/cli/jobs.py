@@ -1,4 +1,4 @@
-"""`jobs`, `show`, `rejects`: the commands that look back."""
+"""`jobs`, `show`: the commands that look back."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ import click
 
 from shared.cli.job_file import write_jobs
 from shared.cli.options import everywhere, exported, session_of
-from shared.cli.output import say_json, say_json_list
-from shared.cli.reject_file import print_rejects_csv, write_rejects
+from shared.cli.output import say_json
 from shared.cli.screens.changes import print_changes
 from shared.cli.screens.job import print_head, print_job, print_next_steps
 from shared.cli.screens.jobs import print_jobs
 from shared.cli.screens.paper import say
-from shared.cli.screens.rejects import print_rejects
 from shared.cli.screens.stories import print_stories
 from shared.cli.session import Session
 from shared.cli.texts import counted
@@ -104,32 +102,3 @@ def _show_record(session: Session, key: str, job_id: str | None, sync: str | Non
         say_json({"record": key, "jobs": stories})
     else:
         print_stories(session.out(), key, stories)
-
-
-@click.command()
-@click.argument("job_id", metavar="JOB")
-@click.option("--limit", type=click.IntRange(1), help="Read at most so many.")
-@click.option(
-    "--csv",
-    "csv_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write them all to a file (-: standard output).",
-)
-@everywhere
-@session_of
-def rejects(session: Session, job_id: str, limit: int | None, csv_file: Path | None) -> None:
-    """Show what a job set aside, grouped by cause. JOB may be the beginning of an id."""
-    job = session.app.job(job_id)
-    found = session.app.rejects(job.id, limit=limit)
-    if csv_file == Path("-") and not session.json:
-        print_rejects_csv(found)
-    elif csv_file is not None:
-        written = write_rejects(csv_file, found)
-        if session.json:
-            say_json({"job": job.id, "written": written, "file": csv_file})
-        else:
-            say(session.out(), f"Wrote {counted(written, 'reject')} to {csv_file}.")
-    elif session.json:
-        say_json_list("rejects", found, job=job.id)
-    else:
-        print_rejects(session.out(), job, found)

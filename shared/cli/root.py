@@ -14,8 +14,9 @@ import click
 from shared.cli.dataverse import dataverse
 from shared.cli.doctor import doctor, role
 from shared.cli.init import init
-from shared.cli.jobs import jobs, rejects, show
+from shared.cli.jobs import jobs, show
 from shared.cli.output import CLEAN, FAILED, INTERRUPTED, TERMINATED, UNREAD, say_json
+from shared.cli.rejects import rejects, replay
 from shared.cli.runs import apply, cancel, check, plan, run, undo
 from shared.cli.schedule import schedule
 from shared.cli.screens.job import resumable
@@ -168,6 +169,7 @@ for command in (
     jobs,
     show,
     rejects,
+    replay,
     schedule,
     watermark,
     secrets,

@@ -81,7 +81,7 @@ def plan(
     session.working = sync
     with session.progress() as progress:
         job = session.app.start(sync, variables=values, files=files, started_by=who(), progress=progress, apply=False)
-    _say_plan(session, job, sample=sample, export=export)
+    say_plan(session, job, sample=sample, export=export)
     return exit_code(job)
 
 
@@ -132,7 +132,7 @@ def undo(session: Session, /, *, job_id: str, yes: bool, sample: int, export: Pa
     session.working = session.app.job(job_id).sync
     with session.progress() as progress:
         job = session.app.undo(job_id, started_by=who(), progress=progress, apply=yes)
-    _say_plan(session, job, sample=sample, export=export)
+    say_plan(session, job, sample=sample, export=export)
     return exit_code(job)
 
 
@@ -155,7 +155,8 @@ def cancel(session: Session, job_id: str) -> int:
     return CLEAN
 
 
-def _say_plan(session: Session, job: Job, *, sample: int, export: Path | None) -> None:
+def say_plan(session: Session, job: Job, *, sample: int, export: Path | None) -> None:
+    """Show a job with a sample of its plan, and write the whole plan where a file is named."""
     written = session.app.export_plan(job.id, export) if export and job.planned else None
     _say(session, job, sample=sample)
     if export and not session.json:

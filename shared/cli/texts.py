@@ -12,7 +12,7 @@ def called() -> str:
     return safe(os.environ.get("DYNSYNC_CALLED") or "dynsync")
 
 
-_COMMAND = re.compile(r"`(?:dynsync (?=[a-z-])|(?=(?:apply|check|plan|rejects|run|show|undo) [^`]))")
+_COMMAND = re.compile(r"`(?:dynsync (?=[a-z-])|(?=(?:apply|check|plan|rejects|replay|run|show|undo) [^`]))")
 """Where a message from below names a command, in the project's own words."""
 
 

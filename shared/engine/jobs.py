@@ -15,6 +15,7 @@ from shared.definitions.catalogue import definition_hash
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.unbuilt import unbuilt_parts
 from shared.engine import preparing, queueing
+from shared.engine.cases.replaying import chosen, keep_chosen, variables_of
 from shared.engine.leasing import Timing, after, leased
 from shared.engine.running import Run
 from shared.engine.slicing import Span, sweep
@@ -23,6 +24,7 @@ from shared.engine.undoing import refuse_undo
 from shared.errors import AlreadyRunningError, NotBuiltError, RefuseError
 from shared.log import event
 from shared.ports import ProgressListener
+from shared.values.cases import Choice
 from shared.values.jobs import Job, JobState, Slices
 from shared.values.life import APPLICABLE, FINISHED, refuse_cancel, way_on
 from shared.values.problems import Problem
@@ -63,7 +65,23 @@ class JobRunner:
             RefuseError: the job was undone before, is an undo itself, or wrote nothing.
         """
         refuse_undo(self._state, self._state.get(job_id))
-        return self._start(definition, start, apply=apply, undoes=job_id)
+        job = replace(self._new_job(definition, start, apply=apply), undoes=job_id)
+        return self._started(definition, job, start, lambda _: refuse_undo(self._state, self._state.get(job_id)))
+
+    def replay(self, definition: SyncDefinition, choice: Choice, start: Start, *, apply: bool) -> Job:
+        """Run open rejects of a sync again through the definition as it is now; nothing is dropped.
+
+        The variables are those of the jobs that set them aside.
+
+        Raises:
+            RefuseError: no open reject is meant, or their jobs were given different variables.
+        """
+        self._refuse_unbuilt(definition)
+        rows = chosen(self._state, definition.name, choice)
+        start = replace(start, variables=variables_of(self._state, list(rows)))
+        words = f"{definition.name} {choice}".strip()
+        job = replace(self._new_job(definition, start, apply=apply), replays=words)
+        return self._started(definition, job, start, lambda run: keep_chosen(run.state, job, rows))
 
     def queue(
         self,
@@ -218,18 +236,25 @@ class JobRunner:
 
     # ---- starting
 
-    def _start(self, definition: SyncDefinition, start: Start, *, apply: bool, undoes: str | None = None) -> Job:
-        if undoes is None:
-            self._refuse_unbuilt(definition)
-        job = replace(self._new_job(definition, start, apply=apply), undoes=undoes)
+    def _start(self, definition: SyncDefinition, start: Start, *, apply: bool) -> Job:
+        self._refuse_unbuilt(definition)
+        return self._started(definition, self._new_job(definition, start, apply=apply), start)
+
+    def _started(
+        self, definition: SyncDefinition, job: Job, start: Start, first: Callable[[Run], None] = lambda _: None
+    ) -> Job:
+        """A new job, at work at once. `first` is done when the sync is ours and the job is stored."""
         with self._leased(job, definition, start) as run:
             queueing.refuse_unless_first(self._state, job)
             run.end_the_dead(job)
-            if undoes is not None:
-                refuse_undo(self._state, self._state.get(undoes))
             run.save(job)
             event(_log, "job.started", sync=job.sync, job=job.id)
-            return run.guarded(job, lambda: run.drafted_and_applied(job, apply=apply))
+
+            def work() -> Job:
+                first(run)
+                return run.drafted_and_applied(job, apply=job.to_apply)
+
+            return run.guarded(job, work)
 
     def _new_job(self, definition: SyncDefinition, start: Start, *, apply: bool) -> Job:
         newest = next(iter(self._state.list(sync=definition.name, limit=1)), None)

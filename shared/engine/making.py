@@ -10,6 +10,10 @@ from typing import Protocol
 from shared.brakes import PlanCounts, applied_brakes
 from shared.definitions.sync import SyncDefinition
 from shared.engine import preparing
+from shared.engine.cases.ledger import ledger
+from shared.engine.cases.noting import note_records
+from shared.engine.cases.replaying import ReplayedRecords, as_replayed, with_stale
+from shared.engine.cases.settling import REPLAYED
 from shared.engine.drafting import Draft, Drafter, store
 from shared.engine.drift import drifted, told_columns
 from shared.engine.incremental import since
@@ -17,11 +21,14 @@ from shared.engine.slicing import SliceOverError, fetch, keep, left_in
 from shared.engine.surroundings import Destination, Start, Surroundings
 from shared.engine.workspace import DATABASE, SPOOL, Workspace, workspace_folder
 from shared.errors import DefinitionError
-from shared.mapping.build import Metadata
-from shared.ports import State
+from shared.mapping.build import Metadata, Prepared
+from shared.ports import Source, State
 from shared.values.jobs import Brake, Job, JobState, Phase, Progress
 from shared.values.life import FINISHED
 from shared.values.problems import Problem, Severity
+
+Checked = tuple[Prepared, Metadata, list[Problem]]
+"""The mapping made ready, what is known of the environment, and what was found wrong so far."""
 
 
 class Running(Protocol):
@@ -69,7 +76,7 @@ class PlanMaking:
         with workspace_folder(self.run.around.workspaces) as folder:
             fetch(self.run.state, job, folder)
             try:
-                drafter, draft = self._draft_in(folder, job, metadata, problems)
+                drafter, draft = self._draft_in(folder, job, (prepared, metadata, problems))
             except SliceOverError:
                 keep(self.run.state, job, folder)
                 raise
@@ -89,18 +96,20 @@ class PlanMaking:
         )
         return superseding(self.run, job), draft
 
-    def _draft_in(self, folder: Path, job: Job, metadata: Metadata, problems: list[Problem]) -> tuple[Drafter, Draft]:
+    def _draft_in(self, folder: Path, job: Job, checked: Checked) -> tuple[Drafter, Draft]:
         """Draft in a folder, from the beginning or from where an earlier slice stopped; store the plan."""
+        prepared, metadata, problems = checked
         run = self.run
         fresh = not (folder / DATABASE).exists()
-        source = run.around.open_source(run.definition, run.start, folder / SPOOL) if fresh else None
-        columns = told_columns(run.definition, source) if source else {}
+        definition = as_replayed(run.definition) if job.replays else run.definition
+        source = self._source(job, definition, folder / SPOOL) if fresh else None
+        columns = told_columns(definition, source) if source else {}
         problems += self._drifted(columns)
         with Workspace(folder, limits=run.around.limits, readable=source.files if source else ()) as workspace:
             begun = left_in(workspace)
             drafter = Drafter(
                 workspace=workspace,
-                definition=run.definition,
+                definition=definition,
                 client=self.destination.client,
                 metadata=metadata,
                 source=source,
@@ -108,7 +117,7 @@ class PlanMaking:
                 job_id=job.id,
                 now=job.created_at,
                 progress=run.tell,
-                since=since(run.definition, run.state),
+                since=since(definition, run.state),
                 columns=columns,
                 begun=begun,
                 lasting=job.slices is not None,
@@ -118,9 +127,18 @@ class PlanMaking:
                 draft = drafter.draft()
             except SliceOverError:
                 raise SliceOverError(drafter.leave()) from None
-            for name, path in store(workspace, draft, folder).items():
+            if job.replays:
+                draft = with_stale(draft, run.state.path(job.id, REPLAYED))
+            older = ledger(run.state, job.sync, before=job)
+            files = store(workspace, draft, folder) | note_records(workspace, prepared.mapping, folder, older)
+            for name, path in files.items():
                 run.state.put(job.id, name, path)
         return drafter, draft
+
+    def _source(self, job: Job, definition: SyncDefinition, spool: Path) -> Source:
+        if job.replays:
+            return ReplayedRecords(self.run.state.path(job.id, REPLAYED).resolve(), definition.source)
+        return self.run.around.open_source(definition, self.run.start, spool)
 
     def _drifted(self, columns: Mapping[str, str]) -> list[Problem]:
         definition = self.run.definition
@@ -140,12 +158,13 @@ class PlanMaking:
 
         What was chosen stands in the variables that were given; files and formulas differ from job to job.
         """
-        if self.run.definition.reads_a_part:
+        if job.replays or self.run.definition.reads_a_part:
             return None
         variables = self.run.definition.variables.items()
         given = [name for name, variable in variables if not variable.file and not variable.formula]
-        finished = [o for o in self.run.state.list(sync=job.sync, states=FINISHED, limit=50) if o.undoes is None]
-        alike = (o for o in finished if all(o.variables.get(n) == job.variables.get(n) for n in given))
+        finished = self.run.state.list(sync=job.sync, states=FINISHED, limit=50)
+        runs = (o for o in finished if not o.undoes and not o.replays)
+        alike = (o for o in runs if all(o.variables.get(n) == job.variables.get(n) for n in given))
         return next((o.source.read for o in alike if o.source.read), None)
 
 

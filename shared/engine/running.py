@@ -20,6 +20,7 @@ from shared.dataverse.throughput.wall import measured, sentence
 from shared.definitions.sync import SyncDefinition
 from shared.engine.applying import Applied, Applier, Tally
 from shared.engine.balances import applied_destination, applied_source
+from shared.engine.cases.settling import settled
 from shared.engine.guarding import no_guard
 from shared.engine.incremental import moved
 from shared.engine.leasing import Held
@@ -295,7 +296,7 @@ class Run:
     def _finish(self, job: Job, *, troubled: bool) -> Job:
         errors = troubled or job.source.rejected or job.source.conflict
         self.state.note_files(job)
-        job = moved(self.state, job)
+        job = settled(self.state, moved(self.state, job), self.definition)
         if job.undoes is not None:
             note_undone(self.state, job)
         return self._end(job, JobState.COMPLETED_WITH_ERRORS if errors else JobState.SUCCEEDED)

@@ -150,7 +150,8 @@ class Job:
     file that came with the start is kept with the job. `slices`: None for a job that one process carries through.
     `watermark` is how far its records reach, where the sync is incremental. `steps` tells the steps after it, as far as
     they were taken; `chain` the syncs whose jobs led to this one.
-    `undoes`: the job whose changes this one takes back.
+    `undoes`: the job whose changes this one takes back. `replays`: which rejects it runs again, in words.
+    `open_rejects`: records of the sync that were set aside and not read again, when the job came to its end; else None.
     """
 
     id: str
@@ -178,6 +179,8 @@ class Job:
     handed_over: Mapping[str, str] = field(default_factory=dict)
     slices: Slices | None = None
     undoes: str | None = None
+    replays: str | None = None
+    open_rejects: int | None = None
     steps: tuple[StepResult, ...] = ()
     chain: tuple[str, ...] = ()
 

@@ -14,6 +14,7 @@ from shared.definitions.permissions import Permissions
 from shared.definitions.reach import load_local_reach, load_reach
 from shared.definitions.source import SqlSource
 from shared.definitions.sync import SyncDefinition
+from shared.engine.cases.ledger import open_cases
 from shared.engine.history import record_stories, record_story
 from shared.engine.incremental import fits, put, watched
 from shared.engine.jobs import JobRunner
@@ -27,6 +28,7 @@ from shared.errors import (
 )
 from shared.ports import ProgressListener
 from shared.sources import Storage, sample_table
+from shared.values.cases import ANY, Case, Choice
 from shared.values.changes import Action
 from shared.values.jobs import Job, JobState
 from shared.values.looks import SourceSample
@@ -221,6 +223,24 @@ class LocalApp:
         job = self.job(job_id)
         definition = self._catalogue.get(job.sync)
         return self._runner.queue(definition, Start(job.variables, by), apply=apply, undoes=job.id)
+
+    def replay(self, target: str, choice: Choice, *, started_by: str, progress: ProgressListener, apply: bool) -> Job:
+        """Open rejects of a sync, or of a job, run again through the definition as it is now."""
+        sync, job_id = self._target(target)
+        start = Start({}, started_by, progress=progress)
+        return self._runner.replay(self._catalogue.get(sync), replace(choice, job=job_id), start, apply=apply)
+
+    def open_rejects(self, target: str, choice: Choice = ANY) -> Iterator[Case]:
+        """The open rejects of a sync, or those that a job set aside."""
+        sync, job_id = self._target(target)
+        return (case for case in open_cases(self._state, sync) if replace(choice, job=job_id).fits(case))
+
+    def _target(self, target: str) -> tuple[str, str | None]:
+        """A sync by its name, or a job by its id or a beginning of it; as (sync, job)."""
+        if target in self.sync_names():
+            return target, None
+        job = self.job(target)
+        return job.sync, job.id
 
     def cancel(self, job_id: str, *, by: str) -> Job:
         """Stop a job: a running one stops within one batch, one that waits is cancelled at once."""

@@ -12,6 +12,7 @@ from typing import NoReturn
 from shared.cli.remote.line import Line
 from shared.errors import DefinitionError, NotAllowedError, NotFoundError, RefuseError, UnavailableError
 from shared.ports import ProgressListener
+from shared.values.cases import ANY, Case, Choice
 from shared.values.changes import Action
 from shared.values.jobs import Job, JobState
 from shared.values.looks import SourceSample
@@ -198,6 +199,14 @@ class RemoteApp:
         return self._line.ask(WatermarkView, "PUT", "syncs", sync, "watermark", body={"watermark": text}).value()
 
     # ---- what stays on one's own machine
+
+    def replay(self, target: str, choice: Choice, *, started_by: str, progress: ProgressListener, apply: bool) -> Job:
+        """Nothing yet: the API has no word for it."""
+        return _local("the API has no word for replays; call `replay` where the app's state is, without --app")
+
+    def open_rejects(self, target: str, choice: Choice = ANY) -> Iterator[Case]:
+        """See `replay`."""
+        return _local("the API has no word for open rejects; name a job to see what it set aside")
 
     def upcoming(self) -> list[Upcoming]:
         """Nothing: next times follow from the definitions, which are here as well."""

@@ -67,6 +67,8 @@ def _print_head(out: Console, job: Job) -> None:
     say(out, (", ".join(words), "dim"))
     if job.undoes:
         say(out, (f"takes back job {job.undoes}", "dim"))
+    if job.replays:
+        say(out, (f"replays rejects of {safe(job.replays)}", "dim"))
     if job.variables:
         values = ", ".join(f"{safe(name)}={safe(value)}" for name, value in job.variables.items())
         say(out, (f"with {values}", "dim"))
@@ -151,6 +153,11 @@ def resumable(job: Job) -> bool:
 def _next_steps(job: Job) -> list[tuple[str, str]]:
     aside = job.source.rejected or job.source.conflict
     look = [(f"{called()} rejects {job.id}", "what was set aside, by cause")] if aside else []
+    again = (
+        [(f"{called()} replay {job.id}", "run that again, once the cause is mended")]
+        if aside and job.open_rejects
+        else []
+    )
     match job.state:
         case JobState.QUEUED:
             cancel = (f"{called()} cancel {job.id}", "take it off the queue")
@@ -168,4 +175,4 @@ def _next_steps(job: Job) -> list[tuple[str, str]]:
         case JobState.CANCELLED:
             return [*look, (f"{called()} plan {job.sync}", "plan again")]
         case _:
-            return look
+            return [*look, *again]

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from shared.cli.screens.job import STYLES, seconds_worked
 from shared.cli.screens.paper import say
-from shared.cli.texts import called, duration, instant, state_words
+from shared.cli.texts import called, duration, instant, safe, state_words
 from shared.values.jobs import Job
 
 
@@ -42,4 +42,6 @@ def _did(job: Job) -> str:
         "not attempted": source.not_attempted + rows.not_attempted,
     }
     did = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing read"
+    if job.replays:
+        return f"replay of {safe(job.replays)}: {did}"
     return f"undo of {job.undoes}: {did}" if job.undoes else did

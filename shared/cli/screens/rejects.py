@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rich.console import Console
 
 from shared.cli.screens.paper import say
 from shared.cli.texts import called, counted, cut, safe
+from shared.values.cases import Case
 from shared.values.jobs import Job
 from shared.values.records import Reject, RejectType
 
@@ -107,18 +108,65 @@ def by_cause(rejects: Iterable[Reject]) -> list[Cause]:
     return sorted(causes.values(), key=lambda cause: -cause.count)
 
 
-def print_rejects(out: Console, job: Job, rejects: Iterable[Reject]) -> None:
-    """The whole screen."""
-    tally = Tally()
-    causes = by_cause(tally.counting(rejects))
-    if not causes:
+def print_rejects(out: Console, job: Job, rejects: Iterable[Reject], *, still_open: int = 0) -> None:
+    """What a job set aside; of how many records nothing has become since."""
+    if not _print_causes(out, f"Job {job.id} of {job.sync}", rejects):
         say(out, f"Job {job.id} of {job.sync} set nothing aside.")
         return
-    say(out, (f"Job {job.id} of {job.sync}: {tally.words()}; {counted(len(causes), 'cause')}", "bold"))
+    say(out, f"\n`{called()} rejects {job.id} --csv FILE` writes them all.")
+    if still_open:
+        again = f"`{called()} replay {job.id}` runs them again, after a fix of the definition or of the data."
+        say(out, f"{counted(still_open, 'record')} of them {'is' if still_open == 1 else 'are'} still open: {again}")
+
+
+def print_open(out: Console, sync: str, cases: Iterable[Case]) -> None:
+    """What is open of a sync, by cause."""
+    causes = _print_causes(out, f"Open rejects of {safe(sync)}", (case.reject for case in cases))
+    if not causes:
+        say(out, f"Sync {safe(sync)} has no open rejects.")
+        return
+    name = f"{causes[0].type}/{causes[0].column}" if causes[0].column else causes[0].type
+    say(out, f"\n`{called()} rejects {sync} --cause '{safe(name)}'` shows each, `--csv FILE` writes them all.")
+    say(out, f"`{called()} replay {sync}` runs them again, after a fix of the definition or of the data.")
+
+
+def print_overview(out: Console, syncs: Mapping[str, int]) -> None:
+    """How many records every sync has open."""
+    width = max((len(name) for name in syncs), default=0)
+    if not any(syncs.values()):
+        say(out, "No sync has open rejects.")
+        return
+    for name, count in syncs.items():
+        style = "bold yellow" if count else "dim"
+        say(out, (safe(name).ljust(width), "bold"), "  ", (counted(count, "open record"), style))
+
+
+def print_each(out: Console, cases: Iterable[Case]) -> None:
+    """One by one: where it was, its key, what was found and why it was set aside."""
+    nothing = True
+    for case in cases:
+        nothing = False
+        reject = case.reject
+        place = f"  record {reject.row:,}" if reject.row is not None else ""
+        where = f" in {safe(reject.column)}" if reject.column else ""
+        key = "(none)" if not reject.key else cut(safe(reject.key), 60)
+        say(out, (reject.type.value, "bold red"), f"{where}  ", (key, "bold"), (f"{place}  job {case.job}", "dim"))
+        found = f"    found {cut(safe(reject.found), 60)}: " if reject.found else "    "
+        say(out, f"{found}{cut(safe(reject.reason), 300)}")
+    if nothing:
+        say(out, "No reject fits.")
+
+
+def _print_causes(out: Console, what: str, rejects: Iterable[Reject]) -> list[Cause]:
+    """The groups under a head."""
+    tally = Tally()
+    causes = by_cause(tally.counting(rejects))
+    if causes:
+        say(out, (f"{what}: {tally.words()}; {counted(len(causes), 'cause')}", "bold"))
     for cause in causes:
         say(out, "")
         _print_cause(out, cause)
-    say(out, f"\n`{called()} rejects {job.id} --csv FILE` writes them all.")
+    return causes
 
 
 def _print_cause(out: Console, cause: Cause) -> None:

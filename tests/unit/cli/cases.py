@@ -17,6 +17,7 @@ from shared.cli.root import dynsync
 from shared.cli.session import Session
 from shared.errors import DefinitionError, DynsyncError, NotFoundError, UnavailableError, UnknownTableError
 from shared.ports import ProgressListener
+from shared.values.cases import ANY, Case, Choice
 from shared.values.changes import Action, Outcome, OutcomeStatus
 from shared.values.jobs import Brake, DestinationBalance, Job, JobState, Phase, Progress, SourceBalance
 from shared.values.looks import SourceSample
@@ -124,6 +125,19 @@ REJECTS = [
     Reject(9, "=C9", RejectType.REFUSED, "creditlimit", "-5", "A value is out of range", "0x80044331", "req-1"),
 ]
 
+OPEN_CASES = [Case("8a11b2c3", one, kept=one.key is not None) for one in REJECTS if one.rejecting]
+REPLAY = replace(
+    WITH_REJECTS,
+    id="d5e6f7a8",
+    replays="accounts-from-erp with cause 'Max Length Violation'",
+    source=SourceBalance(read=9, updated=6, stale=1, rejected=2),
+    destination=DestinationBalance(read=8, matched=8),
+    planned={"update": 6},
+    variables={},
+    notes=(),
+    open_rejects=4,
+)
+
 PROBLEMS = [
     Problem("behaviour.brakes.removals", "is 80%", "think about a lower share", Severity.WARNING),
     Problem("mappings.2.target", "account has no column 'nmae'", "did you mean 'name'?"),
@@ -181,6 +195,7 @@ class MadeUpApp:
     tables: tuple[str, ...] | None = None
     problems: list[Problem] = field(default_factory=list)
     asked: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    open_cases: Sequence[Case] = ()
 
     def sync_names(self) -> list[str]:
         return ["accounts-from-erp", "contacts"]
@@ -213,6 +228,13 @@ class MadeUpApp:
 
     def undo(self, job_id: str, *, progress: ProgressListener, **asked: object) -> Job:
         return self._ended("undo", progress, job_id=job_id, **asked)
+
+    def replay(self, target: str, choice: Choice, *, progress: ProgressListener, **asked: object) -> Job:
+        return self._ended("replay", progress, target=target, choice=choice, **asked)
+
+    def open_rejects(self, target: str, choice: Choice = ANY) -> Iterator[Case]:
+        self.asked.append(("open_rejects", {"target": target, "choice": choice}))
+        return (case for case in self.open_cases if choice.fits(case))
 
     def cancel(self, job_id: str, *, by: str) -> Job:
         self.asked.append(("cancel", {"job_id": job_id, "by": by}))

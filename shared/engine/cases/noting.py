@@ -1,0 +1,67 @@
+"""What a draft keeps for the rejects that may come of it: the records, and which open rejects were read again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from shared.canonical import Form, key_form
+from shared.engine.cases.ledger import RECORDS, SEEN
+from shared.engine.workspace import Workspace
+from shared.mapping.compose import Mapping
+from shared.sql import identifier, literal
+
+SEPARATOR = "chr(31)"
+_TO_PARQUET = "(FORMAT parquet, COMPRESSION zstd)"
+_KEPT_ROWS = """
+    SELECT row_no FROM plan WHERE row_no IS NOT NULL
+    UNION SELECT row_no FROM rejects WHERE rejecting AND row_no IS NOT NULL
+"""
+
+
+def note_records(workspace: Workspace, mapping: Mapping, folder: Path, ledger: Path | None) -> dict[str, Path]:
+    """The records that are planned or rejected, with their keys; and of the open rejects, the keys read again.
+
+    `ledger` is the list of open rejects, when there are any.
+    """
+    files = {}
+    if workspace.value(f"SELECT count(*) FROM ({_KEPT_ROWS})"):
+        files[RECORDS] = folder / RECORDS
+        workspace.run(f"COPY ({_records(mapping)}) TO {literal(str(files[RECORDS]))} {_TO_PARQUET}")
+    if ledger is not None:
+        beside = folder / "ledger.parquet"
+        shutil.copyfile(ledger, beside)
+        files[SEEN] = folder / SEEN
+        workspace.run(f"COPY ({_seen(mapping, beside)}) TO {literal(str(files[SEEN]))} {_TO_PARQUET}")
+        beside.unlink()
+    return files
+
+
+def key_columns(mapping: Mapping) -> str:
+    """The names of the sync key's columns, as one text."""
+    return " ".join(mapping.key)
+
+
+def _records(mapping: Mapping) -> str:
+    keys = [_canonical(mapping, form) for form in mapping.key_forms]
+    missing = " OR ".join(f"{key} IS NULL" for key in keys)
+    canonical = f"CASE WHEN {missing} THEN NULL ELSE concat_ws({SEPARATOR}, {', '.join(keys)}) END"
+    return f"""
+        SELECT s.*, {canonical} AS "!canonical", {literal(key_columns(mapping))} AS "!keys"
+        FROM (SELECT * FROM source WHERE row_no IN ({_KEPT_ROWS})) s LEFT JOIN wanted w ON w.row_no = s.row_no
+    """
+
+
+def _canonical(mapping: Mapping, form: Form) -> str:
+    return f"({key_form(form, f'w.{identifier(form.name)}', accent_sensitive=mapping.accent_sensitive)})::VARCHAR"
+
+
+def _seen(mapping: Mapping, ledger: Path) -> str:
+    """The canonical keys among the open rejects that some record of this job has."""
+    parts = f"string_split(canonical, {SEPARATOR})"
+    typed = [f"try_cast({parts}[{n}] AS {form.sql_type})" for n, form in enumerate(mapping.key_forms, start=1)]
+    return f"""
+        SELECT DISTINCT canonical FROM read_parquet({literal(str(ledger))})
+        WHERE keys = {literal(key_columns(mapping))} AND canonical IS NOT NULL
+          AND hash({", ".join(typed)}) IN (SELECT kh FROM records WHERE kh IS NOT NULL)
+    """

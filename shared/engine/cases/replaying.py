@@ -1,0 +1,149 @@
+"""Runs open rejects again: their kept records are the source of a job of its own, which drops nothing.
+
+    replayed.parquet   row_no (from 1), the records' columns, "!job" and "!row" (where each was rejected), "!stale"
+
+A record is stale when a later job that wrote something has read its key: it is not replayed, only closed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+
+from shared.definitions.source import SourceBase
+from shared.definitions.sync import SyncDefinition
+from shared.engine.cases.ledger import RECORDS, SEEN, open_cases
+from shared.engine.cases.settling import REPLAYED
+from shared.engine.drafting import Draft
+from shared.errors import RefuseError
+from shared.ports import SourceSink, StagedSource, State
+from shared.sql import identifier, literal
+from shared.values.cases import Case, Choice
+from shared.values.jobs import Job
+
+_LOOK_BACK = 1000
+
+
+def chosen(state: State, sync: str, choice: Choice) -> dict[str, list[int]]:
+    """The rows of the open rejects that are meant and whose record is kept, by job.
+
+    Raises:
+        RefuseError: there are none; says what there is instead.
+    """
+    everything = list(open_cases(state, sync))
+    cases = [case for case in everything if choice.fits(case)]
+    rows: dict[str, set[int]] = {}
+    for case in cases:
+        if case.kept and case.reject.row is not None:
+            rows.setdefault(case.job, set()).add(case.reject.row)
+    if not rows:
+        raise RefuseError(_nothing(sync, choice, everything, cases))
+    return {job: sorted(found) for job, found in rows.items()}
+
+
+def _nothing(sync: str, choice: Choice, everything: Sequence[Case], cases: Sequence[Case]) -> str:
+    if not everything:
+        return f"sync {sync} has no open rejects, so there is nothing to replay"
+    if cases:
+        return "these records could not be split into cells, so they cannot be replayed: mend the source and run again"
+    causes = sorted({f"{case.reject.type.value}/{case.reject.column or ''}".rstrip("/") for case in everything})
+    return f"sync {sync} has no open rejects {choice}; their causes are {', '.join(causes)}"
+
+
+def variables_of(state: State, jobs: Sequence[str]) -> Mapping[str, str]:
+    """The variables that the jobs were given.
+
+    Raises:
+        RefuseError: they were given different ones.
+    """
+    given = [dict(state.get(job_id).variables) for job_id in jobs]
+    if any(one != given[0] for one in given):
+        listed = ", ".join(jobs)
+        raise RefuseError(f"these rejects come of jobs with other variables; replay them job by job: {listed}")
+    return given[0]
+
+
+def keep_chosen(state: State, job: Job, rows: Mapping[str, Sequence[int]]) -> None:
+    """Keep the records with the job that replays them."""
+    with tempfile.TemporaryDirectory(prefix="dynsync-") as folder:
+        path = Path(folder) / REPLAYED
+        with duckdb.connect(config={"threads": 1, "memory_limit": "256MB"}) as connection:
+            stale = _stale(connection, state, job)
+            parts = " UNION ALL BY NAME ".join(_part(state, job_id, some, stale) for job_id, some in rows.items())
+            query = f'SELECT row_number() OVER (ORDER BY "!job", "!row") AS row_no, * FROM ({parts})'
+            connection.execute(f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet)").fetchall()
+        state.put(job.id, REPLAYED, path)
+
+
+def _part(state: State, job_id: str, rows: Sequence[int], stale: str) -> str:
+    listed = ", ".join(str(int(row)) for row in rows)
+    return f"""
+        SELECT * EXCLUDE (row_no), {literal(job_id)} AS "!job", row_no AS "!row",
+               coalesce("!canonical" IN ({stale}), FALSE) AS "!stale"
+        FROM {literal(str(state.path(job_id, RECORDS)))} WHERE row_no IN ({listed})
+    """
+
+
+def _stale(connection: duckdb.DuckDBPyConnection, state: State, job: Job) -> str:
+    """A query of the canonical keys that jobs have read which wrote something and have not come to their end."""
+    connection.execute("CREATE TABLE newer (canonical VARCHAR)").fetchall()
+    for other in state.list(sync=job.sync, limit=_LOOK_BACK):
+        if other.open_rejects is not None and not other.undoes:
+            break  # it settled the list; what came before it is settled as well
+        if other.id != job.id and SEEN in state.names(other.id) and state.chunks(other.id):
+            path = literal(str(state.path(other.id, SEEN)))
+            connection.execute(f"INSERT INTO newer SELECT canonical FROM {path}").fetchall()
+    return "SELECT canonical FROM newer"
+
+
+def as_replayed(definition: SyncDefinition) -> SyncDefinition:
+    """The definition for a replay: what is not among the records means nothing, and no watermark cuts them."""
+    behaviour = definition.behaviour.model_copy(update={"strategy": "delta"})
+    source = definition.source.model_copy(update={"watermark": None})
+    return definition.model_copy(update={"behaviour": behaviour, "source": source})
+
+
+class ReplayedRecords:
+    """The kept records as a source (`ports.Source`). A column that the definition got since is empty in them."""
+
+    def __init__(self, path: Path, source: SourceBase) -> None:
+        self._path = path
+        self._names = [column.name for column in source.columns if not column.calculated]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The one file."""
+        return (self._path,)
+
+    def stage(self, sink: SourceSink) -> StagedSource:
+        """Put all records that are not stale into the sink."""
+        relation = f"read_parquet({literal(str(self._path))})"
+        kept = {str(name) for name, *_ in sink.query(f"DESCRIBE SELECT * FROM {relation}")}
+        names = [name for name in self._names if name in kept]
+        absent = [f"{name}?" for name in names if f"{name}?" in kept]
+        columns = [identifier(name) for name in ("row_no", *names, *absent)]
+        columns += [f"NULL::VARCHAR AS {identifier(name)}" for name in self._names if name not in kept]
+        if any(f"{name}?" in kept for name in names):
+            columns += [f"TRUE AS {identifier(name + '?')}" for name in self._names if name not in kept]
+        return StagedSource(sink.fill(f'SELECT {", ".join(columns)} FROM {relation} WHERE NOT "!stale"'))
+
+    def column_types(self) -> Mapping[str, str]:
+        """Nothing: drift is a matter of the sync's own source."""
+        return {}
+
+
+def with_stale(draft: Draft, path: Path) -> Draft:
+    """The draft, its source's balance counting the stale records."""
+    with duckdb.connect(config={"threads": 1, "memory_limit": "128MB"}) as connection:
+        query = f'SELECT count(*) FROM {literal(str(path))} WHERE "!stale"'
+        ((stale,),) = connection.execute(query).fetchall()
+    source = draft.manifest.source
+    balance = replace(source, read=source.read + stale, stale=source.stale + stale)
+    return replace(draft, manifest=replace(draft.manifest, source=balance))
+
+
+__all__ = ["ReplayedRecords", "as_replayed", "chosen", "keep_chosen", "variables_of", "with_stale"]

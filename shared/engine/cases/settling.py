@@ -1,0 +1,132 @@
+"""The list of open rejects at the end of a job: what was read again is closed, what the job set aside is added."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+
+from shared.definitions.sync import SyncDefinition
+from shared.engine.cases.ledger import COLUMNS, LEDGER, RECORDS, SEEN, ledger
+from shared.engine.rejects import rejects
+from shared.ports import State
+from shared.sql import identifier, literal
+from shared.values.jobs import Job
+
+REPLAYED = "replayed.parquet"
+_AT_A_TIME = 10_000
+
+
+def settled(state: State, job: Job, definition: SyncDefinition) -> Job:
+    """The job, knowing how many rejects of its sync are open at its end; the list is kept with it.
+
+    Safe to call again: the list is made anew from the one before.
+    """
+    if job.undoes is not None:
+        return job
+    older = ledger(state, job.sync, before=job)
+    if older is None and not (job.source.rejected or job.source.conflict):
+        _forget_records(state, job)
+        return replace(job, open_rejects=0)
+    with _settling() as (connection, folder):
+        _carry_over(connection, state, job, definition, older)
+        _add_own(connection, state, job, definition)
+        return _kept(connection, state, job, folder)
+
+
+@contextmanager
+def _settling() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    columns = ", ".join(f"{identifier(name)} {type_}" for name, type_ in COLUMNS.items())
+    connection = duckdb.connect(config={"threads": 1, "memory_limit": "256MB"})
+    with tempfile.TemporaryDirectory(prefix="dynsync-") as folder, connection:
+        connection.execute(f"CREATE TABLE cases ({columns})").fetchall()
+        yield connection, Path(folder)
+
+
+def choice_of(job: Job, definition: SyncDefinition) -> str:
+    """Which records a job was asked to read, by the variables that were given."""
+    given = {name for name, variable in definition.variables.items() if not variable.file and not variable.formula}
+    return json.dumps({name: value for name, value in sorted(job.variables.items()) if name in given})
+
+
+def _reads_all(job: Job, definition: SyncDefinition) -> bool:
+    """Whether the job read every record of its choice, so that one which it did not meet is gone."""
+    by_file = any(variable.file for variable in definition.variables.values())
+    return not (job.replays or definition.reads_a_part or by_file or definition.only_new_files)
+
+
+def _carry_over(
+    connection: duckdb.DuckDBPyConnection, state: State, job: Job, definition: SyncDefinition, older: Path | None
+) -> None:
+    if older is None:
+        return
+    connection.execute(f"INSERT INTO cases FROM {literal(str(older))}").fetchall()
+    names = state.names(job.id)
+    if job.replays:
+        replayed = f'SELECT ("!job", "!row") FROM {literal(str(state.path(job.id, REPLAYED)))}'
+        connection.execute(f"DELETE FROM cases WHERE (job, row_no) IN ({replayed})").fetchall()
+    elif SEEN in names:
+        seen = f"SELECT canonical FROM {literal(str(state.path(job.id, SEEN)))}"
+        connection.execute(f"DELETE FROM cases WHERE canonical IN ({seen})").fetchall()
+    if _reads_all(job, definition):
+        choice = choice_of(job, definition)
+        connection.execute("DELETE FROM cases WHERE choice = $choice", {"choice": choice}).fetchall()
+    _drop_forgotten(connection, state)
+
+
+def _drop_forgotten(connection: duckdb.DuckDBPyConnection, state: State) -> None:
+    """Rejects of jobs that are not kept any more go with them."""
+    for (job_id,) in connection.execute("SELECT DISTINCT job FROM cases").fetchall():
+        if not state.find(job_id, limit=1):
+            connection.execute("DELETE FROM cases WHERE job = $job", {"job": job_id}).fetchall()
+
+
+def _add_own(connection: duckdb.DuckDBPyConnection, state: State, job: Job, definition: SyncDefinition) -> None:
+    connection.execute(
+        'CREATE TABLE own (row_no BIGINT, key VARCHAR, type VARCHAR, "column" VARCHAR, found VARCHAR, reason VARCHAR, '
+        "code VARCHAR, request_id VARCHAR)"
+    ).fetchall()
+    with connection.appender("own") as appender:
+        for one in rejects(state, job.id):
+            if one.rejecting and one.row is not None:
+                row = (one.row, one.key, one.type.value, one.column, one.found, one.reason, one.code, one.request_id)
+                appender.append_rows([row])
+    record = "SELECT NULL::BIGINT AS row_no, NULL::VARCHAR AS keys, NULL::VARCHAR AS canonical LIMIT 0"
+    if RECORDS in state.names(job.id):
+        path = literal(str(state.path(job.id, RECORDS)))
+        record = f'SELECT row_no, "!keys" AS keys, "!canonical" AS canonical FROM {path}'
+    connection.execute(
+        f"""
+        INSERT INTO cases
+        SELECT $job, o.*, r.keys, r.canonical, $choice, r.row_no IS NOT NULL
+        FROM own o LEFT JOIN ({record}) r ON r.row_no = o.row_no ORDER BY o.row_no
+        """,
+        {"job": job.id, "choice": choice_of(job, definition)},
+    ).fetchall()
+
+
+def _kept(connection: duckdb.DuckDBPyConnection, state: State, job: Job, folder: Path) -> Job:
+    ((total,),) = connection.execute("SELECT count(*) FROM (SELECT DISTINCT job, row_no FROM cases)").fetchall()
+    if total:
+        path = folder / LEDGER
+        connection.execute(f"COPY cases TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)").fetchall()
+        state.put(job.id, LEDGER, path)
+    if RECORDS in state.names(job.id):
+        old, new = state.path(job.id, RECORDS), folder / RECORDS
+        rows = "SELECT row_no FROM cases WHERE job = $job"
+        copy = f"COPY (FROM {literal(str(old))} WHERE row_no IN ({rows})) TO {literal(str(new))} (FORMAT parquet)"
+        connection.execute(copy, {"job": job.id}).fetchall()
+        state.put(job.id, RECORDS, new)
+    return replace(job, open_rejects=total)
+
+
+def _forget_records(state: State, job: Job) -> None:
+    """No record of the job was set aside, so none is kept."""
+    if RECORDS in state.names(job.id):
+        with _settling() as (connection, folder):
+            _kept(connection, state, job, folder)
