@@ -17,7 +17,9 @@ from shared.cli.screens.paper import say
 from shared.cli.screens.rejects import print_each, print_open, print_overview, print_rejects
 from shared.cli.session import Session, who
 from shared.cli.texts import counted
+from shared.errors import NotAllowedError
 from shared.values.cases import Case, Choice
+from shared.values.jobs import Job
 from shared.values.records import Reject
 
 
@@ -98,8 +100,16 @@ def _say_of_job(session: Session, job_id: str, choice: Choice, limit: int | None
     elif choice.any:
         print_each(session.out(), cases)
     else:
-        still_open = len(_records(session.app.open_rejects(job.id))) if job.open_rejects is not None else 0
+        still_open = _still_open(session, job) if job.open_rejects else 0
         print_rejects(session.out(), job, (case.reject for case in cases), still_open=still_open)
+
+
+def _still_open(session: Session, job: Job) -> int:
+    """How many records of a job are open; 0 where nobody can tell."""
+    try:
+        return len(_records(session.app.open_rejects(job.id)))
+    except NotAllowedError:
+        return 0
 
 
 def _write(session: Session, found: Iterator[Reject], csv_file: Path, **of: str) -> None:

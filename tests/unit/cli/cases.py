@@ -49,6 +49,7 @@ WITH_REJECTS = replace(
     id="8a11b2c3",
     state=JobState.COMPLETED_WITH_ERRORS,
     source=replace(CLEAN.source, unchanged=9_847, rejected=3),
+    open_rejects=3,
 )
 HELD = replace(
     CLEAN,
