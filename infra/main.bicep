@@ -311,7 +311,6 @@ module app 'modules/app.bicep' = {
     subnetId: privateNetworking ? network.outputs.appSubnetId : ''
     signInClientId: signInClientId
     signInTenantId: empty(signInTenantId) ? tenant().tenantId : signInTenantId
-    workspaceId: watching.outputs.workspaceId
   }
   dependsOn: [
     access
@@ -360,6 +359,9 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0) {
     contactEmail: alertEmail
   }
 }
+
+@description('Tenant that signs people in, for the registration in Entra.')
+output AZURE_TENANT_ID string = empty(signInTenantId) ? tenant().tenantId : signInTenantId
 
 @description('Name of the resource group.')
 output AZURE_RESOURCE_GROUP string = group.name

@@ -119,24 +119,24 @@ resource group 'Microsoft.Insights/actionGroups@2023-01-01' = if (makesGroup) {
   }
 }
 
-resource rule 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
-  name: 'alert-${namePrefix}-${environmentName}-${rule.name}'
+resource rule 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for one in rules: {
+  name: 'alert-${namePrefix}-${environmentName}-${one.name}'
   location: location
   tags: tags
   kind: 'LogAlert'
   properties: {
-    displayName: '${rule.title} (${environmentName})'
-    severity: rule.severity
+    displayName: '${one.title} (${environmentName})'
+    severity: one.severity
     enabled: enabled
     scopes: [workspaceId]
-    evaluationFrequency: 'PT${rule.minutes}M'
-    windowSize: 'PT${rule.minutes}M'
+    evaluationFrequency: 'PT${one.minutes}M'
+    windowSize: 'PT${one.minutes}M'
     // A workspace has no table of the app before the app has logged for the first time.
     skipQueryValidation: true
     criteria: {
       allOf: [
         {
-          query: rule.query
+          query: one.query
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0

@@ -1,4 +1,4 @@
-metadata description = 'Settings, sign-in and logs of the function app, whatever plan it runs on.'
+metadata description = 'Settings and sign-in of the function app, whatever plan it runs on.'
 
 @description('Name of the function app.')
 param appName string
@@ -11,9 +11,6 @@ param signInClientId string
 
 @description('Tenant that signs people in.')
 param signInTenantId string
-
-@description('Workspace that keeps the platform\'s logs.')
-param workspaceId string
 
 resource site 'Microsoft.Web/sites@2024-04-01' existing = {
   name: appName
@@ -77,17 +74,5 @@ resource signIn 'Microsoft.Web/sites/config@2024-04-01' = {
         enabled: false
       }
     }
-  }
-}
-
-// What the host itself says (a start that fails, a trigger that cannot listen), beside the app's own log lines.
-resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
-  scope: site
-  name: 'host'
-  properties: {
-    workspaceId: workspaceId
-    logs: [
-      { category: 'AppServiceAuthenticationLogs', enabled: true }
-    ]
   }
 }

@@ -83,9 +83,6 @@ param signInClientId string
 @description('Tenant that signs people in.')
 param signInTenantId string
 
-@description('Workspace that keeps the platform\'s logs.')
-param workspaceId string
-
 var pythonVersion = '3.13'
 var flex = hosting == 'flex'
 
@@ -254,7 +251,6 @@ module rest 'app-settings.bicep' = {
     settings: allSettings
     signInClientId: signInClientId
     signInTenantId: signInTenantId
-    workspaceId: workspaceId
   }
 }
 
