@@ -12,9 +12,9 @@ setup: ## make .venv with all requirements (every other target does it by itself
 demo: setup ## 34,000 cities into a local Dataverse, step by step; KEEP=1 keeps it running at the end
 	@$(PYTHON_HERE) -m local.demo $(if $(KEEP),--keep)
 
-serve: setup ## start the local Dataverse (the host with timers, queues and pages is not built yet)
-	@echo "Starting the local Dataverse only: the host with timers, queues and pages is not built yet."
-	@./dynsync dataverse
+serve: setup ## the whole cloud on this machine, with the app in it, until Ctrl-C; PORT=7071 FOLDER=.dynsync/serve
+	@tools/set-up-azurite
+	@exec $(PYTHON_HERE) -m local.serve $(if $(PORT),--port $(PORT)) $(if $(FOLDER),--folder $(FOLDER))
 
 test: lint ## lint, types and all tests
 	@$(PYTHON_HERE) -m pytest -n 2 -v -rs

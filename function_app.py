@@ -30,7 +30,7 @@ async def apply_events(message: func.ServiceBusMessage) -> None:
     await doors.apply_event(message)
 
 
-@app.route(route="api/jobs", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@app.route(trigger_arg_name="request", route="api/jobs", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 def start_job(request: func.HttpRequest) -> func.HttpResponse:
     """Start a job with a function key."""
     return doors.answer(request, key=True)
@@ -39,6 +39,7 @@ def start_job(request: func.HttpRequest) -> func.HttpResponse:
 # The host matches routes in the order of the functions' names, so this one, which takes everything, has to be the last.
 # Source: https://github.com/Azure/azure-functions-host/issues/9876
 @app.route(
+    trigger_arg_name="request",
     route="{*path}",
     methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
     auth_level=func.AuthLevel.ANONYMOUS,

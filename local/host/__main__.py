@@ -17,6 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from local.host import hostfile
+from local.host.appsettings import FILE
 from local.host.host import Choices, Host, settle_environment
 from local.host.http import Keys
 from local.host.refusals import HostError
@@ -32,23 +33,27 @@ def main() -> int:
     kept = (given.kept or folder / ".dynsync" / "host").resolve()
     choices = Choices(folder, kept, Keys(given.function_key, given.admin_key))
     try:
-        settle_environment(folder)
+        settle_environment(given.settings or folder / FILE)
         config = hostfile.read(folder / "host.json")
         _log_to_output(config)
         with _listener(given.port) as listener:
-            again = asyncio.run(_run(choices, config, listener, given))
+            again, left = asyncio.run(_run(choices, config, listener, given))
     except HostError as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
     if again:
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, "-P", "-m", "local.host", *sys.argv[1:]])  # noqa: S606 - ourselves
-    sys.stdout.flush()
-    os._exit(0)  # calls that outlived their grace time hold threads that nothing else ends
+    if left:
+        sys.stdout.flush()
+        os._exit(0)  # calls that outlived their grace time hold threads that nothing else ends
+    return 0
 
 
-async def _run(choices: Choices, config: hostfile.HostFile, listener: socket.socket, given: argparse.Namespace) -> bool:
-    """Run until the end is asked for (False) or a function is overdue (True)."""
+async def _run(
+    choices: Choices, config: hostfile.HostFile, listener: socket.socket, given: argparse.Namespace
+) -> tuple[bool, int]:
+    """Run until the end is asked for, or a function is overdue (True); how many calls are left."""
     ended = _asked_to_end(given.end_with_parent)
     host = await Host.load(choices, config)
     server = _Server(_settings(host))
@@ -58,10 +63,10 @@ async def _run(choices: Choices, config: hostfile.HostFile, listener: socket.soc
     overdue = asyncio.create_task(host.overdue.wait())
     await asyncio.wait([asyncio.create_task(ended.wait()), overdue], return_when=asyncio.FIRST_COMPLETED)
     again = overdue.done()
-    await host.stop(grace_s=0 if again else given.grace_s)
+    left = await host.stop(grace_s=0 if again else given.grace_s)
     server.should_exit = True
     await serving
-    return again
+    return again, left
 
 
 def _asked_to_end(with_parent: bool) -> asyncio.Event:
@@ -157,6 +162,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder", type=Path, nargs="?", default=Path(), help="the function app (default: here)")
     parser.add_argument("--port", type=int, default=7071, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--kept", type=Path, help="where the host remembers its timers (default: .dynsync/host)")
+    parser.add_argument("--settings", type=Path, help="file of local settings (default: local.settings.json in it)")
     parser.add_argument("--function-key", default=FUNCTION_KEY, help="opens functions of level function")
     parser.add_argument("--admin-key", default=ADMIN_KEY, help="opens everything")
     parser.add_argument("--grace-s", type=float, default=30.0, help="for calls under way at the end")

@@ -16,13 +16,12 @@ FILE = "local.settings.json"
 _NAMED = re.compile(r"%([^%\s]+)%")
 
 
-def read(folder: Path) -> dict[str, str]:
-    """The `Values` of the app's local settings; empty without the file.
+def read(path: Path) -> dict[str, str]:
+    """The `Values` of a file of local settings; empty without the file.
 
     Raises:
         HostError: it is no JSON object of texts, or encrypted.
     """
-    path = folder / FILE
     if not path.exists():
         return {}
     try:

@@ -92,8 +92,8 @@ class Host:
             pump.start()
             self._pumps.append(pump)
 
-    async def stop(self, *, grace_s: float) -> None:
-        """Take nothing new, and give what is under way a grace time."""
+    async def stop(self, *, grace_s: float) -> int:
+        """Take nothing new, and give what is under way a grace time; how many calls are left."""
         self.front.ending = True
         for pump in self._pumps:
             pump.stop()
@@ -106,6 +106,9 @@ class Host:
             self._monitor.close()
         if left:
             _log.warning("host.left calls=%d; their grace time of %g s is over", left, grace_s)
+        else:
+            self.engine.close()
+        return left
 
     # ---- queues
 
@@ -171,10 +174,11 @@ def _start(name: str, text: str, found: Triggers, calls: Calls, background: set[
     return True
 
 
-def settle_environment(folder: Path) -> None:
-    """Put the app's local settings under this process's environment, which wins."""
-    for name, text in appsettings.read(folder).items():
-        os.environ.setdefault(name, text)
+def settle_environment(settings: Path) -> None:
+    """Put a file of local settings under this process's environment, which wins where it says something."""
+    for name, text in appsettings.read(settings).items():
+        if not os.environ.get(name):
+            os.environ[name] = text
 
 
 def _now() -> datetime:

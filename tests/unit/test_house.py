@@ -216,7 +216,9 @@ def test_ci_runs_what_the_readme_says() -> None:
     assert "make test" in shell_lines("README.md")
 
 
-@pytest.mark.parametrize("path", [".ci/run", "tools/find-python", "tools/set-up", "tools/set-up-tests", "dynsync"])
+@pytest.mark.parametrize(
+    "path", [".ci/run", "tools/find-python", "tools/set-up", "tools/set-up-tests", "tools/set-up-azurite", "dynsync"]
+)
 def test_scripts_can_be_run(path: str) -> None:
     """Scripts carry the right to be executed."""
     assert (ROOT / path).stat().st_mode & 0o111

@@ -80,12 +80,12 @@ def test_wrong_local_settings_are_told(tmp_path: Path, text: str, told: str) -> 
     """Never with a value: they may be secrets."""
     (tmp_path / "local.settings.json").write_text(text, "utf-8")
     with pytest.raises(HostError, match=told):
-        appsettings.read(tmp_path)
+        appsettings.read(tmp_path / appsettings.FILE)
 
 
 def test_settings_in_bindings(tmp_path: Path) -> None:
     """`%NAME%` is looked up; what is not set is named."""
-    assert appsettings.read(tmp_path) == {}
+    assert appsettings.read(tmp_path / appsettings.FILE) == {}
     assert appsettings.resolved("a-%X%-b", {"X": "1"}, where="it") == "a-1-b"
     with pytest.raises(HostError, match="names the setting Y, which is not set"):
         appsettings.resolved("%Y%", {}, where="it")

@@ -1,0 +1,40 @@
+"""What the local cloud says when it is ready: where everything is, and what to try first."""
+
+from __future__ import annotations
+
+from local.host.__main__ import ADMIN_KEY, FUNCTION_KEY
+from local.serve.furnishing import Furnished
+from local.serve.places import HOST
+
+
+def ready(at: Furnished, *, with_host: bool) -> str:
+    """The addresses, and lines to copy."""
+    ports = at.ports
+    app = f"http://{HOST}:{ports.app}"
+    storage = f"http://{HOST}:{ports.blobs} (blobs), :{ports.tables} (tables)"
+    rows = [
+        ("App", app if with_host else f"not started: run `func start`, or `python -m local.host`, with {at.folder}/…"),
+        ("Dataverse", f"{at.dataverse}   (open it in a browser: tables and requests)"),
+        ("Service Bus", f"localhost:{ports.bus}   queues sync-jobs, sync-events"),
+        ("Entra", at.entra),
+        ("Key Vault", f"https://{HOST}:{ports.vault}"),
+        ("Storage", storage if at.storage else "none: jobs are kept in the folder (Azurite needs node and npm)"),
+        ("Files", f"{at.folder}   syncs/, customers.csv, logs/"),
+        ("Keys", f"{FUNCTION_KEY} (functions), {ADMIN_KEY} (everything)"),
+    ]
+    lines = [f"  {name:<12} {text}" for name, text in rows]
+    tries = (
+        "\n".join(f"  {line}" for line in _tries(app, at)) if with_host else f"  cp {at.folder}/local.settings.json ."
+    )
+    return "\n".join(["", "The local cloud runs. Ctrl-C ends it.", "", *lines, "", "Try first:", tries, ""])
+
+
+def _tries(app: str, at: Furnished) -> list[str]:
+    form = """-F 'request={"sync": "prospects"}' -F extract=@""" + str(at.folder / "prospects.csv")
+    return [
+        f"curl -s {app}/api/health",
+        f"curl -s -X POST {app}/api/syncs/customers/jobs -H 'content-type: application/json' -d '{{}}'",
+        f"curl -s -X POST '{app}/api/jobs?code={FUNCTION_KEY}' {form}",
+        f"curl -s {app}/api/jobs",
+        f"curl -s -X POST {app}/admin/functions/scheduled_syncs -H 'x-functions-key: {ADMIN_KEY}' -d '{{}}'",
+    ]
