@@ -36,6 +36,12 @@ def start_job(request: func.HttpRequest) -> func.HttpResponse:
     return doors.answer(request, key=True)
 
 
+@app.route(route="api/webhooks/{sync}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+def receive_events(request: func.HttpRequest) -> func.HttpResponse:
+    """Put what a webhook brings on the queue, with a function key."""
+    return doors.answer(request, key=True)
+
+
 # The host matches routes in the order of the functions' names, so this one, which takes everything, has to be the last.
 # Source: https://github.com/Azure/azure-functions-host/issues/9876
 @app.route(

@@ -97,6 +97,11 @@ class Operation(StrEnum):
     REPLAY = "replay"
     SEE_WATERMARK = "see a sync's watermark"
     SET_WATERMARK = "set a sync's watermark"
+    SEE_LISTENER = "see how a listener fares"
+    PUBLISH = "publish events"
+    SWITCH_LISTENER = "switch a listener on or off"
+    SEE_PARKED = "see parked events"
+    RELEASE = "release parked events"
     LIST_SECRETS = "list secrets"
     SET_SECRET = "set a secret"  # noqa: S105 - what is done, no password
 
@@ -137,6 +142,11 @@ NEEDS: Mapping[Operation, Need] = {
     Operation.REPLAY: _of_sync(Right.EXECUTE),
     Operation.SEE_WATERMARK: _of_sync(Right.READ),
     Operation.SET_WATERMARK: _of_sync(Right.EXECUTE),
+    Operation.SEE_LISTENER: _of_sync(Right.READ),
+    Operation.PUBLISH: _of_sync(Right.EXECUTE),
+    Operation.SWITCH_LISTENER: _of_sync(Right.EXECUTE),
+    Operation.SEE_PARKED: _of_sync(Right.READ),
+    Operation.RELEASE: _of_sync(Right.EXECUTE),
     Operation.LIST_SECRETS: Need(Scope.APP, frozenset({Right.ADMIN})),
     Operation.SET_SECRET: Need(Scope.APP, frozenset({Right.ADMIN})),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -10,8 +11,10 @@ from shared.errors import DefinitionError
 from shared.ports import ProgressListener
 from shared.values.cases import ANY, Case, Choice
 from shared.values.changes import Action
+from shared.values.events import Bucket, ListenerView, ParkedEvent, RedriveResult
 from shared.values.jobs import Job
 from shared.values.looks import SourceSample
+from shared.values.messages import DeadLetter
 from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
@@ -126,3 +129,46 @@ class Doctor(Protocol):
 
     def roles(self, syncs: Sequence[str], *, undo: bool) -> list[Role]:
         """The least-privilege security role of each environment that the syncs write to; none named: all of them."""
+
+
+class EventWords(Protocol):
+    """The words about real time."""
+
+    def listeners(self) -> list[ListenerView]:
+        """All syncs that have a listener."""
+
+    def listener(self, sync: str) -> ListenerView:
+        """How one listener fares."""
+
+    def switch(self, sync: str, *, on: bool) -> ListenerView:
+        """Switch a listener on or off."""
+
+    def start_from(self, sync: str, moment: datetime | None) -> ListenerView:
+        """Skip what was sent before a moment."""
+
+    def parked(self, sync: str, *, limit: int = 100) -> list[ParkedEvent]:
+        """Events that wait."""
+
+    def release(self, sync: str, *, by: str) -> dict[Bucket, int]:
+        """Let go what may go; what became of it."""
+
+    def publish(self, sync: str, documents: Sequence[bytes]) -> int:
+        """Send messages, once all are found good."""
+
+    def dead_letters(self, *, limit: int = 100) -> list[DeadLetter]:
+        """Messages that failed again and again."""
+
+    def redrive(self, numbers: Collection[int] | None = None) -> RedriveResult:
+        """Put dead letters back on the queue."""
+
+    def close(self) -> None:
+        """Give all connections back."""
+
+
+@runtime_checkable
+class Hears(Protocol):
+    """An app that knows of real time itself, because it holds its state."""
+
+    @property
+    def events(self) -> EventWords:
+        """The words about real time."""

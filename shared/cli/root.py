@@ -15,6 +15,7 @@ from shared.cli.dataverse import dataverse
 from shared.cli.doctor import doctor, role
 from shared.cli.init import init
 from shared.cli.jobs import jobs, show
+from shared.cli.listening import listener, parked, publish, redrive, release
 from shared.cli.output import CLEAN, FAILED, INTERRUPTED, TERMINATED, UNREAD, say_json
 from shared.cli.rejects import rejects, replay
 from shared.cli.runs import apply, cancel, check, plan, run, undo
@@ -172,6 +173,11 @@ for command in (
     replay,
     schedule,
     watermark,
+    listener,
+    publish,
+    parked,
+    release,
+    redrive,
     secrets,
     doctor,
     role,

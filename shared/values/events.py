@@ -156,3 +156,37 @@ class Pulse:
     def total(self) -> int:
         """All events so far."""
         return sum(self.counts.values())
+
+
+class ListenerState(StrEnum):
+    """How a listener fares."""
+
+    OFF = "off"
+    IDLE = "idle"
+    RUNNING = "running"
+    CATCHING_UP = "catching up"
+    PARKED = "parked"
+    STALLED = "stalled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerView:
+    """One sync's listener, as people see it. `why` tells more of parked, stalled and failed ones."""
+
+    sync: str
+    on: bool
+    state: ListenerState
+    why: str
+    parked: int
+    rejected: int
+    pulse: Pulse
+    start_from: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RedriveResult:
+    """What became of dead letters that were to be put back: how many went, how many are left."""
+
+    sent: int
+    left: int

@@ -42,8 +42,10 @@ from shared.values.stories import RecordStory
 from shared.values.tables import Table
 from shared.values.watermarks import Watermark
 from shared.wiring import doctor
+from shared.wiring.buses import bus_of
 from shared.wiring.checking import Checker, Sources
 from shared.wiring.connections import Connector, utc_now
+from shared.wiring.events import EventDesk
 from shared.wiring.listening import Listening
 from shared.wiring.schedules import ScheduleDesk
 from shared.wiring.secrets import SecretDesk, open_secrets
@@ -73,6 +75,7 @@ class LocalApp:
         self._sources = Sources(self._state, self._secrets, self._reach, storage, self._base, environ)
         self._max_slice_s = settings.max_slice_s
         self.listening = Listening(self._stores, self._catalogue, self._connector, self._sources)
+        self.events = EventDesk(self.listening, self._catalogue, bus_of(settings), lanes=settings.lanes)
         limits = Limits(settings.memory_mb, settings.threads, settings.disk_mb)
         self._runner = JobRunner(
             Surroundings(

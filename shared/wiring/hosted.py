@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from shared.definitions.permissions import Permissions
 from shared.errors import DefinitionError, NotFoundError, RefuseError
@@ -16,6 +15,7 @@ from shared.log import event
 from shared.ports import Clock
 from shared.values.jobs import Job, JobState
 from shared.wiring.app import LocalApp
+from shared.wiring.buses import bus_of
 from shared.wiring.connections import utc_now
 from shared.wiring.health import HealthDesk
 from shared.wiring.lookups import Lookups
@@ -23,9 +23,6 @@ from shared.wiring.nudges import Nudge, Nudges
 from shared.wiring.settings import Settings
 from shared.wiring.starting import Starter
 from shared.wiring.watching import EVERY_MINUTES, watch
-
-if TYPE_CHECKING:
-    from shared.bus import ServiceBus
 
 _log = logging.getLogger(__name__)
 REMEMBERED = timedelta(days=7)
@@ -96,12 +93,14 @@ class Hosted:
         return f'Bearer authorization_uri="https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize"{scope}'
 
     def every_minute(self, *, clock: Clock = utc_now) -> None:
-        """Queue the syncs that are due, nudge the jobs that nobody works on, and once an hour remove what is old."""
+        """Queue the syncs that are due, nudge the jobs that nobody works on, let parked events go, and once an hour
+        remove what is old."""
         now = clock()
         for job in self.app.schedules.tick(now):
             self.nudges.first(job)
         for job in self.app.schedules.stranded(now):
             self.nudges.again(job)
+        self.app.listening.release_all(by="timer")
         if now.minute == 0:
             self.app.schedules.prune(now)
             self.app.stores.calls.forget_before(now - REMEMBERED)
@@ -151,33 +150,3 @@ def open_hosted(environ: Mapping[str, str], *, base: Path) -> Hosted:
         local=trust.developer,
     )
     return Hosted(app, settings, trust, Nudges(bus_of(settings), utc_now))
-
-
-def bus_of(settings: Settings) -> Callable[[], ServiceBus] | None:
-    """Opens the queues that the settings name; None when they name none."""
-    if settings.bus is None and settings.bus_namespace is None:
-        return None
-
-    def opened() -> ServiceBus:
-        from shared.bus import BusAddress, connect  # dear to start
-
-        if settings.bus_namespace is not None:
-            address = BusAddress(namespace=settings.bus_namespace, client_id=settings.bus_identity)
-        else:
-            address = BusAddress(secret="DYNSYNC_BUS")  # noqa: S106 - a name
-        return connect(address, _Setting(settings.bus or ""))
-
-    return opened
-
-
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    """A connection string from a setting, where the bus asks for a secret."""
-
-    text: str = field(repr=False)
-
-    def get(self, name: str) -> str:
-        return self.text
-
-    def renew(self, name: str) -> str:
-        return self.text

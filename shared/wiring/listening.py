@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from shared.dataverse.pauses import PausePolicy
 from shared.definitions.catalogue import Catalogue
@@ -14,7 +15,7 @@ from shared.definitions.sync import SyncDefinition
 from shared.engine.realtime.gathering import Gatherer
 from shared.engine.realtime.line import Ground
 from shared.engine.realtime.listening import Account, SyncListener
-from shared.engine.realtime.releasing import release
+from shared.engine.realtime.releasing import LONGEST, release
 from shared.engine.workspace import Limits
 from shared.errors import DynsyncError, NotFoundError
 from shared.ports import LeaseStore, Ledger, Listeners, Park, RejectedEvents
@@ -32,6 +33,8 @@ _PAUSES = PausePolicy(attempts=3, first_s=0.5, longest_s=5.0, throttled_total_s=
 """Messages are locked while they are applied: beyond this they are parked instead."""
 _TIMEOUT_S = 60.0
 _MEMORY_MB = 128
+_BY_TIMER = timedelta(seconds=20)
+"""For one sync; the timer has more to do, and comes again in a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +86,15 @@ class Listening:
         with self._lock:
             if sync not in self._listeners:
                 self._listeners[sync] = SyncListener(
-                    sync, self._catalogue.get, self._variables, self.memory, self._ground
+                    sync, self._catalogue.get, self.variables, self.memory, self._ground
                 )
             return self._listeners[sync]
 
-    def release(self, sync: str, *, by: str, asked: bool = False) -> Account:
+    def release(self, sync: str, *, by: str, asked: bool = False, within: timedelta = LONGEST) -> Account:
         """Let go what waits for a sync and has no more reason to. Raises `NotFoundError` for a sync that is none."""
         if not self._is_known(sync):
             raise NotFoundError(f"there is no sync {sync!r}; `dynsync check` lists them")
-        return release(self.listener(sync), by=by, asked=asked)
+        return release(self.listener(sync), by=by, asked=asked, within=within)
 
     def release_all(self, *, by: str) -> None:
         """Let go whatever may go, sync by sync; one sync's trouble does not keep the others."""
@@ -100,7 +103,7 @@ class Listening:
             if definition.listener is None or not self.memory.park.count(sync):
                 continue
             try:
-                self.release(sync, by=by)
+                self.release(sync, by=by, within=_BY_TIMER)
             except DynsyncError:
                 continue
 
@@ -115,7 +118,7 @@ class Listening:
     def _is_known(self, sync: str) -> bool:
         return sync in self._catalogue.names() or sync in self._catalogue.broken()
 
-    def _variables(self, definition: SyncDefinition) -> Mapping[str, str]:
+    def variables(self, definition: SyncDefinition) -> Mapping[str, str]:
         """The variables that have a value without a start: no file is handed over with a message."""
         plain = {n: v for n, v in definition.variables.items() if not v.file and not v.formula and not v.required}
         return self._sources.variables(definition.model_copy(update={"variables": plain}), {}, {})

@@ -56,6 +56,7 @@ class Settings:
     tenant_id: str | None = None
     api_client_id: str | None = None
     upload_mb: int = 10
+    lanes: int = 64
     app_url: str | None = None
 
     @property
@@ -94,6 +95,7 @@ class Settings:
             tenant_id=_text(environ, "DYNSYNC_TENANT_ID"),
             api_client_id=_text(environ, "DYNSYNC_API_CLIENT_ID"),
             upload_mb=_whole(environ, "DYNSYNC_UPLOAD_MB", 10, least=1),
+            lanes=_whole(environ, "DYNSYNC_LANES", 64, least=1),
             app_url=_own_address(environ),
         )
         settings._refuse_half_a_store()

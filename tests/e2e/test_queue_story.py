@@ -1,123 +1,203 @@
-"""Jobs that wait for their turn: queued by one process, worked on by another."""
+"""From a queue to rows: the local Service Bus with the unmodified SDK, the command line, and what can go wrong."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from azure.servicebus import ServiceBusClient, ServiceBusMessage
+from click.testing import CliRunner
 
-from shared.errors import AlreadyRunningError, RefuseError
-from shared.state import LocalState
-from shared.values.jobs import Job, JobState
-from tests.e2e.conftest import World, closes, ignore
-from tests.e2e.stories import Sync, column
+from local.servicebus import LocalServiceBus, NamespaceSettings, QueueSettings
+from shared.cli.root import dynsync
+from shared.errors import RefuseError, RequestError, StateError
+from shared.lanes import lane_of
+from shared.values.events import Hold, ListenerState
+from shared.values.messages import OutgoingMessage
+from shared.wiring import LocalApp
+from shared.wiring.listening import QUEUE
+from tests.e2e.conftest import World
+from tests.e2e.events import ACCOUNT, delete, put
+from tests.e2e.receiving import receiving
+from tests.e2e.stories import column
 
-HANDED = Sync(
-    columns={"no": "text", "name": "text"},
-    maps={"no": "accountnumber", "name": "name"},
-    key=["accountnumber"],
-    source={"path": "@extract"},
-    rest={"variables": {"extract": {"file": True}, "day": {"formula": "FILENAME(@extract, '([0-9]+)')"}}},
-)
-
-
-def extract(world: World, *records: tuple[str, str], name: str = "extract 20260131.csv") -> Path:
-    HANDED.define(world)
-    folder = world.folder / "handed over"
-    folder.mkdir(exist_ok=True)
-    path = folder / name
-    path.write_text("no,name\n" + "".join(f"{no},{text}\n" for no, text in records), encoding="utf-8")
-    return path
+STORY = "story"
 
 
-def queue(world: World, path: Path, *, apply: bool = True) -> Job:
-    """Queue a job, as a caller does whose upload is gone a moment later."""
-    job = world.app.queue("story", variables={}, files={"extract": path}, started_by="timer", apply=apply)
-    path.unlink()
-    return job
+@pytest.fixture
+def bus() -> Iterator[LocalServiceBus]:
+    queue = QueueSettings(sessions=True, lock_s=30, max_delivery_count=3)
+    with LocalServiceBus(NamespaceSettings({QUEUE: queue})) as running:
+        yield running
 
 
-def work(world: World, job: Job) -> Job:
-    """One slice, by a process of its own."""
-    return closes(world.app.slice(job.id, progress=ignore))
+@pytest.fixture
+def app(world: World, bus: LocalServiceBus) -> Iterator[LocalApp]:
+    """A running app over the world and the bus."""
+    ACCOUNT.define(world)
+    world.environ["DYNSYNC_BUS"] = bus.connection_string
+    opened = world.app
+    yield opened
+    opened.events.close()
 
 
-def test_a_queued_job_is_carried_out_by_another_process(world: World) -> None:
-    """Its file, its variables and who started it are kept with it; another slice of a job that ended does nothing."""
-    job = queue(world, extract(world, ("A1", "One")))
-    assert (job.state, job.to_apply, job.started_by) == (JobState.QUEUED, True, "timer")
-    assert world.dataverse.rows("account") == []
-
-    done = work(world, job)
-
-    assert (done.state, done.source.created, done.id) == (JobState.SUCCEEDED, 1, job.id)
-    assert done.variables == {"extract": "extract 20260131.csv", "day": "20260131"}
-    assert column(world, "name") == {"A1": "One"}
-    assert work(world, job) == done
+def typed(world: World, *words: str) -> Any:
+    """What a command says in JSON, and its exit code."""
+    folders = ("--syncs", str(world.folder / "syncs"), "--state", str(world.folder / "state"), "--json")
+    result = CliRunner(env=world.environ).invoke(dynsync, [*words, *folders], catch_exceptions=False)
+    return result.exit_code, json.loads(result.stdout)
 
 
-def test_only_a_plan_is_queued_and_approved_into_the_queue(world: World) -> None:
-    """A queued plan waits for approval; approved, the next slice carries it out."""
-    job = work(world, queue(world, extract(world, ("A1", "One")), apply=False))
-    assert (job.state, job.planned) == (JobState.AWAITING_APPROVAL, {"create": 1})
-
-    approved = world.app.queue_apply(job.id, by="nia")
-
-    assert approved.state is JobState.RUNNING
-    assert work(world, approved).state is JobState.SUCCEEDED
-    with pytest.raises(RefuseError, match="final"):
-        world.app.queue_apply(job.id, by="nia")
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that other threads bring about."""
+    ends = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < ends, "it did not happen within a minute"
+        time.sleep(0.02)
 
 
-def test_queued_jobs_take_turns_by_age(world: World) -> None:
-    """The older one comes first, also before a start that waits for nothing; so an older file never comes last."""
-    first = queue(world, extract(world, ("A1", "old")))
-    second = queue(world, extract(world, ("A1", "new")))
-
-    assert work(world, second).state is JobState.QUEUED
-    with pytest.raises(AlreadyRunningError, match=f"job {first.id} .* is Queued and comes first"):
-        world.apply(second)
-    with pytest.raises(AlreadyRunningError, match="comes first"):
-        world.run("story", files={"extract": extract(world, ("A1", "newest"))})
-
-    assert work(world, first).state is JobState.SUCCEEDED
-    assert work(world, second).state is JobState.SUCCEEDED
-    assert column(world, "name") == {"A1": "new"}
+def settled(bus: LocalServiceBus) -> bool:
+    return bus.counters()[QUEUE].active == 0
 
 
-def test_apply_carries_a_queued_job_out_at_once(world: World) -> None:
-    """On the command line nobody has to wait for an app."""
-    job = queue(world, extract(world, ("A1", "One")))
-    assert world.apply(job).state is JobState.SUCCEEDED
+def documents(*records: object) -> list[bytes]:
+    return [json.dumps(record).encode() for record in records]
 
 
-def test_a_job_is_cancelled_while_it_waits(world: World) -> None:
-    """At once when its sync is free; while another job runs, as soon as its turn has come."""
-    job = queue(world, extract(world, ("A1", "One")))
-    assert world.app.cancel(job.id, by="nia").state is JobState.CANCELLED
+def test_published_records_become_rows_on_two_instances(world: World, bus: LocalServiceBus, app: LocalApp) -> None:
+    """Checked and sent by the command, gathered by two processes, each message settled by itself, some twice."""
+    records = [put(f"A{n}", name=f"n{n}", staff=n) for n in range(20)]
+    (world.folder / "records.json").write_text(json.dumps([*records, put("A0", name="later"), delete("A1")]))
+    assert typed(world, "publish", STORY, str(world.folder / "records.json")) == (0, {"sync": STORY, "sent": 22})
+    other = world.app
+    lost: set[int] = set()
 
-    other = queue(world, extract(world, ("A1", "One")))
-    state = LocalState(world.folder / "state")
-    lease = state.acquire("story", "somebody", now=other.created_at, seconds=1e6)
-    assert world.app.cancel(other.id, by="nia").state is JobState.QUEUED
-    with pytest.raises(AlreadyRunningError):
-        work(world, other)
-    state.release(lease)
-    ended = work(world, other)
-    assert (ended.state, ended.error) == (JobState.CANCELLED, "cancelled by nia; nothing was written")
-    assert world.dataverse.rows("account") == []
+    def settle(message: Any) -> bool:
+        """Every fifth answer is lost once: the message comes again."""
+        first = message.number % 5 == 0 and message.number not in lost
+        lost.add(message.number)
+        return not first
+
+    with (
+        receiving(app.listening, bus.connection_string, slots=3, settle=settle),
+        receiving(other.listening, bus.connection_string, slots=3, settle=settle),
+    ):
+        until(lambda: settled(bus))
+    other.listening.close()
+    assert column(world, "name") == {f"A{n}": "later" if n == 0 else f"n{n}" for n in range(20) if n != 1}
+    assert bus.counters()[QUEUE].dead_lettered == 0
+    code, view = typed(world, "listener", "status", STORY)
+    assert (code, view[0]["parked"], view[0]["rejected"]) == (0, 0, 0)
+    assert sum(view[0]["pulse"]["counts"].values()) == 22 + len([n for n in lost if n % 5 == 0])
 
 
-def test_a_definition_may_be_mended_while_its_jobs_wait(world: World) -> None:
-    """The job goes by the definition as it stands when its turn comes, unless that asks for other variables."""
-    job = queue(world, extract(world, ("A1", "One")))
-    HANDED.behaving(new="ignore").define(world)
-    done = work(world, job)
-    assert (done.state, done.source.ignored) == (JobState.SUCCEEDED, 1)
-    assert done.definition_hash != job.definition_hash
+def test_publishing_refuses_what_the_listener_would_refuse(world: World, app: LocalApp) -> None:
+    """All problems in one answer, each with the number of its document; nothing is sent then."""
+    ACCOUNT.but(columns={**ACCOUNT.columns, "staff": {"type": "number", "validate": True}}).define(world)
+    bad = documents(
+        put("A1"), put("A2", staff="many"), {"op": "burn", "no": "A3"}, put(""), put("A5", name="x" * 200_000)
+    )
+    with pytest.raises(RequestError) as raised:
+        world.app.events.publish(STORY, bad)
+    assert [problem.path for problem in raised.value.problems] == ["2.op", "3.no", "4", "1.staff"]
+    world.environ.pop("DYNSYNC_BUS")
+    with pytest.raises(RefuseError, match="DYNSYNC_BUS"):
+        world.app.events.publish(STORY, documents(put("A1")))
 
-    job = queue(world, extract(world, ("A1", "One")))
-    HANDED.but(rest={"variables": {"extract": {"file": True}}}).define(world)
-    failed = work(world, job)
-    assert failed.state is JobState.FAILED
-    assert "variables of story were changed while the job waited" in str(failed.error)
+
+def test_poison_is_rejected_and_its_lane_goes_on(world: World, bus: LocalServiceBus, app: LocalApp) -> None:
+    """What can never succeed is set aside with its reason; it burns no delivery and is no dead letter."""
+    lane = lane_of(STORY, ["A1"])
+    with ServiceBusClient.from_connection_string(bus.connection_string) as client, client.get_queue_sender(QUEUE) as to:
+        for body, subject in ((b"\xff\xfe", STORY), (b"{}", "nobody"), (b"[[[[", STORY)):
+            to.send_messages(ServiceBusMessage(body, session_id=lane, subject=subject))
+        good = json.dumps(put("A1", name="good"))
+        to.send_messages(ServiceBusMessage(good, session_id=lane, subject=STORY))
+    with receiving(app.listening, bus.connection_string, slots=1) as receivers:
+        until(lambda: settled(bus))
+    assert (receivers.failed, bus.counters()[QUEUE].dead_lettered) == (0, 0)
+    assert column(world, "name") == {"A1": "good"}
+    assert len(app.events.rejected_events(STORY)) == 2
+    assert len(app.events.rejected_events("")) == 1
+
+
+def test_a_store_that_fails_leads_to_dead_letters_and_redrive_back(
+    world: World, bus: LocalServiceBus, app: LocalApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Listed and explained; put back behind the same ledger, so that it undoes nothing that came meanwhile."""
+    app.events.publish(STORY, documents(put("A1", name="old")))
+    app.events.publish(STORY, documents(put("B1", name="b")))
+    with monkeypatch.context() as patched:
+
+        def broken(*_: object) -> None:
+            raise StateError("the disk is full")
+
+        patched.setattr(app.listening.memory.ledger, "advance", broken)
+        patched.setattr(app.listening.memory.ledger, "entries", broken)
+        patched.setattr(app.listening.memory.listeners, "wish", broken)
+        with receiving(app.listening, bus.connection_string, slots=2):
+            until(lambda: bus.counters()[QUEUE].dead_lettered == 2)
+    app.events.publish(STORY, documents(put("A1", name="new")))
+    with receiving(app.listening, bus.connection_string, slots=2):
+        until(lambda: settled(bus))
+        code, letters = typed(world, "redrive")
+        assert (code, len(letters), letters[0]["reason"]) == (0, 2, "MaxDeliveryCountExceeded")
+        assert letters[0]["sync"] == STORY
+        assert "body" not in letters[0]
+        code, done = typed(world, "redrive", str(letters[0]["number"]))
+        assert (code, done) == (0, {"sent": 1, "left": 1})
+        assert typed(world, "redrive", "--all") == (0, {"sent": 1, "left": 0})
+        until(lambda: settled(bus))
+    assert column(world, "name") == {"A1": "new", "B1": "b"}
+    assert app.events.listener(STORY).pulse.counts["stale"] == 1
+
+
+def test_a_long_outage_delivers_no_message_twice(world: World, bus: LocalServiceBus, app: LocalApp) -> None:
+    """Parked messages are completed at once; when Dataverse answers again, all of them come, in order."""
+    world.dataverse.inject({"kind": "status", "status": 503, "count": 10_000, "headers": {"Retry-After": "0"}})
+    app.events.publish(STORY, documents(*(put(f"A{n % 4}", name=f"n{n}") for n in range(24))))
+    with receiving(app.listening, bus.connection_string, slots=4) as receivers:
+        until(lambda: settled(bus))
+        assert receivers.failed == 0
+        assert app.events.listener(STORY).parked == 24
+        assert app.events.listener(STORY).state is ListenerState.PARKED
+        assert app.events.parked(STORY)[0].hold is Hold.OUTAGE
+        with world.dataverse.application.lock:
+            world.dataverse.application.faults.clear()
+        app.events.publish(STORY, documents(put("A0", name="last")))
+        until(lambda: settled(bus))
+        app.listening.release_all(by="timer")
+    assert column(world, "name") == {"A0": "last", "A1": "n21", "A2": "n22", "A3": "n23"}
+    assert app.events.listener(STORY).parked == 0
+
+
+def test_the_words_of_the_command_line(world: World, bus: LocalServiceBus, app: LocalApp) -> None:
+    """Off parks, parked lists, on and release bring it back; a backlog is skipped on purpose and counted."""
+    assert typed(world, "listener", "off", STORY)[1]["state"] == "off"
+    app.events.publish(STORY, documents(put("A1", name="a")))
+    with receiving(app.listening, bus.connection_string, slots=1):
+        until(lambda: settled(bus))
+        (waiting,) = typed(world, "parked", STORY)[1]
+        assert (waiting["hold"], waiting["event"]["record"]["no"]) == ("paused", "A1")
+        assert typed(world, "release", STORY) == (0, {})
+        assert typed(world, "listener", "on", STORY)[1]["on"] is True
+        assert typed(world, "release", STORY) == (0, {"created": 1})
+        app.events.publish(STORY, documents(put("A2", name="old")))
+        until(lambda: settled(bus))
+        assert typed(world, "listener", "on", STORY, "--from", "now")[0] == 0
+        late = OutgoingMessage(body=b'{"op":"upsert","no":"A3"}', message_id="m", session="lane-1", subject=STORY)
+        app.events._queues().send(QUEUE, [late])
+        until(lambda: settled(bus))
+    assert set(column(world, "name")) == {"A1", "A2", "A3"}
+    code, views = typed(world, "listener", "status")
+    assert (code, views[0]["state"]) == (0, "running")
+    plain = CliRunner(env=world.environ).invoke(
+        dynsync,
+        ["listener", "status", "--syncs", str(world.folder / "syncs"), "--state", str(world.folder / "state")],
+        catch_exceptions=False,
+    )
+    assert "running" in plain.stdout
+    assert "skips what was sent before" in plain.stdout

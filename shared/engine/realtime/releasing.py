@@ -19,12 +19,14 @@ PAGE = 200
 PATIENCE = timedelta(hours=24)
 """So long an event waits for its parent; then it is rejected."""
 _LEASE_S = 600.0
+LONGEST = timedelta(seconds=_LEASE_S / 2)
 
 
-def release(listener: SyncListener, *, by: str, asked: bool = False) -> Account:
+def release(listener: SyncListener, *, by: str, asked: bool = False, within: timedelta = LONGEST) -> Account:
     """Apply what waits, record by record in the order of sending; what still has a reason to wait stays.
 
     One process releases at a time: without the lease nothing is done. `asked`: a person asks, which also ends a brake.
+    `within`: no page is begun after so long.
     """
     account = Account()
     wish = listener.memory.listeners.wish(listener.sync)
@@ -36,7 +38,7 @@ def release(listener: SyncListener, *, by: str, asked: bool = False) -> Account:
     except AlreadyRunningError:
         return account
     try:
-        _pages(listener, account)
+        _pages(listener, account, within)
     finally:
         leases.release(lease)
     if account.events:
@@ -45,11 +47,11 @@ def release(listener: SyncListener, *, by: str, asked: bool = False) -> Account:
     return account
 
 
-def _pages(listener: SyncListener, account: Account) -> None:
+def _pages(listener: SyncListener, account: Account, within: timedelta) -> None:
     after: tuple[str, int, int] | None = None
     blocked: str | None = None
     began = listener.now()
-    while account.stopped is None and listener.now() - began < timedelta(seconds=_LEASE_S / 2):
+    while account.stopped is None and listener.now() - began < within:
         page = listener.memory.park.first(listener.sync, limit=PAGE, after=after)
         if not page:
             break

@@ -57,7 +57,7 @@ def statements_of(hearing: Hearing, prepared: Prepared, upserts: TypedSource, de
     ups, downs = wanted_query(mapping, upserts), wanted_query(mapping, deletes)
     head = f"CREATE OR REPLACE TABLE wanted AS SELECT *, {added} FROM"
     return Statements(
-        create_source=_source_table(hearing),
+        create_source=source_table(hearing),
         heard_upserts=f"{head} ({ups}) w",
         heard_all=f"{head} (SELECT * FROM ({ups}) UNION ALL BY NAME SELECT * FROM ({downs})) w",
         upserts=upserts,
@@ -78,7 +78,8 @@ def typed_pair(hearing: Hearing) -> tuple[TypedSource, TypedSource]:
     return hearing.typed(UPSERTS), hearing.typed(DELETES, deletes=True)
 
 
-def _source_table(hearing: Hearing) -> str:
+def source_table(hearing: Hearing) -> str:
+    """The statement that creates the empty table of staged events."""
     names = hearing.shape.columns
     columns = [f"{identifier(name)} VARCHAR" for name in names]
     columns += [f"{identifier(name + '?')} BOOLEAN" for name in names]

@@ -38,18 +38,22 @@ def get(doors: Doors, path: str) -> func.HttpResponse:
 
 
 def test_the_functions_are_those_of_the_design(triggers: dict[str, dict[str, Any]]) -> None:
-    """Timer, queue, and two HTTP doors; the one that takes every path is matched last, by its name."""
+    """Timer, queues, and three HTTP doors; the one that takes every path is matched last, by its name."""
     kinds = {name: trigger["type"] for name, trigger in triggers.items()}
     assert kinds["scheduled_syncs"] == "timerTrigger"
     assert kinds["run_job"] == "serviceBusTrigger"
+    assert kinds["apply_events"] == "serviceBusTrigger"
+    assert triggers["apply_events"]["isSessionsEnabled"] is True
+    assert "cardinality" not in triggers["apply_events"]  # one message a call: a batch would be settled as a whole
     doors = sorted(name for name, kind in kinds.items() if kind == "httpTrigger")
-    assert doors == ["start_job", "web"]
+    assert doors == ["receive_events", "start_job", "web"]
     assert doors[-1] == "web"
 
 
 def test_only_the_platform_opens_the_door_of_machines(triggers: dict[str, dict[str, Any]]) -> None:
-    """`start_job` needs a function key, which the host checks; `web` decides by itself."""
-    start, web = triggers["start_job"], triggers["web"]
+    """`start_job` and `receive_events` need a function key, which the host checks; `web` decides by itself."""
+    start, web, events = triggers["start_job"], triggers["web"], triggers["receive_events"]
+    assert (str(events["authLevel"].value).lower(), events["route"]) == ("function", "api/webhooks/{sync}")
     assert (str(start["authLevel"].value).lower(), start["route"]) == ("function", "api/jobs")
     assert [method.value for method in start["methods"]] == ["POST"]
     assert (str(web["authLevel"].value).lower(), web["route"]) == ("anonymous", "{*path}")

@@ -35,12 +35,12 @@ SIGNED_IN = {Operation.LIST_SYNCS, Operation.LIST_JOBS}
 ANYBODY = {Operation.SEE_HEALTH, Operation.SEE_API}
 READING = {
     Operation.SHOW_SYNC, Operation.SHOW_JOB, Operation.SEE_CHANGES, Operation.SEE_REJECTS, Operation.SEE_REPORT,
-    Operation.SEE_STORY, Operation.SEE_WATERMARK,
+    Operation.SEE_STORY, Operation.SEE_WATERMARK, Operation.SEE_LISTENER, Operation.SEE_PARKED,
 }  # fmt: skip
 LOOKING = {Operation.CHECK, Operation.TEST_CONNECTION, Operation.SEE_SOURCE, Operation.SEE_DESTINATION}
 RUNNING = {
     Operation.PLAN, Operation.RUN, Operation.APPLY, Operation.CANCEL, Operation.UNDO, Operation.REPLAY,
-    Operation.SET_WATERMARK,
+    Operation.SET_WATERMARK, Operation.PUBLISH, Operation.SWITCH_LISTENER, Operation.RELEASE,
 }  # fmt: skip
 WHOLE_APP = {Operation.LIST_SECRETS, Operation.SET_SECRET}
 MAY: dict[str, set[Operation]] = {

@@ -1,0 +1,93 @@
+"""Real time: events for a sync's queue, and how its listener fares."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+from shared.errors import RequestError
+from shared.formats import split
+from shared.permissions import Operation
+from shared.values.events import Bucket, ListenerView, ParkedEvent
+from shared.web.routing import Call, Reply, Route
+
+MOST = 1000
+"""Events of one call."""
+
+
+class EventsForm(RootModel[Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST)] | dict[str, Any]]):
+    """One event, or a list of up to 1,000, in the format that the sync's listener takes."""
+
+
+class WishForm(BaseModel):
+    """Whether the listener is to be on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    on: bool = Field(description="true: messages are applied; false: they are parked.")
+
+
+class Sent(BaseModel):
+    """How many messages the broker has."""
+
+    sent: int
+
+
+def publish(call: Call) -> Reply:
+    """Send events, once all are found good."""
+    try:
+        documents = split(call.request.body)  # as it came: a number keeps its digits
+    except ValueError as error:
+        raise RequestError(f"the body cannot be read: {error}", status=400) from None
+    return Reply(Sent(sent=call.hosted.app.events.publish(call.sync, documents)), 202)
+
+
+def listener(call: Call) -> ListenerView:
+    """How the listener fares."""
+    return call.hosted.app.events.listener(call.sync)
+
+
+def switch(call: Call) -> ListenerView:
+    """Switch the listener."""
+    return call.hosted.app.events.switch(call.sync, on=call.body.value.on)
+
+
+def parked(call: Call) -> list[ParkedEvent]:
+    """Events that wait."""
+    return call.hosted.app.events.parked(call.sync)
+
+
+def release(call: Call) -> dict[Bucket, int]:
+    """Let go what may go."""
+    return call.hosted.app.events.release(call.sync, by=call.caller.name)
+
+
+ROUTES = [
+    Route(
+        method="POST", path="/api/events/{sync}", operation=Operation.PUBLISH, does=publish, gives=Sent,
+        takes=EventsForm, status=202, refuses=(409, 413, 415, 503),
+        summary="Send events to a sync's queue, one or a list; they are checked first, and all of them go or none.",
+    ),
+    Route(
+        method="POST", path="/api/webhooks/{sync}", operation=Operation.PUBLISH, does=publish, gives=Sent,
+        takes=EventsForm, status=202, refuses=(409, 413, 415, 503),
+        summary="The same with a function key, for webhooks: Dataverse's own (format dataverse) and others.",
+    ),
+    Route(
+        method="GET", path="/api/syncs/{sync}/listener", operation=Operation.SEE_LISTENER, does=listener,
+        gives=ListenerView, summary="How the listener of a sync fares.",
+    ),
+    Route(
+        method="PUT", path="/api/syncs/{sync}/listener", operation=Operation.SWITCH_LISTENER, does=switch,
+        gives=ListenerView, takes=WishForm, refuses=(413, 415), summary="Switch the listener of a sync on or off.",
+    ),
+    Route(
+        method="GET", path="/api/syncs/{sync}/parked", operation=Operation.SEE_PARKED, does=parked,
+        gives=list[ParkedEvent], summary="Events of a sync that wait, and why.",
+    ),
+    Route(
+        method="POST", path="/api/syncs/{sync}/release", operation=Operation.RELEASE, does=release,
+        gives=dict[Bucket, int], summary="Apply the events of a sync that wait and have no more reason to.",
+    ),
+]  # fmt: skip
