@@ -166,6 +166,7 @@ class JobRunner:
         job = self._state.get(job_id)
         self._refuse_other_definition(job, definition)
         self._refuse_unless_applicable(job)
+        queueing.refuse_lost_files(job, definition)
         with leased(self._state, job.sync, job.id, timing=self._timing(0)) as held:
             job = self._state.get(job_id)
             self._refuse_unless_applicable(job)
@@ -177,10 +178,11 @@ class JobRunner:
         return job
 
     def apply(self, definition: SyncDefinition, job_id: str, start: Start) -> Job:
-        """Apply a stored plan after approval, or go on with one that was stopped.
+        """Apply a stored plan after approval, or go on with a job that was stopped; one without a plan reads again.
 
         Raises:
-            RefuseError: the job has no plan to apply, a newer job of the sync exists, or the definition was changed.
+            RefuseError: the job is at its end, a newer job of the sync exists, the definition was changed, or the files
+                that came with the start are not kept.
             StaleLeaseError: another start took the sync over in the course.
         """
         job = self._state.get(job_id)
@@ -190,15 +192,27 @@ class JobRunner:
             self._refuse_unbuilt(definition)
         self._refuse_other_definition(job, definition)
         self._refuse_unless_applicable(job)
+        if not job.planned:
+            queueing.refuse_lost_files(job, definition)
+            return self._from_the_beginning(definition, job_id, start)
         with self._leased(job, definition, start) as run, self._around.connect(definition) as destination:
-            job = self._state.get(job_id)
-            self._refuse_unless_applicable(job)
-            run.state.clear_cancel(job.id)
-            slices = job.slices and replace(job.slices, resting=False, careful=True, mark="")
-            job = _resumed(job, slices)
-            run.save(job)
-            run.sent_before = job.requests
+            job = self._begun_again(run, job_id)
             return run.guarded(job, lambda: run.applied(job, destination, careful=True))
+
+    def _from_the_beginning(self, definition: SyncDefinition, job_id: str, start: Start) -> Job:
+        """A job that was stopped before its plan was made: nothing was written, so it reads again."""
+        with self._leased(self._state.get(job_id), definition, start) as run:
+            job = self._begun_again(run, job_id)
+            run.start = queueing.start_of(run.state, job, start)
+            return run.guarded(job, lambda: run.drafted_and_applied(job, apply=job.to_apply))
+
+    def _begun_again(self, run: Run, job_id: str) -> Job:
+        job = self._state.get(job_id)
+        self._refuse_unless_applicable(job)
+        run.state.clear_cancel(job.id)
+        slices = job.slices and replace(job.slices, resting=False, careful=True, mark="")
+        run.sent_before = job.requests
+        return run.save(_resumed(job, slices))
 
     def _carried_through(self, definition: SyncDefinition, job: Job, start: Start) -> Job:
         """A queued job, carried out here and now."""
@@ -301,12 +315,9 @@ class JobRunner:
     def _refuse_unless_applicable(self, job: Job) -> None:
         if job.state not in APPLICABLE:
             raise RefuseError(f"job {job.id} is {job.state}, which is final, and has no plan to apply; {way_on(job)}")
-        if not job.planned:
-            raise RefuseError(
-                f"job {job.id} is {job.state} and has no plan to apply; start a new one with `plan {job.sync}`"
-            )
-        newest = next(other for other in self._state.list(sync=job.sync, limit=1000) if other.has_begun)
-        if newest.id != job.id:
+        later = [other for other in self._state.list(sync=job.sync, limit=1000) if other.has_begun]
+        newest = later[0] if later else job
+        if (newest.created_at, newest.id) > (job.created_at, job.id):
             raise RefuseError(
                 f"job {job.id} is not the newest of {job.sync}: {newest.id} started later, so this plan is "
                 f"out of date; start a new one with `plan {job.sync}`"

@@ -77,6 +77,21 @@ def begun(state: State, job: Job, definition: SyncDefinition) -> Job:
     return replace(job, state=JobState.RUNNING, slices=slices)
 
 
+def refuse_lost_files(job: Job, definition: SyncDefinition) -> None:
+    """Raises `RefuseError` for a job without a plan whose files are not kept with it: they may be others by now."""
+    given = {
+        name
+        for name, variable in definition.variables.items()
+        if variable.file and job.variables.get(name) != variable.default
+    }
+    lost = sorted(given - set(job.handed_over))
+    if lost and not job.planned:
+        raise RefuseError(
+            f"job {job.id} was stopped before its plan was made, and its files ({', '.join(lost)}) are not "
+            f"kept; nothing was written. Start a new one with `run {job.sync}`; with --queue its files are kept"
+        )
+
+
 def refuse_other_variables(job: Job, definition: SyncDefinition) -> None:
     """Raises `RefuseError` when the definition asks for other variables than the job was queued with."""
     if set(job.variables) != set(definition.variables):
