@@ -51,7 +51,7 @@ class Run:
         return float(self.said["read"] / self.wall_s)
 
 
-def ours(data: DataSet, kind: str, destination: str, limits: Limits) -> Run:
+def ours(data: DataSet, kind: str, destination: str, limits: Limits, *, module: str = "bench.engine.ours") -> Run:
     """One run of the product in a fresh process, within the limits."""
     home = WORK / "run"
     shutil.rmtree(home, ignore_errors=True)
@@ -59,7 +59,7 @@ def ours(data: DataSet, kind: str, destination: str, limits: Limits) -> Run:
         home, kind=kind, source=data.source(kind), url=origin(destination) + "/", authority=origin(destination) + "/"
     )
     result = home / "result.json"
-    command = [sys.executable, "-m", "bench.engine.ours", str(home / "state"), str(home / "syncs"), str(result)]
+    command = [sys.executable, "-m", module, str(home / "state"), str(home / "syncs"), str(result)]
     with bounded(limits.memory_mb, limits.disk_mb) as bounds, servers.traffic() as seen:
         started = time.perf_counter()
         process = subprocess.Popen(bounds.command(command), cwd=REPOSITORY, env=_environment(limits, bounds.temporary))

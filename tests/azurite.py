@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,3 +82,40 @@ def running() -> Iterator[Account]:
         finally:
             process.terminate()
             process.wait()
+
+
+@contextlib.contextmanager
+def restartable(folder: Path) -> Iterator[tuple[Account, Callable[[], None]]]:
+    """An account whose rows and files are on disk, and what stops it and starts it again."""
+    folder.mkdir()
+    ports = {kind: free_port() for kind in ("blob", "queue", "table")}
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    running = [_started(ports, key, folder)]
+
+    def restart() -> None:
+        running[0].terminate()
+        running[0].wait()
+        running[0] = _started(ports, key, folder)
+
+    try:
+        blobs, tables = (f"http://127.0.0.1:{ports[kind]}/{NAME}" for kind in ("blob", "table"))
+        yield Account(blobs, key, tables), restart
+    finally:
+        running[0].terminate()
+        running[0].wait()
+
+
+def _started(ports: Mapping[str, int], key: str, folder: Path) -> subprocess.Popen[bytes]:
+    where = [
+        part for kind, port in ports.items() for part in (f"--{kind}Host", "127.0.0.1", f"--{kind}Port", str(port))
+    ]
+    process = subprocess.Popen(
+        ["node", str(PROGRAM), "--silent", "--skipApiVersionCheck", "--disableTelemetry", *where],
+        cwd=folder,
+        env={**os.environ, "AZURITE_ACCOUNTS": f"{NAME}:{key}"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for kind in ("blob", "table"):
+        _wait(ports[kind], process)
+    return process

@@ -9,6 +9,7 @@ import duckdb
 import orjson
 
 from shared.canonical import Form, read_member, settle
+from shared.engine.workspace import room_in_words
 from shared.pages import page_relation
 from shared.sql import identifier, literal
 
@@ -37,7 +38,8 @@ class CanonicalRows:
             read_member(form, settle(form, identifier(form.column.read_name))) for form in self._forms
         )
         path = self._folder / f"rows-{id(self)}.json"
-        path.write_bytes(orjson.dumps(rows))
+        with room_in_words():
+            path.write_bytes(orjson.dumps(rows))
         sql = (
             f"SELECT {identifier(self._id_column)}::VARCHAR, '{{' || {members or literal('')} || '}}' "
             f"FROM {page_relation(self._id_column, self._forms, files=literal(str(path)))}"

@@ -30,7 +30,7 @@ from shared.engine.resolving import Resolver
 from shared.engine.ruling import ids_of, planned_columns, rules_of
 from shared.engine.slicing import Begun, SliceOverError, leave, shape
 from shared.engine.steady import SteadyFiles
-from shared.engine.workspace import SourceTable, Workspace
+from shared.engine.workspace import SourceTable, Workspace, room_in_words
 from shared.errors import DefinitionError, FailError
 from shared.mapping.build import Metadata, Prepared, prepare
 from shared.ports import ProgressListener, Source, StagedSource
@@ -302,6 +302,7 @@ def store(workspace: Workspace, draft: Draft, folder: Path) -> dict[str, Path]:
     """The draft as files: the plan's rows and manifest, and the rejects."""
     rows, manifest, rejects = folder / "plan.parquet", folder / "plan.json", folder / "rejects.parquet"
     store_rows(workspace, rows)
-    manifest.write_bytes(draft.manifest.to_json())
+    with room_in_words():
+        manifest.write_bytes(draft.manifest.to_json())
     workspace.run(f"COPY (FROM told ORDER BY row_no) TO {literal(str(rejects))} (FORMAT parquet, COMPRESSION zstd)")
     return {path.name: path for path in (rows, manifest, rejects)}

@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 import orjson
 
-from shared.engine.workspace import DATABASE, Workspace
+from shared.engine.workspace import DATABASE, Workspace, room_in_words
 from shared.errors import FailError
 from shared.ports import ArtifactStore, MalformedRow, StagedSource, State
 from shared.values.files import FileRead
@@ -41,18 +41,20 @@ class SliceOverError(Exception):
         self.reached = reached
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Span:
-    """How long a run may go on: until `ends_at`, by the clock that nobody sets, or until it is told to stop."""
+    """How long a run may go on: until `ends_at`, by the clock that nobody sets, or until it is once told to stop."""
 
     ends_at: float = math.inf
     stopping: Callable[[], bool] = lambda: False
     monotonic: Callable[[], float] = time.monotonic
+    _over: bool = False
 
     @property
     def over(self) -> bool:
-        """Whether the time is up."""
-        return self.monotonic() >= self.ends_at or self.stopping()
+        """Whether the time is up; once it is, it stays so."""
+        self._over = self._over or self.monotonic() >= self.ends_at or self.stopping()
+        return self._over
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ def keep(store: ArtifactStore, job: Job, folder: Path) -> None:
 def fetch(store: ArtifactStore, job: Job, folder: Path) -> None:
     """Copy the workspace that an earlier slice kept, if any, into `folder`."""
     if job.slices is not None and KEPT in store.names(job.id):
-        shutil.copyfile(store.path(job.id, KEPT), folder / DATABASE)
+        with room_in_words():
+            shutil.copyfile(store.path(job.id, KEPT), folder / DATABASE)
 
 
 def sweep(store: ArtifactStore, job: Job, *, ended: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -24,6 +25,7 @@ _PREFIX = "dynsync-work-"
 _ROW_GROUP = 20_480
 """Rows of a table's part that is written at once. A group of pages fills several, so each goes straight to the file
 instead of by way of the write-ahead log."""
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 DATABASE = "work.duckdb"
 """The database inside a workspace."""
 SPOOL = "spool"
@@ -185,8 +187,9 @@ class Workspace:
     def spooled(self, name: str, content: bytes | memoryview) -> Path:
         """Write a file that statements may read."""
         path = self.spool / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
+        with room_in_words():
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
         return path
 
 
@@ -233,14 +236,29 @@ def _limits_in_words() -> Iterator[None]:
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         if not isinstance(error, duckdb.OutOfMemoryException) and "No space left" not in str(error):
             raise
-        raise FailError(
-            "the job needs more working memory or temporary disk than it may use; nothing was written for this step. "
-            "Raise DYNSYNC_MEMORY_MB or DYNSYNC_DISK_MB, or split the source."
-        ) from error
+        raise _no_room() from error
     except (duckdb.InterruptException, RuntimeError) as error:
         if "interrupted" not in str(error).lower():
             raise
         raise KeyboardInterrupt from error  # Ctrl-C reaches DuckDB first and comes back under its own name
+
+
+def _no_room() -> FailError:
+    return FailError(
+        "the job needs more working memory or temporary disk than it may use; nothing was written for this step. "
+        "Raise DYNSYNC_MEMORY_MB or DYNSYNC_DISK_MB, or split the source."
+    )
+
+
+@contextmanager
+def room_in_words() -> Iterator[None]:
+    """A full disk in words, for files that are written past the database. Raises `FailError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise _no_room() from error
 
 
 @contextmanager

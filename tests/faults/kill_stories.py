@@ -1,0 +1,192 @@
+"""Jobs to kill, and what one clean run of each leaves behind."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.engine.applying import Applier
+from shared.values.jobs import DestinationBalance, Job, JobState, SourceBalance
+from shared.wiring import LocalApp
+from tests.e2e.conftest import World, closes, ignore
+from tests.e2e.stories import Sync, rejects
+from tests.faults.powercut import Clocks, Power, PowerCutError, born, buried
+
+LINK = {"entity": "account", "column": "accountnumber", "missing": "defer"}
+BASE = Sync(
+    columns={"no": "text", "name": "text", "parent": "text", "credit": {"type": "number", "validate": True}},
+    maps={
+        "no": "accountnumber",
+        "name": "name",
+        "parent": {"target": "parentaccountid", "link": LINK},
+        "credit": "creditlimit",
+    },
+    key=["accountnumber"],
+    destination={"parallel": 1, "currency": "EUR"},
+)
+OLD = [{"accountnumber": f"A{n}", "name": f"old {n}"} for n in range(1, 7)]
+NEW = (
+    ["A1", "new 1", "B1", "1"],
+    ["A2", "new 2", "", "2"],
+    ["A3", "old 3", "A1", ""],
+    ["B1", "made 1", "B2", ""],
+    ["B2", "made 2", "B1", ""],
+    ["B3", "made 3", "A2", "3"],
+    ["C1", "bad", "", "much"],
+)
+MOST_DEATHS = 200
+ENDED = (JobState.SUCCEEDED, JobState.COMPLETED_WITH_ERRORS)
+
+
+@dataclass(frozen=True)
+class Story:
+    """One kind of job."""
+
+    name: str
+    sync: Sync
+    loose: bool = False
+
+    def begin(self, world: World) -> None:
+        """Six rows that stand there, and the file of the job to come."""
+        world.clear("account")
+        rows = [dict(row) for row in OLD]
+        if self.loose:  # one of the new keys' ids may belong to another key; ids are derived, not chosen
+            rows = [{**row, "new_externalkey": row["accountnumber"]} for row in rows]
+        world.dataverse.insert("account", rows)
+        self.sync.read(world, *NEW)
+
+
+STORIES = {
+    story.name: story
+    for story in (
+        Story("delete", BASE.behaving(dropped="delete")),
+        Story("expire", BASE.behaving(dropped={"expire": "new_expiredon"})),
+        Story("deactivate", BASE.behaving(dropped={"deactivate": "Inactive"})),
+        Story(
+            "derived",
+            BASE.behaving(dropped="delete").but(
+                key=["new_externalkey"],
+                maps={
+                    **BASE.maps,
+                    "no": "new_externalkey",
+                    "parent": {"target": "parentaccountid", "link": {**LINK, "column": "new_externalkey"}},
+                },
+            ),
+            loose=True,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a job leaves: rows by key, both balances, rejects."""
+
+    rows: dict[object, tuple[object, ...]]
+    source: SourceBalance
+    destination: DestinationBalance
+    rejects: list[tuple[int | None, str, str | None]]
+    state: JobState
+
+
+def left(world: World, story: Story, job: Job) -> Left:
+    """What stands there after a job."""
+    key = story.sync.key[0]
+    keys = {row["accountid"]: row[key] for row in world.dataverse.rows("account")}
+    rows = {
+        row[key]: (
+            row["name"],
+            keys.get(row["_parentaccountid_value"]),
+            row["creditlimit"],
+            row["statecode"],
+            row["new_expiredon"] is not None,
+        )
+        for row in world.dataverse.rows("account")
+    }
+    assert len(rows) == len(keys), "a key stands twice"
+    return Left(rows, closes(job).source, job.destination, rejects(world, job), job.state)
+
+
+def start(app: LocalApp, mode: str) -> Job:
+    """Start the job of a story: in one go, with an approval in between, or from the queue."""
+    if mode == "queue":
+        return app.queue("story", variables={}, files={}, started_by="tester", apply=True)
+    return app.start("story", variables={}, files={}, started_by="tester", progress=ignore, apply=mode == "run")
+
+
+def go_on(app: LocalApp, mode: str, stopping: Callable[[], bool] = lambda: False) -> Job:
+    """Whatever brings the newest job on."""
+    jobs = app.jobs(limit=1)
+    if not jobs:
+        return start(app, mode)
+    if jobs[0].state in ENDED:
+        return jobs[0]
+    if mode == "queue":
+        return app.slice(jobs[0].id, progress=ignore, stopping=stopping)
+    return app.apply(jobs[0].id, started_by="tester", progress=ignore)
+
+
+@dataclass
+class Trial:
+    """One job that dies again and again, at points that `next_cut` names, until it has come to its end."""
+
+    world: World
+    power: Power
+    mode: str
+    next_cut: Callable[[], int | None]
+    stopping: Callable[[], bool] = lambda: False
+    clocks: Clocks = field(default_factory=Clocks)
+    deaths: list[str] = field(default_factory=list)
+    points: int = 0
+
+    def run(self) -> Job:
+        """To the end."""
+        while len(self.deaths) < MOST_DEATHS:
+            try:
+                with self.power.flows(self.next_cut()):
+                    job = go_on(self.process(), self.mode, self.stopping)
+            except PowerCutError:
+                self.points += self.power.points
+                self.deaths.append(self.power.last)
+                buried(self.clocks)
+                continue
+            self.points += self.power.points
+            if job.state in ENDED:
+                return job
+            assert job.state in (JobState.QUEUED, JobState.RUNNING, JobState.AWAITING_APPROVAL), (job.state, job.error)
+        raise AssertionError(f"it did not end after {MOST_DEATHS} deaths: {self.deaths}")
+
+    def process(self) -> LocalApp:
+        """A new process."""
+        return born(self.world.app, self.clocks)
+
+
+def in_store(world: World, folder: Path, environ: dict[str, str]) -> World:
+    """The same world with another store."""
+    (folder / "state").mkdir(parents=True, exist_ok=True)
+    return Moved(world.dataverse, world.folder, world.environ | environ, folder / "state")
+
+
+@dataclass
+class Moved(World):
+    """A world whose store lies elsewhere."""
+
+    state: Path
+
+    @property
+    def app(self) -> LocalApp:
+        return LocalApp(state=self.state, syncs=self.folder / "syncs", environ=self.environ)
+
+
+SMALL = {
+    "shared.dataverse.reading.PAGE_SIZE": 3,
+    "shared.engine.reading.PAGES_AT_A_TIME": 1,
+    "shared.engine.running.Applier": functools.partial(Applier, chunk_size=2),
+    "shared.engine.slicing.MOST_IDLE": 10_000,
+}
+"""Small pages and chunks, so that a small job has many instants; and whoever dies often is not given up."""
+
+
+__all__ = ["ENDED", "STORIES", "Left", "Story", "Trial", "in_store", "left"]
