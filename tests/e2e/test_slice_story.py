@@ -90,7 +90,7 @@ def test_many_slices_end_as_one_run_does(world: World, seed: int) -> None:
     assert any("pages of the destination are read" in one for one in reached), reached
     assert set_aside(world, job) == [(25, "Invalid Format", "credit"), (26, "Unresolved Link", "parentaccountid")]
     assert column(world, "name") == {no: name for no, name, *_ in NEW[:24]}
-    assert kept(world, job) == ["plan.json", "plan.parquet", "rejects.parquet"]
+    assert not [name for name in kept(world, job) if name.startswith(("work", "input"))]
     assert (job.slices and job.slices.begun) == slices
     ACCOUNT.settled(world)
 
