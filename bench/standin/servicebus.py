@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
 
 def _measure(name: str, extra: list[str], messages: int, singles: int) -> bool:
     with (
-        _serving(extra) as (pid, address),
+        serving(extra) as (pid, address),
         ServiceBusClient.from_connection_string(address) as client,
         client.get_queue_sender(_QUEUE) as sender,
         client.get_queue_receiver(_QUEUE, max_wait_time=30) as receiver,
@@ -93,7 +93,8 @@ def _round_trip(sender: ServiceBusSender, receiver: ServiceBusReceiver) -> float
 
 
 @contextmanager
-def _serving(extra: list[str]) -> Iterator[tuple[int, str]]:
+def serving(extra: list[str]) -> Iterator[tuple[int, str]]:
+    """A local Service Bus in a process of its own: its id, and its connection string."""
     command = [sys.executable, "-m", "local.servicebus", "--end-with-parent", *extra]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:

@@ -14,13 +14,17 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import azure.functions as func
 
+from shared.errors import DynsyncError, StateError
+from shared.log import event
 from shared.values.messages import FIRST_NUMBER, ReceivedMessage
 from shared.web.call import Answer, Request
+from shared.web.problems import problem
 
 if TYPE_CHECKING:
     from shared.web.application import Application
     from shared.wiring.hosted import Hosted
 
+_log = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[2]
 """The folder of function_app.py; relative folders in settings begin here."""
 
@@ -52,7 +56,12 @@ class Doors:
 
     def answer(self, request: func.HttpRequest, *, key: bool = False) -> func.HttpResponse:
         """What an HTTP request gets; `key`: the host has checked a function key."""
-        return _sent(self._open()[1].answer(_received(request, key=key)))
+        try:
+            application = self._open()[1]
+        except DynsyncError as error:  # a wrong setting, a store that cannot be opened: not for strangers to know
+            event(_log, "app.broken", level=logging.ERROR, error=type(error).__name__, reason=str(error))
+            return _sent(problem(StateError("the app cannot start; its log says why")))
+        return _sent(application.answer(_received(request, key=key)))
 
     def _open(self) -> tuple[Hosted, Application]:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.values.messages import OutgoingMessage
@@ -108,12 +109,12 @@ def test_a_job_from_its_upload_to_its_undo(world: World) -> None:
 
 
 def test_a_lost_message_only_costs_time(world: World) -> None:
-    """The timer's next minute nudges the job again."""
+    """After a few minutes the timer nudges the job again."""
     HANDED.define(world)
     cloud = Cloud(world)
     job = cloud.call("POST", "/api/syncs/story/jobs", 202, **upload({}))
     cloud.queue.clear()
-    cloud.hosted.every_minute()
+    cloud.hosted.every_minute(clock=lambda: datetime.now(UTC) + timedelta(minutes=10))
     cloud.work()
     assert cloud.call("GET", f"/api/jobs/{job['id']}")["state"] == "CompletedWithErrors"
 
@@ -128,3 +129,17 @@ def test_the_table_and_the_columns_of_the_source_are_told(world: World) -> None:
     assert (table["name"], table["id_column"]) == ("account", "accountid")
     assert cloud.post("/api/syncs/story/check", {}, 200) == {"sync": "story", "problems": []}
     assert [one["up"] for one in cloud.post("/api/syncs/story/test", {}, 200)["connections"]] == [True, True]
+
+
+def test_an_approval_while_another_job_runs_waits(world: World) -> None:
+    """409 says so, and the plan stays as it is."""
+    HANDED.define(world)
+    cloud = Cloud(world)
+    job = cloud.call("POST", "/api/syncs/story/jobs", 202, **upload({"dry_run": True}))
+    cloud.work()
+    leases = cloud.hosted.app.stores.state
+    lease = leases.acquire("story", "another", now=datetime.now(UTC), seconds=60)
+    told = cloud.call("POST", f"/api/jobs/{job['id']}/apply", 409)
+    assert told["type"] == "urn:dynsync:problem:already-running"
+    leases.release(lease)
+    cloud.call("POST", f"/api/jobs/{job['id']}/apply", 202)

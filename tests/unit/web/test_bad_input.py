@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import azure.functions as func
 import pytest
 
-from shared.errors import DynsyncError
+from shared.errors import DynsyncError, RefuseError
+from shared.web.functions import Doors
 from shared.web.problems import STATUSES, problem
-from tests.unit.web.conftest import Api, principal
+from tests.unit.web.conftest import Api, Opener, principal
 from tests.unit.web.test_jobs_api import form
 
 JSON = {"content-type": "application/json"}
@@ -158,3 +161,42 @@ def test_a_broken_store_is_told_as_such(api: Api, monkeypatch: pytest.MonkeyPatc
     problem_of(answer, 503)
     assert int(answer.headers["Retry-After"]) > 0
     assert json.loads(api.call("GET", "/api/health").body)["status"] == "down"
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "says"),
+    [
+        ({}, 502, "accounts--client"),
+        ({"DYNSYNC_KEY_VAULT_URL": "https://127.0.0.1:1"}, 503, "vault"),
+    ],
+    ids=["missing secret", "vault unreachable"],
+)
+def test_a_secret_that_cannot_be_read(
+    settings: dict[str, str], status: int, says: str, open_api: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """502 with the secret's name, or 503 with the vault's: it may answer later."""
+    monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("IDENTITY_HEADER", "x")
+    api = open_api(principal("dynsync.admin"), **settings)
+    assert says in problem_of(api.call("GET", "/api/syncs/accounts/destination"), status)["detail"]
+
+
+def test_a_secret_outside_the_reach(api: Api) -> None:
+    """The definition that names it is broken: 409 with the problem, before any vault is asked."""
+    path = api.folder / "syncs/accounts.yaml"
+    path.write_text(path.read_text().replace("accounts--client-secret", "contacts--client-secret"))
+    told = problem_of(api.call("POST", START, json_body={}), 409)
+    assert [one["path"] for one in told["problems"]] == ["destination.client_secret.secret"]
+    assert "contacts--client-secret" not in told["detail"]  # it may be a secret itself
+
+
+def test_a_wrong_setting_is_for_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Strangers get 503; the log names the setting. A timer or a message fails aloud."""
+    doors = Doors({"DYNSYNC_MEMORY_MB": "lots"}, base=tmp_path)
+    answer = doors.answer(func.HttpRequest("GET", "http://127.0.0.1/api/health", headers={}, body=b""))
+    assert answer.status_code == 503
+    assert b"DYNSYNC" not in answer.get_body()
+    assert "app.broken" in caplog.text
+    assert "DYNSYNC_MEMORY_MB" in caplog.text
+    with pytest.raises(RefuseError, match="DYNSYNC_MEMORY_MB"):
+        doors.run_job(b"{}")

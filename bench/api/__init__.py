@@ -1,0 +1,1 @@
+"""The app's HTTP API, measured as the Functions host calls it."""
