@@ -6,52 +6,47 @@ Said in the log every few minutes; the alerts of the deployment look for these l
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from shared.log import event
-from shared.ports import Listeners, Park, State
+from shared.ports import Listeners, Park
 from shared.values.events import Hold
 from shared.values.jobs import Job, JobState
 
 _log = logging.getLogger(__name__)
 EVERY_MINUTES = 5
 LONG = timedelta(minutes=15)
-"""How long a job may wait for its first turn while nothing of its sync runs."""
+"""How long a job may wait for its first turn while nobody works on its sync."""
 _LOOKED_AT = 200
 _FRESH = timedelta(minutes=2 * EVERY_MINUTES)
 _WANTED = frozenset({Hold.PAUSED})
 """Holds that somebody has asked for."""
 
 
-def watch(
-    waiting: Callable[[], Iterable[Job]],
-    state: State,
-    *,
-    syncs: Iterable[str],
-    park: Park,
-    listeners: Listeners,
-    now: datetime,
-) -> None:
-    """Look at every job that waits and at every listener, and log what is to be said of them."""
-    for job in waiting():
-        reason = _stranded(job, state, now)
+def watch(stranded: Iterable[Job], *, syncs: Iterable[str], park: Park, listeners: Listeners, now: datetime) -> None:
+    """Log what is to be said: of `stranded`, jobs that nobody works on just now, and of every sync's listener.
+
+    A job that is told once is nudged and goes on; one that is told again and again does not.
+    """
+    for job in stranded:
+        reason = _reason(job, now)
         if reason:
-            age_s = round((now - job.created_at).total_seconds())
+            age_s = _seconds(job.created_at, now)
             event(_log, "job.stranded", level=logging.WARNING, sync=job.sync, job=job.id, reason=reason, age_s=age_s)
     for sync in syncs:
         _watch_listener(sync, park, listeners, now)
 
 
-def _stranded(job: Job, state: State, now: datetime) -> str:
-    """Why a job that nobody holds does not get on; '' when it will."""
-    if job.slices is not None and job.slices.begun and not job.slices.resting:
+def _reason(job: Job, now: datetime) -> str:
+    """Why a job does not get on; '' when it is only between two slices, or has just been queued."""
+    slices = job.slices
+    if slices is not None and slices.begun and not slices.resting:
         return "its last slice died"
-    if job.slices is not None and job.slices.idle:
+    if slices is not None and slices.idle:
         return "its last slice got nothing done"
     if job.state is JobState.QUEUED and now - job.created_at > LONG:
-        running = state.list(sync=job.sync, states={JobState.RUNNING}, limit=1)
-        return "" if running else "nobody has begun it"
+        return "nobody has begun it"
     return ""
 
 

@@ -25,6 +25,8 @@ LINES = [
     f"job.completed sync=dirty job={B} changes=9 records=1000 rejected=50 seconds=5 throttled_s=0",
     f"job.completed sync=clean job={B} changes=9 records=1000 rejected=49 seconds=5 throttled_s=0",
     f'job.stranded sync=lost job={A} reason="its last slice died" age_s=700',
+    f'job.stranded sync=lost job={A} reason="its last slice died" age_s=1000',
+    f'job.stranded sync=nudged job={B} reason="its last slice died" age_s=1000',
     "listener.watched sync=fine parked=3 oldest_s=900 held_s=0 reason=none lag_s=2 events=10",
     "listener.watched sync=waiting parked=3 oldest_s=901 held_s=0 reason=none lag_s=2 events=10",
     "listener.watched sync=waiting parked=3 oldest_s=1201 held_s=0 reason=none lag_s=2 events=10",
@@ -112,7 +114,7 @@ def test_jobs_that_failed_or_wait() -> None:
     """By sync and job; a sentence that speaks of one, or an event of another name, is none."""
     assert found("job-failed") == [{"sync": "accounts", "job": A}]
     assert found("job-waits") == [{"sync": "contacts", "job": B}, {"sync": "orders", "job": C}]
-    assert found("job-stranded") == [{"sync": "lost", "job": A}]
+    assert found("job-stranded") == [{"sync": "lost", "job": A, "looks": 2}]
 
 
 def test_rejects_at_their_share_and_above() -> None:

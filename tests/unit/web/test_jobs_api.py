@@ -246,3 +246,18 @@ def test_keys_are_forgotten_after_a_week(api: Api) -> None:
         api.hosted.every_minute(clock=lambda hour=hour: hour)  # type: ignore[misc]
         again = told(api.call("POST", "/api/syncs/accounts/jobs", json_body={}, headers=KEY))
         assert (again["id"] == first["id"]) == same
+
+
+def test_what_lies_too_long_is_told_every_few_minutes(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """A job that nobody works on is in the log, at whole five minutes only; one that is being worked on is not."""
+    caplog.set_level("INFO")
+    job = told(api.call("POST", "/api/syncs/accounts/jobs", json_body={}))
+    later = (utc_now() + timedelta(hours=1)).replace(minute=10)
+    api.hosted.watch(clock=lambda: later.replace(minute=11))
+    assert "job.stranded" not in caplog.text
+    api.hosted.watch(clock=lambda: later)
+    assert f"job.stranded sync=accounts job={job['id']}" in caplog.text
+    caplog.clear()
+    api.hosted.app.stores.state.acquire("accounts", job["id"], now=later, seconds=300)
+    api.hosted.watch(clock=lambda: later)
+    assert "job.stranded" not in caplog.text
