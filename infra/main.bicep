@@ -60,6 +60,11 @@ param keySyncs string = ''
 @maxValue(90)
 param uploadMB int = 10
 
+@description('Lanes of real time: sessions over which change messages are spread. Every publisher uses the same number; change it only while the queue is empty.')
+@minValue(1)
+@maxValue(1024)
+param lanes int = 64
+
 // ---- signing in
 
 @description('Client id of the Entra app registration of the page and the API (tools/entra-app makes it). Empty: App Service authentication stays off and the page is closed to everybody.')
@@ -296,6 +301,7 @@ module app 'modules/app.bicep' = {
     retentionDays: retentionDays
     keySyncs: keySyncs
     uploadMB: uploadMB
+    lanes: lanes
     appIdentityId: identities.outputs.appIdentityId
     appClientId: identities.outputs.appClientId
     sourcesIdentityId: identities.outputs.sourcesIdentityId

@@ -38,6 +38,9 @@ param keySyncs string
 @description('The most that one call may bring, in MB.')
 param uploadMB int
 
+@description('Lanes of real time.')
+param lanes int
+
 @description('Resource id of the app\'s identity.')
 param appIdentityId string
 
@@ -126,6 +129,7 @@ var settings = {
   DYNSYNC_TENANT_ID: signInTenantId
   DYNSYNC_API_CLIENT_ID: signInClientId
   DYNSYNC_UPLOAD_MB: string(uploadMB)
+  DYNSYNC_LANES: string(lanes)
 }
 
 // Flex Consumption says the runtime in functionAppConfig and refuses these settings.

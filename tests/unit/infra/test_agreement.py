@@ -24,6 +24,7 @@ EXAMPLES = {
     "keySyncs": "accounts-from-erp,contacts",
     "string(retentionDays)": "90",
     "string(uploadMB)": "10",
+    "string(lanes)": "64",
     "flex ? jobMemory[string(instanceMemoryMB)] : '2048'": "768",
     "flex ? '600' : '20000'": "600",
     "'ClientId=${appClientId};Authorization=AAD'": "ClientId=1;Authorization=AAD",
