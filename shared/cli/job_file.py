@@ -12,8 +12,8 @@ from shared.values.changes import Action
 from shared.values.jobs import SOURCE_BUCKETS, DestinationBalance, Job, Phase
 
 _PLAIN = (
-    "id", "sync", "state", "started_by", "created_at", "finished_at", "definition_version", "definition_hash",
-    "skipped_cells", "error", "undoes", "replays", "open_rejects",
+    "id", "sync", "state", "started_by", "applied_by", "created_at", "finished_at", "definition_version",
+    "definition_hash", "skipped_cells", "error", "undoes", "replays", "open_rejects",
 )  # fmt: skip
 _SOURCE = ("read", *SOURCE_BUCKETS)
 _DESTINATION = tuple(field.name for field in fields(DestinationBalance))

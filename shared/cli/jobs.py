@@ -10,7 +10,7 @@ from shared.cli.job_file import write_jobs
 from shared.cli.options import everywhere, exported, session_of
 from shared.cli.output import say_json
 from shared.cli.screens.changes import print_changes
-from shared.cli.screens.job import print_head, print_job, print_next_steps
+from shared.cli.screens.job import print_head, print_job, print_next_steps, print_origin
 from shared.cli.screens.jobs import print_jobs
 from shared.cli.screens.paper import say
 from shared.cli.screens.stories import print_stories
@@ -88,6 +88,7 @@ def show(
         print_head(out, job)
     else:
         print_job(out, job)
+        print_origin(out, job)
     if sample is not None:
         print_changes(out, sample, total=None if filtered else sum(job.planned.values()))
     if key is None:

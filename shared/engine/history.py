@@ -37,8 +37,10 @@ def record_story(state: State, job: Job, key: str) -> RecordStory:
         return RecordStory(job, (), rejects)
     with PlanFile(state.path(job.id, ROWS), state.path(job.id, MANIFEST)) as plan:
         planned = plan.sample(limit=_MOST_CHANGES, key=key)
+        rows = plan.rows([one.change for one in planned])
     noted = Noted(state.chunks(job.id) if planned else [])
-    return RecordStory(job, tuple(ChangeStory(one, noted.first.outcome(one.change)) for one in planned), rejects)
+    outcomes = {row.change: noted.final(row.change, deferred=row.deferred is not None) for row in rows}
+    return RecordStory(job, tuple(ChangeStory(one, outcomes[one.change]) for one in planned), rejects)
 
 
 def written_rows(state: State, job_id: str, action: Action) -> Iterator[str]:

@@ -172,7 +172,7 @@ class JobRunner:
             self._refuse_unless_applicable(job)
             held.state.clear_cancel(job.id)
             slices = replace(job.slices or Slices(), resting=True, careful=True, mark="")
-            job = _resumed(job, slices)
+            job = _resumed(job, slices, by)
             held.state.save(job)
         event(_log, "apply.queued", sync=job.sync, job=job.id, by=by)
         return job
@@ -212,7 +212,7 @@ class JobRunner:
         run.state.clear_cancel(job.id)
         slices = job.slices and replace(job.slices, resting=False, careful=True, mark="")
         run.sent_before = job.requests
-        return run.save(_resumed(job, slices))
+        return run.save(_resumed(job, slices, run.start.started_by))
 
     def _carried_through(self, definition: SyncDefinition, job: Job, start: Start) -> Job:
         """A queued job, carried out here and now."""
@@ -324,8 +324,8 @@ class JobRunner:
             )
 
 
-def _resumed(job: Job, slices: Slices | None) -> Job:
-    """The job, at work again; one that had ended takes its steps anew at its next end."""
+def _resumed(job: Job, slices: Slices | None, by: str) -> Job:
+    """The job, at work again for somebody; one that had ended takes its steps anew at its next end."""
     steps = () if job.finished_at else job.steps
     running = replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None)
-    return replace(running, slices=slices, steps=steps)
+    return replace(running, slices=slices, steps=steps, applied_by=by)

@@ -150,6 +150,7 @@ class Job:
     file that came with the start is kept with the job. `slices`: None for a job that one process carries through.
     `watermark` is how far its records reach, where the sync is incremental. `steps` tells the steps after it, as far as
     they were taken; `chain` the syncs whose jobs led to this one.
+    `applied_by`: who approved its plan, or let it go on after a stop, last.
     `undoes`: the job whose changes this one takes back. `replays`: which rejects it runs again, in words.
     `open_rejects`: records of the sync that were set aside and not read again, when the job came to its end; else None.
     """
@@ -178,6 +179,7 @@ class Job:
     to_apply: bool = True
     handed_over: Mapping[str, str] = field(default_factory=dict)
     slices: Slices | None = None
+    applied_by: str | None = None
     undoes: str | None = None
     replays: str | None = None
     open_rejects: int | None = None

@@ -183,6 +183,24 @@ def test_what_jobs_did_to_one_record(world: World) -> None:
     assert (alone.changes, alone.rejects) == ((), ())
 
 
+def test_who_carried_a_plan_out_is_kept(world: World) -> None:
+    """Beside who made it: the one who approved it, or let it go on."""
+    ACCOUNT.read(world, ["A1", "One"])
+    plan = world.plan("story")
+    assert (plan.started_by, plan.applied_by) == ("tester", None)
+    job = world.app.apply(plan.id, started_by="otto", progress=ignore)
+    assert (job.started_by, job.applied_by, world.app.job(job.id).applied_by) == ("tester", "otto", "otto")
+
+
+def test_a_record_that_was_written_without_its_link_says_so(world: World) -> None:
+    """What became of a record is the last word of both its steps, the link's included."""
+    link = {"target": "parentaccountid", "link": {"entity": "account", "column": "accountnumber", "missing": "defer"}}
+    sync = ACCOUNT.but(columns={**ACCOUNT.columns, "parent": "text"}, maps={**ACCOUNT.maps, "parent": link})
+    job = sync.run(world, ["A1", "bell \a", ""], ["A2", "Two", "A1"])
+    ((child,),) = [story.changes for story in world.app.stories("A2", job_id=job.id)]
+    assert (child.outcome.status, child.outcome.link) == (OutcomeStatus.REJECTED, "parentaccountid")
+
+
 @pytest.mark.needs("azurite")
 def test_a_job_runs_with_its_state_in_azure(world: World, storage: object, tmp_path: Path) -> None:
     """Plan, apply, look back: the same, with nothing kept in the folder."""

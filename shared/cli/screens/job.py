@@ -42,6 +42,15 @@ def print_job(out: Console, job: Job) -> None:
     _print_brakes(out, job)
 
 
+def print_origin(out: Console, job: Job) -> None:
+    """By which definition the job went, and how long each phase took."""
+    if job.definition_hash:
+        say(out, (f"definition {safe(job.definition_version)}, hash {job.definition_hash[:12]}", "dim"))
+    if job.timings_s:
+        phases = ", ".join(f"{safe(name)} {duration(seconds)}" for name, seconds in job.timings_s.items())
+        say(out, (f"phases: {phases}", "dim"))
+
+
 def print_next_steps(out: Console, job: Job) -> None:
     """The commands that lead on from here, if any."""
     steps = _next_steps(job)
@@ -65,6 +74,8 @@ def _print_head(out: Console, job: Job) -> None:
         throttled_s = job.requests.get("throttled_s", 0)
         words += [f"{duration(throttled_s)} of pauses that the service asked for"] if throttled_s else []
     say(out, (", ".join(words), "dim"))
+    if job.applied_by is not None:
+        say(out, (f"applied by {safe(job.applied_by)}", "dim"))
     if job.undoes:
         say(out, (f"takes back job {job.undoes}", "dim"))
     if job.replays:

@@ -43,6 +43,9 @@ CLEAN = Job(
     notes=("12 cells were absent and left alone.",),
     requests={"read": 3, "write": 4},
     variables={"region": "EMEA"},
+    definition_version="1.0.0",
+    definition_hash="3fa9c1d27be804d5a6",
+    timings_s={"read source": 1.2, "read destination": 8.0, "apply": 3.2},
 )
 WITH_REJECTS = replace(
     CLEAN,
@@ -50,6 +53,7 @@ WITH_REJECTS = replace(
     state=JobState.COMPLETED_WITH_ERRORS,
     source=replace(CLEAN.source, unchanged=9_847, rejected=3),
     open_rejects=3,
+    applied_by="otto",
 )
 HELD = replace(
     CLEAN,
@@ -137,6 +141,7 @@ REPLAY = replace(
     variables={},
     notes=(),
     open_rejects=4,
+    applied_by=None,
 )
 
 PROBLEMS = [
