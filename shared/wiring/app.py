@@ -14,12 +14,9 @@ from shared.definitions.permissions import Permissions
 from shared.definitions.reach import load_local_reach, load_reach
 from shared.definitions.source import SqlSource
 from shared.definitions.sync import SyncDefinition
-from shared.engine.cases.ledger import open_cases
-from shared.engine.history import record_stories, record_story
+from shared.engine.cases import open_cases
 from shared.engine.incremental import fits, put, watched
 from shared.engine.jobs import JobRunner
-from shared.engine.plan import MANIFEST, ROWS, PlanFile
-from shared.engine.rejects import rejects
 from shared.engine.surroundings import Start, Surroundings
 from shared.engine.workspace import Limits
 from shared.errors import (
@@ -29,16 +26,12 @@ from shared.errors import (
 from shared.ports import ProgressListener
 from shared.sources import Storage, sample_table
 from shared.values.cases import ANY, Case, Choice
-from shared.values.changes import Action
 from shared.values.jobs import Job, JobState
 from shared.values.looks import SourceSample
-from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
-from shared.values.records import Reject
 from shared.values.rights import Finding, Role
 from shared.values.schedules import Upcoming
 from shared.values.secrets import SecretEntry
-from shared.values.stories import RecordStory
 from shared.values.tables import Table
 from shared.values.watermarks import Watermark
 from shared.wiring import doctor
@@ -47,6 +40,7 @@ from shared.wiring.checking import Checker, Sources
 from shared.wiring.connections import Connector, utc_now
 from shared.wiring.events import EventDesk
 from shared.wiring.listening import Listening
+from shared.wiring.lookback import LookBack
 from shared.wiring.schedules import ScheduleDesk
 from shared.wiring.secrets import SecretDesk, open_secrets
 from shared.wiring.settings import Settings
@@ -54,7 +48,7 @@ from shared.wiring.states import Stores, open_stores
 from shared.wiring.steps import step_taker
 
 
-class LocalApp:
+class LocalApp(LookBack):
     """The product on one machine: definitions in a folder, state in a folder, secrets by setting.
 
     `local`: a developer's machine, which is itself within reach, with the files beside the definitions.
@@ -68,7 +62,7 @@ class LocalApp:
         verify = str(settings.ca_file) if settings.ca_file else True
         self._secrets = open_secrets(settings, environ, verify=verify)
         self._stores = open_stores(settings, state, self._secrets, verify=verify)
-        self._state = self._stores.state
+        super().__init__(self._stores.state)
         self._desk = SecretDesk(self._secrets, self._catalogue, self._reach)
         self._connector = Connector(self._secrets, self._reach, local=local, verify=verify)
         storage = Storage(settings.source_storage, settings.source_identity)
@@ -249,50 +243,6 @@ class LocalApp:
         """Stop a job: a running one stops within one batch, one that waits is cancelled at once."""
         return self._runner.cancel(self.job(job_id).id, by=by)
 
-    def jobs(self, *, sync: str | None = None, limit: int = 20) -> list[Job]:
-        """The newest first."""
-        return self._state.list(sync=sync, limit=limit)
-
-    def job(self, job_id: str) -> Job:
-        """One job, by its id or a beginning that only it has.
-
-        Raises:
-            NotFoundError: there is none, or several begin so.
-        """
-        try:
-            return self._state.get(job_id)
-        except NotFoundError:
-            alike = self._state.find(job_id) if job_id else []
-            if len(alike) == 1:
-                return self._state.get(alike[0])
-            if not alike:
-                raise
-        names = ", ".join(alike[:5]) + (" …" if len(alike) > 5 else "")
-        raise NotFoundError(f"several jobs begin with {job_id!r}: {names}; give more of the id")
-
-    def plan_sample(
-        self, job_id: str, *, limit: int, actions: Sequence[Action] | None = None, key: str | None = None
-    ) -> list[PlannedChange]:
-        """Changes of the plan; of some actions, or of one key, when asked."""
-        with self._plan(job_id) as plan:
-            return plan.sample(limit=limit, actions=actions or (), key=key)
-
-    def export_plan(self, job_id: str, path: Path) -> int:
-        """Write the whole plan to a CSV, JSON lines or Parquet file, by its suffix; returns the changes written."""
-        with self._plan(job_id) as plan:
-            return plan.export(path)
-
-    def _plan(self, job_id: str) -> PlanFile:
-        job = self.job(job_id)
-        return PlanFile(self._state.path(job.id, ROWS), self._state.path(job.id, MANIFEST))
-
-    def rejects(self, job_id: str, *, limit: int | None = None) -> Iterator[Reject]:
-        """The job's rejects, by row."""
-        for number, reject in enumerate(rejects(self._state, self.job(job_id).id)):
-            if limit is not None and number >= limit:
-                return
-            yield reject
-
     def watermark(self, sync: str) -> Watermark | None:
         """How far an incremental sync has read its source; None: the next run reads all."""
         column, kept = watched(self._catalogue.get(sync)), self._state.watermark(sync)
@@ -317,14 +267,6 @@ class LocalApp:
     def set_secret(self, name: str, read: Callable[[], str]) -> None:
         """Keep a secret that some sync may name; `read` gives the value, once it is known that it is wanted."""
         self._desk.put(name, read)
-
-    def stories(
-        self, key: str, *, job_id: str | None = None, sync: str | None = None, limit: int = 20
-    ) -> list[RecordStory]:
-        """What a job did to the record with a key, or what the last jobs did to it, the newest first."""
-        if job_id is not None:
-            return [record_story(self._state, self.job(job_id), key)]
-        return list(record_stories(self._state, key, sync=sync, limit=limit))
 
     def table(self, destination: Mapping[str, object]) -> Table:
         """The table that a definition's `destination:` (as in YAML) leads to."""
