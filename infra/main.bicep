@@ -164,7 +164,9 @@ param budgetStart string = utcNow('yyyy-MM-01')
 
 // ----
 
-var groupName = empty(resourceGroupName) ? 'rg-${namePrefix}-${environmentName}' : resourceGroupName
+// azd takes letters, digits, hyphens, underscores and dots; names of resources take less.
+var plainName = toLower(replace(replace(environmentName, '_', '-'), '.', '-'))
+var groupName = empty(resourceGroupName) ? 'rg-${namePrefix}-${plainName}' : resourceGroupName
 var allTags = union({ 'azd-env-name': environmentName, application: 'dynamics-sync' }, tags)
 var suffix = toLower(uniqueString(subscription().id, groupName, location))
 var chosenBusTier = privateNetworking ? 'Premium' : busTier
@@ -182,7 +184,7 @@ module identities 'modules/identities.bicep' = {
     location: location
     tags: allTags
     namePrefix: namePrefix
-    environmentName: environmentName
+    environmentName: plainName
   }
 }
 
@@ -193,7 +195,7 @@ module watching 'modules/watching.bicep' = {
     location: location
     tags: allTags
     namePrefix: namePrefix
-    environmentName: environmentName
+    environmentName: plainName
     logRetentionDays: logRetentionDays
     logDailyCapGB: logDailyCapGB
   }
@@ -220,7 +222,7 @@ module bus 'modules/bus.bicep' = {
   params: {
     location: location
     tags: allTags
-    namespaceName: 'sb-${namePrefix}-${environmentName}-${suffix}'
+    namespaceName: 'sb-${namePrefix}-${plainName}-${suffix}'
     tier: chosenBusTier
     eventTimeToLive: eventTimeToLive
     privateOnly: privateNetworking
@@ -267,7 +269,7 @@ module network 'modules/network.bicep' = if (privateNetworking) {
     location: location
     tags: allTags
     namePrefix: namePrefix
-    environmentName: environmentName
+    environmentName: plainName
     addressPrefix: addressPrefix
     appPrefix: appPrefix
     endpointsPrefix: endpointsPrefix
@@ -291,8 +293,8 @@ module app 'modules/app.bicep' = {
   params: {
     location: location
     tags: allTags
-    appName: 'func-${namePrefix}-${environmentName}-${suffix}'
-    planName: 'plan-${namePrefix}-${environmentName}'
+    appName: 'func-${namePrefix}-${plainName}-${suffix}'
+    planName: 'plan-${namePrefix}-${plainName}'
     hosting: hosting
     planSize: planSize
     instanceMemoryMB: instanceMemoryMB
@@ -330,7 +332,7 @@ module alerts 'modules/alerts.bicep' = {
     location: location
     tags: allTags
     namePrefix: namePrefix
-    environmentName: environmentName
+    environmentName: plainName
     workspaceId: watching.outputs.workspaceId
     namespaceId: bus.outputs.namespaceId
     vaultId: vault.outputs.vaultId
@@ -358,7 +360,7 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0) {
   name: 'budget'
   scope: group
   params: {
-    budgetName: 'budget-${namePrefix}-${environmentName}'
+    budgetName: 'budget-${namePrefix}-${plainName}'
     amount: monthlyBudget
     startDate: budgetStart
     actionGroupId: alerts.outputs.actionGroupId

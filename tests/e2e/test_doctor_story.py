@@ -202,6 +202,21 @@ def test_the_role_is_what_the_job_uses(world: World) -> None:
     assert more - granted == {("account", "Delete")}
 
 
+def test_a_user_with_that_role_alone_does_the_whole_job(world: World) -> None:
+    """Every other privilege of every table is taken away: creates, updates, links and lookups still go through."""
+    SYNC.read(world, ["A1", "One", ""])
+    granted = {(one.table, one.access) for one in world.app.roles([], undo=False)[0].grants}
+    tables = world.dataverse.application.service.world.tables.by_name
+    for table in tables:
+        for kind in ("Create", "Read", "Write", "Delete"):
+            if (table, kind) not in granted:
+                world.dataverse.inject({"kind": "privilege", "table": table, "privilege": kind, "count": None})
+    assert [one for one in findings(world) if one.grade is Grade.ERROR] == []
+    assert world.run("story").state is JobState.SUCCEEDED
+    assert SYNC.run(world, ["A1", "Uno", ""], ["A2", "Two", "A1"]).state is JobState.SUCCEEDED
+    assert {row["name"] for row in world.dataverse.rows("account")} == {"Uno", "Two"}
+
+
 def test_the_role_as_files(world: World) -> None:
     """A body for AddPrivilegesRole, with the ids that the environment has; and rows for a sheet."""
     SYNC.but(destination={"bypass": {"plugins": True}}).read(world, ["A1", "One", ""])

@@ -63,8 +63,17 @@ class Index:
                 types = self._types(path)
                 for one in types:
                     if one["$type"] == "ResourceType" and one["name"].lower() == spec.lower():
-                        return self._condensed(types, one["body"], bodies)
+                        return self._with_properties(types, one["body"], self._condensed(types, one["body"], bodies))
         raise SystemExit(f"the clone knows no {spec}")
+
+    def _with_properties(self, types: list[Any], body: Any, shape: Shape) -> Shape:
+        """The names of a resource's properties, also where no file sets one: expressions read them."""
+        properties = shape.get("members", {}).get("properties")
+        if properties is not None and properties[1] == "unread":
+            reference = types[int(body["$ref"].removeprefix("#/"))]["properties"]["properties"]["type"]
+            named = types[int(reference["$ref"].removeprefix("#/"))].get("properties", {})
+            properties[1] = {"members": {name: [one["flags"] & 3, "any"] for name, one in named.items()}}
+        return shape
 
     def _condensed(self, types: list[Any], reference: Any, nodes: list[Node]) -> Shape:
         one = types[int(reference["$ref"].removeprefix("#/"))]

@@ -208,3 +208,55 @@ def test_files_that_are_loaded_are_there() -> None:
     for file in FILES:
         for path in re.findall(r"loadTextContent\('([^']+)'\)", file.path.read_text("utf-8")):
             assert (file.path.parent / path).is_file(), path
+
+
+FUNCTIONS = {
+    *("contains", "empty", "environment", "guid", "int", "items", "json", "length", "loadTextContent", "max", "min"),
+    *("range", "replace", "resourceGroup", "resourceId", "string", "subscription", "subscriptionResourceId", "take"),
+    *("tenant", "toLower", "toUpper", "union", "uniqueString", "utcNow"),
+}
+"""Functions of the language that are in use or likely to be. Source: Microsoft Learn, "Bicep functions"."""
+DECORATORS = {"description", "allowed", "minLength", "maxLength", "minValue", "maxValue"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.path.name)
+def test_functions_are_those_of_the_language(file: BicepFile) -> None:
+    """No call of what Bicep does not have; and none that the second parser of the checks does not know."""
+    called = {text(n.named_children[0]) for n in walk(file.root) if n.type == "call_expression"}
+    assert called - FUNCTIONS - DECORATORS == set()
+
+
+def referred(file: BicepFile) -> list[tuple[str, str]]:
+    """`symbol.properties.name` in expressions: the symbol and the name."""
+    source = re.sub(r"//.*", "", file.path.read_text("utf-8"))
+    return re.findall(r"\b(\w+)\.properties\.(\w+)", source)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.path.name)
+def test_properties_that_are_read_exist(file: BicepFile) -> None:
+    """What an expression takes from a resource is a property of its type."""
+    for symbol, name in referred(file):
+        shape = FACTS[file.of("resource")[symbol].spec]
+        assert name in shape["members"]["properties"][1]["members"], f"{symbol}.properties.{name}"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "longest", "allowed_letters"),
+    [
+        ("sthost${suffix}", 24, r"[a-z0-9]+"),
+        ("ststate${suffix}", 24, r"[a-z0-9]+"),
+        ("stsrc${suffix}", 24, r"[a-z0-9]+"),
+        ("kv${suffix}", 24, r"[a-z][a-z0-9-]+"),
+        ("sb-${namePrefix}-${plainName}-${suffix}", 50, r"[a-z][a-z0-9-]+"),
+        ("func-${namePrefix}-${plainName}-${suffix}", 60, r"[a-z][a-z0-9-]+"),
+        ("rg-${namePrefix}-${plainName}", 90, r"[\w.-]+"),
+    ],
+)
+def test_names_are_legal_at_their_longest(pattern: str, longest: int, allowed_letters: str) -> None:
+    """With the longest prefix and environment name that there may be. A unique string has 13 letters and digits."""
+    sources = "".join(file.path.read_text("utf-8") for file in FILES)
+    assert f"'{pattern}'" in sources
+    parts = {"namePrefix": "dynsyncxyz", "plainName": "a" * 20, "suffix": "abcdefghij123"}
+    name = re.sub(r"\$\{(\w+)\}", lambda found: parts[found[1]], pattern)
+    assert len(name) <= longest
+    assert re.fullmatch(allowed_letters, name)
