@@ -82,7 +82,7 @@ class Settings:
             state_blobs=_address(environ, "DYNSYNC_STATE_BLOBS"),
             state_identity=_text(environ, "DYNSYNC_STATE_IDENTITY"),
             state_secret=_text(environ, "DYNSYNC_STATE_SECRET"),
-            max_slice_s=_whole(environ, "DYNSYNC_MAX_SLICE_S", 480, least=30),
+            max_slice_s=_whole(environ, "DYNSYNC_MAX_SLICE_S", 480, least=1),
             retention_days=_whole(environ, "DYNSYNC_RETENTION_DAYS", 90, least=0) or None,
             key_vault_url=_vault(environ, "DYNSYNC_KEY_VAULT_URL"),
             state_folder=Path(_text(environ, "DYNSYNC_STATE") or ".dynsync"),
