@@ -1,7 +1,7 @@
 """Whole stories through the app in its host: timer, file by HTTP, slices, lost messages, new secrets, sudden death.
 
 The host is a process of its own, so that it can be killed; Dataverse, Service Bus, Entra and Key Vault are in this
-one, so that they can be looked into. Every way in and out is the real one: HTTP, AMQP, the protocols of Entra and vault.
+one, so that they can be looked into. All of it speaks the real protocols: HTTP, AMQP, those of Entra and vault.
 """
 
 from __future__ import annotations
