@@ -36,7 +36,9 @@ def start_job(request: func.HttpRequest) -> func.HttpResponse:
     return doors.answer(request, key=True)
 
 
-@app.route(route="api/webhooks/{sync}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@app.route(
+    trigger_arg_name="request", route="api/webhooks/{sync}", methods=["POST"], auth_level=func.AuthLevel.FUNCTION
+)
 def receive_events(request: func.HttpRequest) -> func.HttpResponse:
     """Put what a webhook brings on the queue, with a function key."""
     return doors.answer(request, key=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import runpy
@@ -48,6 +49,13 @@ def test_the_functions_are_those_of_the_design(triggers: dict[str, dict[str, Any
     doors = sorted(name for name, kind in kinds.items() if kind == "httpTrigger")
     assert doors == ["receive_events", "start_job", "web"]
     assert doors[-1] == "web"
+
+
+def test_every_function_takes_its_trigger_by_name() -> None:
+    """The engine in Azure gives the argument by the trigger's name, and loads no app in which one does not fit."""
+    app = runpy.run_path(str(ROOT / "function_app.py"))["app"]
+    for each in app.get_functions():
+        assert each.get_trigger().name in inspect.signature(each.get_user_function()).parameters, each
 
 
 def test_only_the_platform_opens_the_door_of_machines(triggers: dict[str, dict[str, Any]]) -> None:
