@@ -15,7 +15,7 @@ from shared.definitions.catalogue import definition_hash
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.unbuilt import unbuilt_parts
 from shared.engine import preparing, queueing
-from shared.engine.cases.replaying import chosen, keep_chosen, variables_of
+from shared.engine.cases.replaying import add_replay, chosen, keep_chosen, keep_queued, variables_of
 from shared.engine.leasing import Timing, after, leased
 from shared.engine.running import Run
 from shared.engine.slicing import Span, sweep
@@ -83,6 +83,17 @@ class JobRunner:
         job = replace(self._new_job(definition, start, apply=apply), replays=words)
         return self._started(definition, job, start, lambda run: keep_chosen(run.state, job, rows))
 
+    def queue_replay(self, definition: SyncDefinition, choice: Choice, start: Start, *, apply: bool) -> Job:
+        """A replay that waits for its turn; what is open then is run again. Raises as `replay`."""
+        self._refuse_unbuilt(definition)
+        rows = chosen(self._state, definition.name, choice)
+        start = replace(start, variables=variables_of(self._state, list(rows)))
+        job, _ = queueing.queued(self._new_job(definition, start, apply=apply), start)
+        job = replace(job, replays=f"{definition.name} {choice}".strip())
+        add_replay(self._state, job, choice)
+        event(_log, "job.queued", sync=job.sync, job=job.id)
+        return job
+
     def queue(
         self,
         definition: SyncDefinition,
@@ -149,6 +160,8 @@ class JobRunner:
             queueing.refuse_other_variables(job, definition)
         elif job.state is JobState.QUEUED:
             refuse_undo(self._state, self._state.get(job.undoes))
+        if job.replays is not None and job.state is JobState.QUEUED:
+            keep_queued(run.state, job)
         run.start = queueing.start_of(run.state, job, run.start)
         run.held.waited_before_s = job.slices.waited_s if job.slices else 0.0
         run.sent_before = job.requests

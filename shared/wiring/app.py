@@ -227,6 +227,12 @@ class LocalApp(LookBack):
         start = Start({}, started_by, progress=progress)
         return self._runner.replay(self._catalogue.get(sync), replace(choice, job=job_id), start, apply=apply)
 
+    def queue_replay(self, target: str, choice: Choice, *, by: str, apply: bool) -> Job:
+        """A queued replay; `slice` works on it."""
+        sync, job_id = self._target(target)
+        choice = replace(choice, job=job_id)
+        return self._runner.queue_replay(self._catalogue.get(sync), choice, Start({}, by), apply=apply)
+
     def open_rejects(self, target: str, choice: Choice = ANY) -> Iterator[Case]:
         """The open rejects of a sync, or those that a job set aside."""
         sync, job_id = self._target(target)

@@ -13,6 +13,7 @@ from shared.definitions.permissions import Permissions
 from shared.errors import DefinitionError, NotFoundError, RefuseError
 from shared.log import event
 from shared.ports import Clock
+from shared.values.cases import Choice
 from shared.values.jobs import Job, JobState
 from shared.wiring.app import LocalApp
 from shared.wiring.buses import bus_of
@@ -85,6 +86,12 @@ class Hosted:
         undo = self.app.queue_undo(job.id, by=by, apply=apply)
         self.nudges.first(undo)
         return undo
+
+    def replay(self, target: str, choice: Choice, *, by: str, apply: bool) -> Job:
+        """A job that runs open rejects of a sync, or of a job, again. Raises `RefuseError`, `DefinitionError`."""
+        job = self.app.queue_replay(target, choice, by=by, apply=apply)
+        self.nudges.first(job)
+        return job
 
     def challenge(self) -> str:
         """What a 401 says: where to sign in, and for which application (RFC 6750)."""

@@ -143,3 +143,25 @@ def test_an_approval_while_another_job_runs_waits(world: World) -> None:
     assert told["type"] == "urn:dynsync:problem:already-running"
     leases.release(lease)
     cloud.call("POST", f"/api/jobs/{job['id']}/apply", 202)
+
+
+def test_rejects_are_looked_at_and_run_again(world: World) -> None:
+    """In the queue's turn; what was mended lands, and the list of open ones is empty."""
+    short = {"no": "text", "name": {"type": "text", "max_length": 3, "validate": True}}
+    HANDED.but(columns=short, behaviour={"strategy": "delta"}).define(world)
+    cloud = Cloud(world)
+    job = cloud.call("POST", "/api/syncs/story/jobs", 202, **upload({}))
+    cloud.work()
+    opened = cloud.call("GET", "/api/syncs/story/rejects", query={"cause": "Max Length Violation"})["cases"]
+    assert [case["reject"]["key"] for case in opened] == ["A3", ""]
+    assert cloud.call("GET", f"/api/jobs/{job['id']}/rejects/open", query={"key": "A3"})["cases"] == opened[:1]
+    assert cloud.post("/api/syncs/story/replay", {"keys": ["nothing"]}, 422)["type"] == "urn:dynsync:problem:refuse"
+
+    HANDED.but(behaviour={"strategy": "delta"}).define(world)
+    again = cloud.post(f"/api/jobs/{job['id']}/replay", {"cause": "Max Length Violation", "keys": ["A3"]})
+    assert again["state"] == "Queued"
+    cloud.work()
+
+    assert cloud.call("GET", f"/api/jobs/{again['id']}")["state"] == "Succeeded"
+    assert column(world, "name") == {"A1": "One", "A2": "Two", "A3": "Three"}
+    assert cloud.call("GET", "/api/syncs/story/rejects", query={"key": "A3"})["cases"] == []

@@ -24,9 +24,10 @@ from shared.values.secrets import SecretEntry
 from shared.values.stories import RecordStory
 from shared.values.tables import Table
 from shared.values.watermarks import Watermark
+from shared.web.routes.cases import CasesPage
 from shared.web.routes.forms import MOST
 from shared.web.routes.jobs import ChangesPage, JobsPage, RejectsPage, StoriesView
-from shared.web.routes.syncs import CheckView, SyncsView, WatermarkView
+from shared.web.routes.syncs import CheckView, SchedulesView, SyncsView, WatermarkView
 
 LOOK_EVERY_S = 2.0
 TRIES = 5
@@ -109,6 +110,30 @@ class RemoteApp:
         """Take a job's changes back, by a job of its own; watched to its end, or until it waits."""
         body = {"dry_run": not apply}
         return self._watched(self._line.ask(Job, "POST", "jobs", self._id(job_id), "undo", body=body))
+
+    def replay(self, target: str, choice: Choice, *, started_by: str, progress: ProgressListener, apply: bool) -> Job:
+        """Run open rejects of a sync, or of a job, again; watched to its end, or until it waits."""
+        body = {"cause": choice.cause, "keys": list(choice.keys), "dry_run": not apply}
+        return self._watched(self._line.ask(Job, "POST", *self._target(target), "replay", body=body))
+
+    def open_rejects(self, target: str, choice: Choice = ANY) -> Iterator[Case]:
+        """The open rejects of a sync, or those that a job set aside."""
+        of = self._target(target)
+        path = (*of, "rejects") if of[0] == "syncs" else (*of, "rejects", "open")
+        after: int | None = 0
+        while after is not None:
+            query = {"cause": choice.cause, "after": after, "limit": MOST}
+            page = self._line.ask(CasesPage, "GET", *path, query=query)
+            yield from (case for case in page.cases if choice.fits(case))
+            after = page.after
+
+    def _target(self, target: str) -> tuple[str, str]:
+        """A sync by its name, or a job by its id or a beginning of it, as the API's path has it."""
+        return ("syncs", target) if target in self.sync_names() else ("jobs", self._id(target))
+
+    def upcoming(self) -> list[Upcoming]:
+        """Every sync that has a schedule, with its next times."""
+        return self._line.ask(SchedulesView, "GET", "schedules").schedules
 
     def cancel(self, job_id: str, *, by: str) -> Job:
         """Stop a job: a running one stops within one batch, one that waits is cancelled at once."""
@@ -199,18 +224,6 @@ class RemoteApp:
         return self._line.ask(WatermarkView, "PUT", "syncs", sync, "watermark", body={"watermark": text}).value()
 
     # ---- what stays on one's own machine
-
-    def replay(self, target: str, choice: Choice, *, started_by: str, progress: ProgressListener, apply: bool) -> Job:
-        """Nothing yet: the API has no word for it."""
-        return _local("the API has no word for replays; call `replay` where the app's state is, without --app")
-
-    def open_rejects(self, target: str, choice: Choice = ANY) -> Iterator[Case]:
-        """See `replay`."""
-        return _local("the API has no word for open rejects; name a job to see what it set aside")
-
-    def upcoming(self) -> list[Upcoming]:
-        """Nothing: next times follow from the definitions, which are here as well."""
-        return _local("next times follow from the definitions: call `schedule` in their folder, without --app")
 
     def secret_place(self) -> str:
         """Nothing: a deployed app gives no secrets away, and takes none."""

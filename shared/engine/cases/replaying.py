@@ -7,9 +7,10 @@ A record is stale when a later job that wrote something has read its key: it is 
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import duckdb
@@ -25,6 +26,8 @@ from shared.sql import identifier, literal
 from shared.values.cases import Case, Choice
 from shared.values.jobs import Job
 
+CHOICE = "choice.json"
+"""Which rejects a queued job is to replay."""
 _LOOK_BACK = 1000
 
 
@@ -65,6 +68,21 @@ def variables_of(state: State, jobs: Sequence[str]) -> Mapping[str, str]:
         listed = ", ".join(jobs)
         raise RefuseError(f"these rejects come of jobs with other variables; replay them job by job: {listed}")
     return given[0]
+
+
+def add_replay(state: State, job: Job, choice: Choice) -> None:
+    """Store a queued job together with the choice of rejects that it is to replay."""
+    with tempfile.TemporaryDirectory(prefix="dynsync-") as folder:
+        path = Path(folder) / CHOICE
+        path.write_text(json.dumps(asdict(choice)), "utf-8")
+        state.add(job, {CHOICE: path})
+
+
+def keep_queued(state: State, job: Job) -> None:
+    """As a queued replay begins, keep the records of what is open by now. Raises `RefuseError` as `chosen`."""
+    told = json.loads(state.path(job.id, CHOICE).read_text("utf-8"))
+    choice = Choice(told["job"], told["cause"], tuple(told["keys"]))
+    keep_chosen(state, job, chosen(state, job.sync, choice))
 
 
 def keep_chosen(state: State, job: Job, rows: Mapping[str, Sequence[int]]) -> None:

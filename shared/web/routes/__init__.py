@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.permissions import Operation
 from shared.web.openapi import document
-from shared.web.routes import events, health, jobs, starts, syncs
+from shared.web.routes import cases, events, health, jobs, starts, syncs
 from shared.web.routing import Call, Route
 
 VERSION = "1"
@@ -32,6 +32,7 @@ ROUTES: tuple[Route, ...] = (
     *syncs.ROUTES,
     *starts.ROUTES,
     *jobs.ROUTES,
+    *cases.ROUTES,
     *events.ROUTES,
 )
 

@@ -109,3 +109,24 @@ class UndoForm(Form):
     """How a job is undone."""
 
     dry_run: bool = Field(default=False, description="true: only plan the undo; it then waits for approval.")
+
+
+Cause = Annotated[str, StringConstraints(min_length=1, max_length=250)]
+"""`Invalid Format`, or `Invalid Format/column`."""
+
+
+class ReplayForm(Form):
+    """Which open rejects are run again; all when nothing is said."""
+
+    cause: Cause | None = Field(default=None, description="Only of this cause: a kind, or kind/column.")
+    keys: Annotated[tuple[Value, ...], Field(max_length=1000)] = Field(default=(), description="Only of these keys.")
+    dry_run: bool = Field(default=False, description="true: only plan; the job then waits for approval.")
+
+
+class OpenQuery(Form):
+    """Which open rejects."""
+
+    cause: Cause | None = Field(default=None, description="Only of this cause: a kind, or kind/column.")
+    key: Value | None = Field(default=None, description="Only of this key.")
+    after: Place = Field(default=0, description="Only those behind this place; for the next page.")
+    limit: PageSize = 50

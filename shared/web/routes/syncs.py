@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from shared.errors import AuthenticationError, DefinitionError, FailError, RefuseError, RetryError
 from shared.permissions import Operation, Right, rights
 from shared.values.problems import Problem
+from shared.values.schedules import Upcoming
 from shared.values.tables import Table
 from shared.values.watermarks import Watermark
 from shared.web.routes.forms import WatermarkForm
@@ -131,6 +132,18 @@ def _view(call: Call, name: str) -> SyncView:
     )
 
 
+class SchedulesView(BaseModel):
+    """The schedules of the syncs that the caller may see, with their next times."""
+
+    schedules: list[Upcoming]
+
+
+def schedules(call: Call) -> SchedulesView:
+    """When which sync is due."""
+    found = call.hosted.app.upcoming()
+    return SchedulesView(schedules=[one for one in found if call.gate.may(call.caller, Operation.SHOW_SYNC, one.sync)])
+
+
 def check(call: Call) -> CheckView:
     """The definition held against reach, source and Dataverse's metadata."""
     return CheckView(sync=call.sync, problems=call.hosted.app.check(call.sync))
@@ -179,6 +192,10 @@ ROUTES = [
     Route(
         method="GET", path="/api/syncs", operation=Operation.LIST_SYNCS, does=syncs, gives=SyncsView,
         summary="The syncs that the caller may see, with the caller's rights.",
+    ),
+    Route(
+        method="GET", path="/api/schedules", operation=Operation.LIST_SYNCS, does=schedules, gives=SchedulesView,
+        summary="When the syncs that the caller may see are due.",
     ),
     Route(
         method="GET", path="/api/syncs/{sync}", operation=Operation.SHOW_SYNC, does=sync, gives=SyncView,

@@ -29,6 +29,7 @@ from shared.errors import (
     TransitionError,
     UnavailableError,
 )
+from shared.values.cases import Choice
 from shared.values.jobs import JobState
 from shared.web.call import Request
 from tests.unit.web.conftest import Api, Opener, principal
@@ -162,6 +163,15 @@ def test_several_jobs_may_begin_alike(remote: RemoteApp, wire: Wire) -> None:
         wire.api.job()
     with pytest.raises(NotFoundError, match="several jobs begin with"):
         remote.job("2")
+
+
+def test_open_rejects_and_schedules_are_there(remote: RemoteApp) -> None:
+    """Of a sync and of a job; what is not there to replay is said in the app's words."""
+    job = remote.queue("accounts", variables={}, files={}, started_by="me", apply=True)
+    assert list(remote.open_rejects("accounts")) == list(remote.open_rejects(job.id)) == []
+    assert remote.upcoming() == []
+    with pytest.raises(RefuseError, match="reject"):
+        remote.replay("accounts", Choice(), started_by="me", progress=lambda _: None, apply=True)
 
 
 @pytest.mark.parametrize("token", [None, "bad"])
