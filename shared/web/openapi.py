@@ -86,7 +86,7 @@ def _id(route: Route, use: str) -> str:
 def _operation(route: Route, schemas: Schemas, definitions: Mapping[str, Any]) -> dict[str, Any]:
     need = NEEDS[route.operation]
     told: dict[str, Any] = {
-        "operationId": route.does.__name__,
+        "operationId": route.id or route.does.__name__,
         "summary": route.summary,
         "description": _right(route),
         "parameters": _parameters(route, schemas, definitions),

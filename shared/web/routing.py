@@ -72,7 +72,8 @@ class Route:
     `does` is called. `asks`: the sync stands in the body, so `does` asks for itself, by `call.gate`. `gives` is the
     type of the value; `takes` and `query` are models of the body and the query; `files`: the body may be a form with
     files. `media` are the types of the answer; a route of another than JSON gives an
-    `Answer`. `refuses` are statuses beside those that every route of its kind has.
+    `Answer`. `id` is the operation's in the document, where `does` serves
+    several routes. `refuses` are statuses beside those that every route of its kind has.
     """
 
     method: str
@@ -83,6 +84,7 @@ class Route:
     gives: Any
     takes: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
+    id: str | None = None
     files: bool = False
     asks: bool = False
     status: int = 200

@@ -70,7 +70,7 @@ ROUTES = [
         summary="Send events to a sync's queue, one or a list; they are checked first, and all of them go or none.",
     ),
     Route(
-        method="POST", path="/api/webhooks/{sync}", operation=Operation.PUBLISH, does=publish, gives=Sent,
+        method="POST", path="/api/webhooks/{sync}", operation=Operation.PUBLISH, does=publish, gives=Sent, id="webhook",
         takes=EventsForm, status=202, refuses=(409, 413, 415, 503),
         summary="The same with a function key, for webhooks: Dataverse's own (format dataverse) and others.",
     ),
