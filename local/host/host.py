@@ -27,6 +27,7 @@ from local.host.refusals import HostError, InvocationError
 from local.host.timers import LATE, Monitor, after_run, first_status, value
 
 _log = logging.getLogger("host")
+NOTE_S = 0.1
 SETTLE_S = 3.0
 """For messages whose function has returned, at the end."""
 LOOK_S = 1.0
@@ -97,9 +98,8 @@ class Host:
         self.front.ending = True
         for pump in self._pumps:
             pump.stop()
-        for timer in self._timers:
-            timer.cancel()
         left = await self.calls.drain(grace_s)
+        await self._end_timers()
         for pump in self._pumps:
             await asyncio.to_thread(pump.drain, SETTLE_S)
         if self._monitor is not None:
@@ -109,6 +109,13 @@ class Host:
         else:
             self.engine.close()
         return left
+
+    async def _end_timers(self) -> None:
+        """A timer whose function has just returned notes that first."""
+        if self._timers:
+            await asyncio.wait(self._timers, timeout=NOTE_S)
+        for timer in self._timers:
+            timer.cancel()
 
     # ---- queues
 
@@ -132,9 +139,9 @@ class Host:
         status = first_status(trigger, monitor.get(trigger.name) if trigger.monitored else None, _now())
         past_due = status.next < _now()
         if past_due or trigger.on_startup:
-            due = status.next if past_due else _now()
+            began = _now()  # what was missed is dealt with as of now
             await self._fire(trigger, value(status, past_due=past_due))
-            status = after_run(trigger, due, _now())
+            status = after_run(trigger, began, _now())
         while True:
             if trigger.monitored:
                 monitor.put(trigger.name, status)
@@ -144,6 +151,8 @@ class Host:
             status = after_run(trigger, status.next, _now())
 
     async def _fire(self, trigger: TimerTrigger, given: TypedData) -> None:
+        if self.front.ending:
+            await asyncio.Event().wait()  # until it is cancelled: nothing new begins at the end
         try:
             await self.calls.call(trigger.name, given, reason="timer")
         except InvocationError:

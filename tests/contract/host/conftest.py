@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,12 @@ def start(bus: LocalServiceBus, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with ExitStack() as stack:
 
         def begin(
-            *words: str, folder: Path | None = None, ticks: str = "0 0 0 1 1 *", host: str = "", line: str = ""
+            *words: str,
+            folder: Path | None = None,
+            ticks: str = "0 0 0 1 1 *",
+            host: str = "",
+            line: str = "",
+            more: Mapping[str, str] | None = None,
         ) -> Running:
             folder = folder or tmp_path_factory.mktemp("app")
             if not (folder / "host.json").exists():
@@ -79,7 +84,12 @@ def start(bus: LocalServiceBus, tmp_path_factory: pytest.TempPathFactory) -> Ite
             (folder / "gates").mkdir(exist_ok=True)
             if host:
                 (folder / "host.json").write_text(host, "utf-8")
-            environ = {"BUS": line or bus.connection_string, "GATES": str(folder / "gates"), "TICKS": ticks}
+            environ = {
+                "BUS": line or bus.connection_string,
+                "GATES": str(folder / "gates"),
+                "TICKS": ticks,
+                **(more or {}),
+            }
             command = python("local.host", ".", "--port", "0", "--end-with-parent", *words)
             child = stack.enter_context(Child("host", command, folder=folder, environ=python_path() | environ))
             return Running(child, child.said(r"listens at (http\S+)")[1], folder)

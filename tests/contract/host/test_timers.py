@@ -58,6 +58,16 @@ def test_a_new_timer_waits_for_its_time(start: Start, tmp_path: Path) -> None:
     assert "tick" in (tmp_path / ".dynsync" / "host" / "timers.json").read_text("utf-8")
 
 
+def test_a_timer_that_runs_at_the_start(start: Start, tmp_path: Path) -> None:
+    """`run_on_startup`: once as the host starts, not past due; the status then counts from that run."""
+    host = start(ticks=EVERY_HOUR, folder=_app(tmp_path), more={"AT_START": "yes"})
+    host.child.said('SEEN .*"past_due": false')
+    host.child.end()
+    kept = json.loads((tmp_path / ".dynsync" / "host" / "timers.json").read_text("utf-8"))
+    assert len(host.seen("tick")) == 1
+    assert datetime.now(UTC) - datetime.fromisoformat(kept["tick"][0]) < timedelta(hours=1)
+
+
 def test_of_two_hosts_one_has_the_timers(start: Start, tmp_path: Path) -> None:
     """The second takes over when the first is gone."""
     folder = _app(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.engine.retention import prune
+from shared.engine.retention import prune, prune_all
 from shared.errors import StateError
 from shared.state import LocalState
 from shared.values.jobs import Job, JobState
@@ -40,6 +40,18 @@ def test_the_last_that_came_to_its_end_is_kept(state: LocalState) -> None:
         state.save(replace(LAST, id=f"done-{number}", state=JobState.SUCCEEDED, created_at=NOW - timedelta(days=days)))
     assert prune(state, LAST, days=1, now=NOW) == 251
     assert [job.id for job in state.list(limit=1000)] == ["last", "done-1"]
+
+
+def test_syncs_that_never_run_again_are_tidied_as_well(state: LocalState) -> None:
+    """Of every sync what is old enough; never its newest job, nor the last that ended, nor an unfinished one."""
+    for number, days in enumerate((999, 998, 997)):
+        state.save(replace(LAST, id=f"gone-{number}", sync="gone", created_at=NOW - timedelta(days=days)))
+    waiting = replace(LAST, id="waits", sync="waits", state=JobState.AWAITING_APPROVAL)
+    state.save(replace(waiting, created_at=NOW - timedelta(days=999)))
+    assert prune_all(state, days=200, now=NOW) == 200 + 2
+    assert [job.id for job in state.list(sync="gone")] == ["gone-2"]
+    assert [job.id for job in state.list(sync="waits")] == ["waits"]
+    assert prune_all(state, days=None, now=NOW) == 0
 
 
 def test_nothing_is_removed_without_a_limit(state: LocalState) -> None:
