@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,9 @@ def _can_link() -> bool:
 NEEDS: dict[str, tuple[str, Callable[[], bool]]] = {
     "symlinks": ("this user may not make symbolic links", _can_link),
     "postgresql": ("no PostgreSQL server is installed (Debian: apt-get install postgresql)", postgres.can_run),
+    "node": ("node is not installed", lambda: shutil.which("node") is not None),
+    "java": ("no Java is installed", lambda: shutil.which("java") is not None),
+    "bash": ("bash is not installed", lambda: shutil.which("bash") is not None),
     "azurite": ("Azurite is not there (tools/set-up-tests installs it where npm is)", azurite.can_run),
     "checkov": ("checkov is not there (tools/set-up-tests installs it)", checkov.can_run),
 }

@@ -12,7 +12,7 @@ from shared.values.changes import Action, OutcomeStatus
 from shared.values.jobs import DestinationBalance, SourceBalance
 
 _REMOVALS = {Action.DELETE: "deleted", Action.EXPIRE: "expired", Action.DEACTIVATE: "deactivated"}
-_FATES = ("ignored", "outside", "asked_to_delete")
+_FATES = ("ignored", "outside", "asked_to_delete", "stale")
 
 
 def planned_changes(workspace: Workspace) -> dict[str, int]:

@@ -24,6 +24,7 @@ from shared.engine.plan import Manifest, store_rows
 from shared.engine.planning import Planner, create_id
 from shared.engine.preparing import Filters, record_filter
 from shared.engine.present import PresentRows
+from shared.engine.realtime.overtaking import Overtaking
 from shared.engine.reconciling import Comparison, Found
 from shared.engine.rejecting import Rejections, tell_records
 from shared.engine.resolving import Resolver
@@ -73,6 +74,7 @@ class Drafter:
     now: datetime
     progress: ProgressListener
     since: Since | None = None
+    overtaking: Overtaking | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     begun: Begun | None = None
     lasting: bool = False
@@ -120,6 +122,8 @@ class Drafter:
         with self._phase(Phase.RECONCILE):
             found, rejections = self._comparison(prepared, begun.staged).run(begun.began)
             self._set_outside_aside(prepared, rejections)
+            if self.overtaking is not None:
+                self.overtaking.set_aside(self.workspace, prepared, typed, rejections)
         with self._phase(Phase.PLAN):
             ids = self._plan(prepared, rejections, found)
             tell_records(self.workspace)
@@ -188,7 +192,7 @@ class Drafter:
         prepared, problems = prepare(self.definition, self.metadata, columns)
         if prepared is None:
             raise DefinitionError(self.definition.name, problems)
-        return prepared
+        return self.overtaking.prepared(prepared, typed) if self.overtaking else prepared
 
     # ---- destination
 

@@ -17,6 +17,7 @@ from shared.engine.cases.settling import REPLAYED
 from shared.engine.drafting import Draft, Drafter, store
 from shared.engine.drift import drifted, told_columns
 from shared.engine.incremental import since
+from shared.engine.realtime.overtaking import Overtaking, keep_versions
 from shared.engine.slicing import SliceOverError, fetch, keep, left_in
 from shared.engine.surroundings import Destination, Start, Surroundings
 from shared.engine.workspace import DATABASE, SPOOL, Workspace, workspace_folder
@@ -118,6 +119,7 @@ class PlanMaking:
                 now=job.created_at,
                 progress=run.tell,
                 since=since(definition, run.state),
+                overtaking=self._overtaking(job),
                 columns=columns,
                 begun=begun,
                 lasting=job.slices is not None,
@@ -130,10 +132,18 @@ class PlanMaking:
             if job.replays:
                 draft = with_stale(draft, run.state.path(job.id, REPLAYED))
             older = ledger(run.state, job.sync, before=job)
+            heard = keep_versions(workspace, folder) if drafter.overtaking else {}
             files = store(workspace, draft, folder) | note_records(workspace, prepared.mapping, folder, older)
-            for name, path in files.items():
+            for name, path in (files | heard).items():
                 run.state.put(job.id, name, path)
         return drafter, draft
+
+    def _overtaking(self, job: Job) -> Overtaking | None:
+        """What decides between this job and the sync's listener, record by record; None where it has none."""
+        around, definition = self.run.around, self.run.definition
+        if around.ledger is None or definition.listener is None:
+            return None
+        return Overtaking(around.ledger, definition, job.created_at)
 
     def _source(self, job: Job, definition: SyncDefinition, spool: Path) -> Source:
         if job.replays:

@@ -28,6 +28,8 @@ from shared.engine.linking import OPEN
 from shared.engine.making import PlanMaking
 from shared.engine.plan import MANIFEST, ROWS, Manifest, PlanFile
 from shared.engine.readback import ReadBack
+from shared.engine.realtime.overtaking import FILE as VERSIONS
+from shared.engine.realtime.overtaking import note_versions
 from shared.engine.retention import prune
 from shared.engine.slicing import RESTS, SliceOverError, Span, sweep
 from shared.engine.stepping import Steps
@@ -230,6 +232,7 @@ class Run:
             before = transport.uses()
             self._refuse_other_environment(job, plan, destination)
             transport.permit = self.held.permit
+            self._note_versions(job)
             careful_now = careful or job.undoes is not None
             applied = self._carried_out(job, plan, destination, folder, careful=careful_now)
         seconds = self.around.monotonic() - began
@@ -239,6 +242,12 @@ class Run:
         job = replace(job, notes=(*job.notes, *([f"Writing: {wall}."] if wall else [])))
         job = replace(job, timings_s=timings_s, requests=self.requests(destination))
         return self._after_apply(job, plan, applied)
+
+    def _note_versions(self, job: Job) -> None:
+        """From now on the sync's listener takes no message that is older than what the plan writes."""
+        if self.around.ledger is not None and VERSIONS in self.state.names(job.id):
+            path = self.state.path(job.id, VERSIONS)
+            note_versions(self.around.ledger, job.sync, path, self.around.clock())
 
     def _carried_out(
         self, job: Job, plan: PlanFile, destination: Destination, folder: Path, *, careful: bool

@@ -15,7 +15,7 @@ from shared.definitions.post_sync import PostSyncStep
 from shared.definitions.sync import SyncDefinition
 from shared.engine.creating import RowWriter
 from shared.engine.workspace import Limits
-from shared.ports import Clock, ProgressListener, Source, State
+from shared.ports import Clock, Ledger, ProgressListener, Source, State
 from shared.values.steps import Ended, Said
 from shared.values.tables import Table
 
@@ -66,6 +66,7 @@ class Surroundings:
 
     `open_source` takes a definition, the start and a spool folder; `connect` a definition. Finished jobs are kept for
     `retention_days`; None: for good. `app_url` is where people and steps find the app, without a slash at its end.
+    `ledger` is what listeners have applied.
     """
 
     state: State
@@ -78,5 +79,6 @@ class Surroundings:
     retention_days: int | None = None
     steps: StepTaker | None = None
     app_url: str | None = None
+    ledger: Ledger | None = None
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic

@@ -84,6 +84,7 @@ class LocalApp(LookBack):
                     self._connector, base=self._base, identity=settings.source_identity, queue=self._queue_chained
                 ),
                 app_url=settings.app_url,
+                ledger=self._stores.ledger,
             )
         )
         self.checker = Checker(self._catalogue, self._sources, self._connector, self._runner)

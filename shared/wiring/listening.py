@@ -12,9 +12,10 @@ from datetime import timedelta
 from shared.dataverse.pauses import PausePolicy
 from shared.definitions.catalogue import Catalogue
 from shared.definitions.sync import SyncDefinition
+from shared.engine.realtime.accounts import Account
 from shared.engine.realtime.gathering import Gatherer
 from shared.engine.realtime.line import Ground
-from shared.engine.realtime.listening import Account, SyncListener
+from shared.engine.realtime.listening import SyncListener
 from shared.engine.realtime.releasing import LONGEST, release
 from shared.engine.workspace import Limits
 from shared.errors import DynsyncError, NotFoundError

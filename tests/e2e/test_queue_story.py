@@ -11,6 +11,7 @@ import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from click.testing import CliRunner
 
+from bench.realtime.receivers import receiving
 from local.servicebus import LocalServiceBus, NamespaceSettings, QueueSettings
 from shared.cli.root import dynsync
 from shared.errors import RefuseError, RequestError, StateError
@@ -21,7 +22,6 @@ from shared.wiring import LocalApp
 from shared.wiring.listening import QUEUE
 from tests.e2e.conftest import World
 from tests.e2e.events import ACCOUNT, delete, put
-from tests.e2e.receiving import receiving
 from tests.e2e.stories import column
 
 STORY = "story"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from shared.values.events import Hold, Wish
-from tests.e2e.conftest import World
+from tests.e2e.conftest import World, closes
 from tests.e2e.events import ACCOUNT, Feeds, delete, feeds, listening, only, put
 from tests.e2e.stories import column
 
@@ -292,3 +295,69 @@ def test_what_a_listener_does_is_counted(world: World, feeds: Feeds) -> None:
     assert pulse.total == 5
     assert {name: n for name, n in pulse.counts.items() if n} == {"created": 3, "folded": 1, "rejected": 1}
     assert pulse.last_number == 5
+
+
+VERSIONED = listening(
+    ACCOUNT.but(
+        columns={"no": "text", "name": "text", "staff": "number", "at": "number"},
+        source={"type": "json", "path": "data.json"},
+    ).behaving(strategy="delta"),
+    version="at",
+)
+
+
+def batch(world: World, *records: dict[str, object]) -> tuple[int, int, int, int]:
+    """A batch job over these records; its created, updated, unchanged and stale."""
+    world.write("data.json", json.dumps(list(records)))
+    job = closes(world.run("story"))
+    return job.source.created, job.source.updated, job.source.unchanged, job.source.stale
+
+
+def test_a_batch_job_and_the_listener_do_not_fight(world: World, feeds: Feeds) -> None:
+    """By version: the newer one stays, whoever brings it; a job revives nothing that the listener deleted later."""
+    feed = feeds(VERSIONED)
+    feed.send(put("A1", name="live", at=5), put("A2", name="live", at=5), put("A3", name="live", at=5))
+    feed.send(delete("A3", at=6))
+    versions = (("A1", 4), ("A2", 7), ("A3", 5), ("A4", 9))
+    told = [{"no": no, "name": "batch", "staff": 1, "at": at} for no, at in versions]
+    assert batch(world, *told) == (1, 1, 0, 2)
+    assert column(world, "name") == {"A1": "live", "A2": "batch", "A4": "batch"}
+    assert feed.send(put("A2", name="late", at=6), put("A4", name="late", at=8)) == only(stale=2)
+    assert feed.send(put("A2", name="newest", at=8), put("A3", name="back", at=7)) == only(updated=1, created=1)
+    assert column(world, "name") == {"A1": "live", "A2": "newest", "A3": "back", "A4": "batch"}
+
+
+def test_without_versions_what_came_while_a_job_read_is_newer(world: World, feeds: Feeds) -> None:
+    """An event that was applied before the job began is the job's to change; one of later is not."""
+    feed = feeds(ACCOUNT.but(source={"type": "json", "path": "data.json"}).behaving(strategy="delta"))
+    feed.send(put("A1", name="early"), put("A2", name="early"))
+    ledger = feed.app.listening.memory.ledger
+    assert batch(world, {"no": "A1", "name": "b1"}, {"no": "A2", "name": "b2"}) == (0, 2, 0, 0)
+    keys = [key for (key,) in database_rows(world, "SELECT key FROM ledger ORDER BY key")]
+    after = datetime.now(UTC) + timedelta(hours=1)
+    later = [replace(entry, at=after) for entry in ledger.entries("story", keys).values()]
+    ledger.advance("story", later[:1])
+    created, updated, unchanged, stale = batch(world, {"no": "A1", "name": "c1"}, {"no": "A2", "name": "c2"})
+    assert (created, updated, unchanged, stale) == (0, 1, 0, 1)
+
+
+def database_rows(world: World, sql: str) -> list[tuple[str]]:
+    with contextlib.closing(sqlite3.connect(world.folder / "state" / "state.db")) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_a_flood_of_deletes_is_braked(world: World, feeds: Feeds) -> None:
+    """Beyond the brake nothing of the sync goes on until a person has looked: then all of it does, in order."""
+    feed = feeds(ACCOUNT.behaving(brakes={"removals": "50%", "at_least": 2}))
+    feed.send(*(put(f"A{n}", name="a") for n in range(6)))
+    assert feed.send(delete("A0"), delete("A1")) == only(deleted=2)
+    assert feed.send(put("A5", name="b"), delete("A2"), delete("A3")) == only(parked=3)
+    assert feed.send(put("A5", name="c")) == only(parked=1)
+    view = feed.app.events.listener("story")
+    assert (view.state.value, "4 deletes within an hour" in view.why) == ("parked", True)
+    feed.app.listening.release_all(by="timer")
+    assert len(column(world, "name")) == 4
+    assert feed.release() == only(deleted=2, updated=1, folded=1)
+    assert column(world, "name") == {"A4": "a", "A5": "c"}
+    assert feed.send(put("A4", name="d")) == only(updated=1)
+    assert feed.send(delete("A4")) == only(deleted=1)

@@ -17,14 +17,14 @@ from shared.values.messages import ReceivedMessage
 
 MOST = 500
 """Messages of one batch."""
-MOMENT_S = 0.03
+MOMENT_S = 0.05
 """The longest wait for more messages."""
-QUIET_S = 0.008
-"""A batch under load is complete when nothing has come for so long."""
+QUIET_S = 0.015
+"""A batch under load is complete when nothing more has come for so long."""
 IDLE_S = 30.0
 """A sync without messages gives its thread back after so long."""
 _LOAD = 4
-"""From so many messages on, the last batch says that there is load."""
+"""So many messages in flight are load."""
 
 Take = Callable[[str, Sequence[ReceivedMessage]], object]
 
@@ -67,9 +67,8 @@ class Gatherer:
             self._changed.notify_all()
 
     def _work(self, sync: str, queue: _Queue) -> None:
-        last = 0
-        while batch := self._next(queue, last):
-            last = len(batch)
+        flying = 0
+        while batch := self._next(queue, flying):
             try:
                 self._take(sync, [message for message, _ in batch])
             except BaseException as error:  # noqa: BLE001 - every message of the batch gets it as its own answer
@@ -78,24 +77,29 @@ class Gatherer:
             else:
                 for _, answer in batch:
                     answer.set_result(None)
+            flying = len(batch) + len(queue.waiting)
 
-    def _next(self, queue: _Queue, last: int) -> list[tuple[ReceivedMessage, Future[None]]]:
+    def _next(self, queue: _Queue, flying: int) -> list[tuple[ReceivedMessage, Future[None]]]:
         """The next batch; empty when nothing came for a while."""
         with self._changed:
             self._changed.wait_for(lambda: queue.waiting or self._closed, self._idle_s)
-            if last >= _LOAD and not self._closed:
-                self._gather(queue, last)
+            if flying >= _LOAD and not self._closed:
+                self._gather(queue, flying)
             batch = [queue.waiting.popleft() for _ in range(min(len(queue.waiting), self._most))]
             queue.working = bool(batch)
             return batch
 
-    def _gather(self, queue: _Queue, last: int) -> None:
-        """Wait for about as many messages as the last batch had, but only a moment."""
-        ends = self._clock_s() + MOMENT_S
-        while len(queue.waiting) < min(last, self._most) and not self._closed:
+    def _gather(self, queue: _Queue, flying: int) -> None:
+        """Wait for as many messages as were in flight when the last batch was done, but only a moment.
+
+        Each settled message brings the next one of its lane; who does not wait for those sends half batches.
+        """
+        ends, came = self._clock_s() + MOMENT_S, False
+        while len(queue.waiting) < min(flying, self._most) and not self._closed:
             before, left = len(queue.waiting), ends - self._clock_s()
             if left <= 0:
                 return
-            came = self._changed.wait_for(lambda: len(queue.waiting) > before or self._closed, min(left, QUIET_S))  # noqa: B023
+            patience = QUIET_S if came else left
+            came = self._changed.wait_for(lambda: len(queue.waiting) > before or self._closed, min(left, patience))  # noqa: B023
             if not came:
                 return

@@ -110,26 +110,11 @@ class Hearing:
         prepared, problems = prepare(heard, metadata, columns)
         if prepared is None:
             raise DefinitionError(self.definition.name, problems)
-        version = self._version(columns)
+        version = version_column(self.listener, typed)
         watched = prepared.mapping.watched
         if version is not None and version not in watched:
             watched = (*watched, version)
         return replace(prepared, mapping=replace(prepared.mapping, watched=watched))
-
-    def _version(self, columns: Mapping[str, TypedColumn]) -> TypedColumn | None:
-        """The version's column; of a date the instant, so that clock changes do not disturb the order."""
-        if self.listener.version is None:
-            return None
-        column = columns[self.listener.version]
-        return replace(column, name=f"{column.name}!utc") if column.type == "date" else column
-
-    def version_sql(self, typed: TypedSource) -> str:
-        """SQL over `wanted`: the version as a text that sorts as versions do, empty where there is none."""
-        column = self._version({one.name: one for one in typed.columns})
-        if column is None:
-            return "''"
-        value = identifier(f"source.{column.name}")
-        return f"coalesce({_sortable(column.type, value)}, '')"
 
     # ---- keys
 
@@ -155,6 +140,21 @@ class Hearing:
         version = {self.listener.version} if self.listener.version else set()
         wanted = {*self.listener.key, *feeding, *version}
         return frozenset(name for label, name in self.staged_names.items() if label in wanted)
+
+
+def version_column(listener: Listener, typed: TypedSource) -> TypedColumn | None:
+    """The version's column; of a date the instant, so that clock changes do not disturb the order."""
+    if listener.version is None:
+        return None
+    column = next(one for one in typed.columns if one.name == listener.version)
+    return replace(column, name=f"{column.name}!utc") if column.type == "date" else column
+
+
+def version_sql(column: TypedColumn | None) -> str:
+    """SQL over `wanted`: the version as a text that sorts as versions do, empty where there is none."""
+    if column is None:
+        return "''"
+    return f"coalesce({_sortable(column.type, identifier(f'source.{column.name}'))}, '')"
 
 
 def ledger_key_sql(mapping: Composed, alias: str) -> str:

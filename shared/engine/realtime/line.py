@@ -100,6 +100,10 @@ class Line:
         """Binds the definition's variables into filters."""
         return Filters(self.hearing.variables)
 
+    def owned_rows(self) -> int:
+        """How many rows the sync owns, at the least."""
+        return self.destination.client.at_least(self.metadata.table, self.owned)
+
     def until(self, deadline: datetime) -> None:
         """From now on no writing request starts after `deadline`."""
 

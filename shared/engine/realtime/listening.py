@@ -13,22 +13,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from shared.definitions.sync import SyncDefinition
+from shared.engine.realtime.accounts import FOREVER, WHOLE, Account, Memory, deadline_of, origin_of, whole
 from shared.engine.realtime.batch import Batch
+from shared.engine.realtime.braking import RateBrake
 from shared.engine.realtime.hearing import Hearing
 from shared.engine.realtime.line import Ground, Line
 from shared.engine.realtime.verdicts import Verdict, waits
 from shared.errors import DynsyncError, FailError, RetryError
 from shared.formats import Passed, Told, read_message
 from shared.log import event
-from shared.ports import LeaseStore, Ledger, Listeners, Park, RejectedEvents
 from shared.values.events import Bucket, Event, Hold, Operation, Origin, ParkedEvent, Pulse, RejectedEvent, Wish
 from shared.values.messages import ReceivedMessage
 from shared.values.records import Reject
@@ -40,53 +39,8 @@ PROBE = timedelta(seconds=10)
 """So often is a destination that failed tried again."""
 FRESH = timedelta(minutes=10)
 """So long is a line kept before metadata and definition are looked at again."""
-WHOLE = ""
-"""The member under which a message that cannot be read yet is kept as it came; no column has this name."""
 _ROUNDS = 20
-_FOREVER = datetime.max.replace(tzinfo=UTC)
-
-
-class Memory(Protocol):
-    """What real time remembers."""
-
-    @property
-    def ledger(self) -> Ledger:
-        """The last event of every record."""
-
-    @property
-    def park(self) -> Park:
-        """Events that wait."""
-
-    @property
-    def rejected_events(self) -> RejectedEvents:
-        """Events that were set aside."""
-
-    @property
-    def listeners(self) -> Listeners:
-        """What is wanted of listeners, and what they did."""
-
-    @property
-    def leases(self) -> LeaseStore:
-        """Who releases."""
-
-
-@dataclass(slots=True)
-class Account:
-    """What became of the events of one call: verdicts by origin, in the order of sending."""
-
-    events: list[tuple[Event, Verdict]] = field(default_factory=list)
-    rejected: list[RejectedEvent] = field(default_factory=list)
-    passed: Counter[Bucket] = field(default_factory=Counter)
-    stopped: DynsyncError | None = None
-    hold: tuple[Hold, str] | None = None
-    since: dict[tuple[int, int], datetime] = field(default_factory=dict)
-    """Since when events wait that waited before, by place."""
-
-    def counts(self) -> Counter[Bucket]:
-        """Events by bucket."""
-        found = self.passed + Counter(verdict.bucket for _, verdict in self.events)
-        found[Bucket.REJECTED] += len(self.rejected)
-        return +found
+_BEHIND = waits(Hold.BEHIND, "an earlier event of the record waits")
 
 
 class SyncListener:
@@ -107,12 +61,17 @@ class SyncListener:
         self.memory = memory
         self._definition, self._variables, self._ground = definition, variables, ground
         self._line: Line | None = None
+        self._brake, self._was_braked = RateBrake(), False
         self._lock = threading.RLock()
 
     @property
     def lock(self) -> threading.RLock:
         """Held while events are applied."""
         return self._lock
+
+    def requests(self) -> int:
+        """Requests that the present line has sent to Dataverse; 0 without one."""
+        return self._line.destination.client.transport.requests.requests if self._line else 0
 
     def now(self) -> datetime:
         """The present time."""
@@ -137,7 +96,7 @@ class SyncListener:
             account = Account()
             wish = self.memory.listeners.wish(self.sync)
             events = self._read(messages, wish, account)
-            self._decide(events, wish, account, _deadline(messages))
+            self._decide(events, wish, account, deadline_of(messages))
             self.keep(account)
             self._beat(messages, account)
             return account
@@ -149,9 +108,9 @@ class SyncListener:
                 account.passed[Bucket.SKIPPED] += 1
                 continue
             try:
-                events += self._parts(message.body, _origin(message), message.properties, account)
+                events += self._parts(message.body, origin_of(message), message.properties, account)
             except FailError as error:  # a broken definition: the message waits until it is mended
-                account.events.append((_whole(self.sync, message), waits(Hold.FAILED, str(error)[:1000])))
+                account.events.append((whole(self.sync, message), waits(Hold.FAILED, str(error)[:1000])))
         return sorted(events, key=lambda one: one.origin.place)
 
     def _parts(
@@ -180,6 +139,10 @@ class SyncListener:
         waiting = self._waiting(events)
         account.events += [(one, _BEHIND) for one in events if one.origin.place in waiting]
         free = [one for one in events if one.origin.place not in waiting]
+        braked = self._braked(free, wish)
+        if braked is not None:
+            account.events += [(one, waits(*braked)) for one in free]
+            return
         for start in range(0, len(free), MOST):
             self.apply(free[start : start + MOST], account, deadline)
         if account.stopped is None and wish.hold and free:
@@ -194,6 +157,27 @@ class SyncListener:
         if wish.hold is Hold.BRAKED or not wish.since or self._ground.clock() < wish.since + PROBE:
             return wish.hold, wish.why
         return None
+
+    def _braked(self, events: Sequence[Event], wish: Wish) -> tuple[Hold, str] | None:
+        """Why deletes hold all of the sync's events back, if they do: remembered until a person releases them."""
+        deletes = sum(one.operation is Operation.DELETE for one in events)
+        if not deletes:
+            return None
+        if self._was_braked and wish.hold is None:
+            self._brake.reset()
+        try:
+            line = self._ready()
+            if line.rules.deletes == "ignore":
+                return None
+            limits = line.hearing.definition.behaviour.brakes
+            why = self._brake.held(limits, deletes, self._ground.clock(), line.owned_rows)
+        except (FailError, RetryError):
+            return None  # the batch meets the same, and says so
+        self._was_braked = why is not None
+        if why is None:
+            return None
+        self._hold(Hold.BRAKED, why)
+        return Hold.BRAKED, why
 
     def is_on(self, wish: Wish) -> bool:
         """Whether the listener is on: as somebody switched it, else as its definition says."""
@@ -221,7 +205,7 @@ class SyncListener:
 
     # ---- applying
 
-    def apply(self, events: Sequence[Event], account: Account, deadline: datetime = _FOREVER) -> None:
+    def apply(self, events: Sequence[Event], account: Account, deadline: datetime = FOREVER) -> None:
         """Apply events; those of missing parents are tried again as long as others bring rows."""
         todo = list(events)
         for _ in range(_ROUNDS):
@@ -269,14 +253,15 @@ class SyncListener:
 
     def _stopped(self, error: DynsyncError) -> tuple[Hold, str]:
         """Note why the destination cannot be written to; the line begins anew after that."""
-        hold = Hold.OUTAGE if isinstance(error, RetryError) else Hold.FAILED
-        why, now = str(error)[:1000], self._ground.clock()
+        hold, why = (Hold.OUTAGE if isinstance(error, RetryError) else Hold.FAILED), str(error)[:1000]
         self.close()
-        self.memory.listeners.change(self.sync, lambda wish: replace(wish, hold=hold, why=why, since=now))
-        event(
-            _log, "listener.held", level=logging.WARNING, sync=self.sync, reason=hold.value, error=type(error).__name__
-        )
+        self._hold(hold, why, type(error).__name__)
         return hold, why
+
+    def _hold(self, hold: Hold, why: str, kind: str | None = None) -> None:
+        now = self._ground.clock()
+        self.memory.listeners.change(self.sync, lambda wish: replace(wish, hold=hold, why=why, since=now))
+        event(_log, "listener.held", level=logging.WARNING, sync=self.sync, reason=hold.value, error=kind)
 
     def let_go(self) -> None:
         """Nothing holds all of the sync's events back any more."""
@@ -315,19 +300,3 @@ class SyncListener:
         self.memory.listeners.beat(
             self.sync, Pulse(counts, newest.number, now, newest.enqueued_at, round(max(lag_s, 0.0), 3))
         )
-
-
-_BEHIND = waits(Hold.BEHIND, "an earlier event of the record waits")
-
-
-def _origin(message: ReceivedMessage) -> Origin:
-    return Origin(message.number, 0, message.session, message.message_id, message.enqueued_at)
-
-
-def _whole(sync: str, message: ReceivedMessage) -> Event:
-    """A message that cannot be read yet, kept as it came."""
-    return Event(sync, Operation.UPSERT, {WHOLE: message.body.decode("utf-8", "replace")}, _origin(message))
-
-
-def _deadline(messages: Sequence[ReceivedMessage]) -> datetime:
-    return min((one.locked_until for one in messages if one.locked_until), default=_FOREVER)

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
-from shared.engine.realtime.listening import Account, SyncListener
+from shared.engine.realtime.accounts import Account
+from shared.engine.realtime.listening import SyncListener
 from shared.engine.realtime.verdicts import Verdict, refused
 from shared.errors import AlreadyRunningError, FailError
 from shared.log import event

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from shared import reconcile
 from shared.columns import TypedSource
-from shared.engine.realtime.hearing import DELETES, LEDGER_KEY, UPSERTS, VERSION, Hearing, ledger_key_sql
+from shared.engine.realtime.hearing import (
+    DELETES,
+    LEDGER_KEY,
+    UPSERTS,
+    VERSION,
+    Hearing,
+    ledger_key_sql,
+    version_column,
+    version_sql,
+)
 from shared.engine.rejecting import FLAGGED, UNSOUND
 from shared.mapping.build import Prepared
 from shared.mapping.compose import Target, wanted_query
@@ -53,7 +62,7 @@ def statements_of(hearing: Hearing, prepared: Prepared, upserts: TypedSource, de
     """All statements of a definition; `upserts` and `deletes` are the typed queries over staged events."""
     mapping = prepared.mapping
     added = f"{ledger_key_sql(mapping, 'w')} AS {identifier(LEDGER_KEY)}"
-    added += f", {hearing.version_sql(upserts)} AS {identifier(VERSION)}"
+    added += f", {version_sql(version_column(hearing.listener, upserts))} AS {identifier(VERSION)}"
     ups, downs = wanted_query(mapping, upserts), wanted_query(mapping, deletes)
     head = f"CREATE OR REPLACE TABLE wanted AS SELECT *, {added} FROM"
     return Statements(

@@ -13,6 +13,8 @@ from shared.errors import DynsyncError
 from shared.values.messages import FIRST_NUMBER, ReceivedMessage
 from shared.wiring.listening import QUEUE, Listening
 
+Take = Callable[[ReceivedMessage], None]
+"""Applies one message; what it raises makes the message come again."""
 Settle = Callable[[ReceivedMessage], bool]
 """Whether a message that was applied is completed; else it is abandoned, as if the process had died before."""
 
@@ -37,8 +39,8 @@ def heard(message: ServiceBusReceivedMessage) -> ReceivedMessage:
 class Receiving:
     """Receivers of one process."""
 
-    def __init__(self, listening: Listening, connection: str, *, slots: int, settle: Settle = lambda _: True) -> None:
-        self._listening, self._settle = listening, settle
+    def __init__(self, take: Take, connection: str, *, slots: int, settle: Settle = lambda _: True) -> None:
+        self._take, self._settle = take, settle
         self._client = ServiceBusClient.from_connection_string(connection)
         self._ending = threading.Event()
         self.failed = 0
@@ -63,7 +65,7 @@ class Receiving:
                 return
             message = heard(found[0])
             try:
-                self._listening.put(message).result(60)
+                self._take(message)
             except DynsyncError:
                 self.failed += 1
                 receiver.abandon_message(found[0])
@@ -85,8 +87,8 @@ class Receiving:
 def receiving(
     listening: Listening, connection: str, *, slots: int = 4, settle: Settle = lambda _: True
 ) -> Iterator[Receiving]:
-    """Receivers for as long as the context is open."""
-    found = Receiving(listening, connection, slots=slots, settle=settle)
+    """Receivers of the product for as long as the context is open."""
+    found = Receiving(lambda one: listening.put(one).result(60), connection, slots=slots, settle=settle)
     try:
         yield found
     finally:

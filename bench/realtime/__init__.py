@@ -1,0 +1,1 @@
+"""What real time costs, from the queue to the record, beside one call per message."""

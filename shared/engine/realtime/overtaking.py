@@ -1,0 +1,102 @@
+"""A batch job beside a listener: record by record, the ledger says who is newer.
+
+A record of a batch job is stale where the listener has applied a newer version of it; without versions, where it has
+applied any event since the job began. What the job writes is noted in the ledger, where there are versions, so that an
+older message does not undo it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from shared.columns import TypedColumn, TypedSource
+from shared.definitions.sync import SyncDefinition
+from shared.engine.realtime.hearing import ledger_key_sql, version_column, version_sql
+from shared.engine.rejecting import Rejections
+from shared.engine.workspace import Workspace
+from shared.mapping.build import Prepared
+from shared.ports import Ledger
+from shared.sql import literal
+from shared.values.events import LedgerEntry
+
+FILE = "versions.parquet"
+"""The job's file of the versions that its plan writes."""
+_AT_A_TIME = 500
+_HEARD = "CREATE OR REPLACE TABLE heard (key VARCHAR, version VARCHAR, applied_at TIMESTAMP)"
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaking:
+    """Compares one job with the ledger. `began` is when the job began."""
+
+    ledger: Ledger
+    definition: SyncDefinition
+    began: datetime
+
+    def prepared(self, prepared: Prepared, typed: TypedSource) -> Prepared:
+        """The mapping with the version watched, where the listener has one."""
+        column = self._version(typed)
+        if column is None or column in prepared.mapping.watched:
+            return prepared
+        return replace(prepared, mapping=replace(prepared.mapping, watched=(*prepared.mapping.watched, column)))
+
+    def _version(self, typed: TypedSource) -> TypedColumn | None:
+        listener = self.definition.listener
+        return version_column(listener, typed) if listener else None
+
+    def set_aside(self, workspace: Workspace, prepared: Prepared, typed: TypedSource, rejections: Rejections) -> None:
+        """Set the records aside that the listener has overtaken, and keep the versions of the others."""
+        version = version_sql(self._version(typed))
+        key = ledger_key_sql(prepared.mapping, "w")
+        workspace.run(
+            f"CREATE OR REPLACE TABLE told_versions AS SELECT w.row_no, {key} AS key, {version} AS version "
+            "FROM wanted w WHERE w.ok"
+        )
+        workspace.run(_HEARD)
+        for entries in self._entries(workspace):
+            at = [e.at.replace(tzinfo=None) if e.at else None for e in entries]
+            workspace.append("heard", [(e.key, e.version, when) for e, when in zip(entries, at, strict=True)])
+        newer = "h.version > t.version" if self._version(typed) is not None else "FALSE"
+        began = literal(self.began.strftime("%Y-%m-%d %H:%M:%S.%f"))
+        later = f"h.applied_at >= TIMESTAMP {began}"
+        workspace.run(
+            "CREATE OR REPLACE TABLE overtaken AS SELECT t.row_no FROM told_versions t JOIN heard h ON h.key = t.key "
+            f"WHERE CASE WHEN h.version <> '' AND t.version <> '' THEN {newer} ELSE {later} END"
+        )
+        rejections.fate("FROM overtaken", "stale")
+        workspace.run("UPDATE wanted SET ok = FALSE WHERE row_no IN (FROM overtaken)")
+        workspace.run("DELETE FROM pairs WHERE row_no IN (FROM overtaken)")
+
+    def _entries(self, workspace: Workspace) -> Iterator[list[LedgerEntry]]:
+        keys = [str(key) for (key,) in workspace.rows("SELECT DISTINCT key FROM told_versions")]
+        for start in range(0, len(keys), _AT_A_TIME):
+            yield list(self.ledger.entries(self.definition.name, keys[start : start + _AT_A_TIME]).values())
+
+
+def keep_versions(workspace: Workspace, folder: Path) -> dict[str, Path]:
+    """The versions of the records that the plan writes, as a file of the job; none where there are no versions."""
+    planned = "row_no IN (SELECT row_no FROM plan) AND version <> ''"
+    if not workspace.value(f"SELECT count(*) FROM told_versions WHERE {planned}"):
+        return {}
+    path = folder / FILE
+    deletes = "SELECT row_no FROM plan WHERE action IN ('delete', 'expire', 'deactivate')"
+    workspace.run(
+        f"COPY (SELECT key, version, row_no IN ({deletes}) AS gone FROM told_versions WHERE {planned}) "
+        f"TO {literal(str(path))} (FORMAT parquet)"
+    )
+    return {FILE: path}
+
+
+def note_versions(ledger: Ledger, sync: str, path: Path, now: datetime) -> None:
+    """Note in the ledger what the plan writes, before it is written: an older message is stale from now on."""
+    with duckdb.connect(config={"threads": 1, "memory_limit": "128MB"}) as connection:
+        connection.execute(f"SELECT key, version, gone FROM {literal(str(path))}")
+        while rows := connection.fetchmany(_AT_A_TIME):
+            ledger.advance(
+                sync, [LedgerEntry(key, version, 0, 0, None, bool(gone), now) for key, version, gone in rows]
+            )

@@ -1,0 +1,67 @@
+"""The lane functions that the documents give publishers: run as they stand there, they agree with ours."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.lanes import lane_of
+
+TEXT = (Path(__file__).parents[3] / "docs" / "realtime.md").read_text(encoding="utf-8")
+KEYS = [["C-1"], [" c-1 "], ["Zoë", "7"], ["ÄÖ İ", "", "  "], ['O\'Brien \\ "x"', "日本"], ["A" * 300]]
+SYNC = "accounts-from-erp"
+
+
+def block(language: str) -> str:
+    """The document's code in a language."""
+    (code,) = re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+    return str(code)
+
+
+def said(*command: str) -> list[str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8")
+    return done.stdout.split()
+
+
+EXPECTED = [lane_of(SYNC, key, lanes) for key in KEYS for lanes in (64, 7)]
+
+
+def test_python() -> None:
+    """Python's block."""
+    tail = f"\nfor key in {KEYS!r}:\n    print(lane({SYNC!r}, key), lane({SYNC!r}, key, 7))"
+    assert said(sys.executable, "-X", "utf8", "-c", block("python") + tail) == EXPECTED
+
+
+@pytest.mark.needs("node")
+def test_javascript() -> None:
+    """JavaScript's block."""
+    tail = f"\nfor (const key of {json.dumps(KEYS)}) console.log(lane('{SYNC}', key), lane('{SYNC}', key, 7));"
+    assert said("node", "-e", block("javascript") + tail) == EXPECTED
+
+
+@pytest.mark.needs("java")
+def test_java(tmp_path: Path) -> None:
+    """Java's block."""
+    rows = ", ".join("{" + ", ".join(json.dumps(part) for part in key) + "}" for key in KEYS)
+    main = f"""
+    public static void main(String[] arguments) throws Exception {{
+        for (String[] key : new String[][] {{{rows}}}) {{
+            System.out.println(lane("{SYNC}", key, 64) + " " + lane("{SYNC}", key, 7));
+        }}
+    }}
+}}"""
+    (tmp_path / "Lanes.java").write_text(block("java").rstrip().removesuffix("}") + main, encoding="utf-8")
+    assert said("java", "-Dfile.encoding=UTF-8", str(tmp_path / "Lanes.java")) == EXPECTED
+
+
+@pytest.mark.needs("bash")
+def test_bash() -> None:
+    """Bash's block."""
+    calls = [["lane", SYNC, str(lanes), *key] for key in KEYS for lanes in (64, 7)]
+    quoted = "\n".join(" ".join("'" + word.replace("'", "'\\''") + "'" for word in call) for call in calls)
+    assert said("bash", "-c", block("bash") + "\n" + quoted) == EXPECTED
