@@ -172,3 +172,68 @@ def test_an_open_reject_goes_with_its_job(world: World) -> None:
     world.app._state.forget(first.id)
     third = delta.run(world, ["A3", "Three", 3])
     assert (open_keys(world), third.open_rejects) == ({"A2": second.id}, 1)
+
+
+def test_a_queued_replay_is_worked_on_in_its_turn(world: World) -> None:
+    """What is open then is run again, of what was chosen; it needs nothing but the store."""
+    first = shortest(3).run(world, ["A1", "Three", 1], ["A2", "Two", 2])
+    shortest(5).define(world)
+    queued = world.app.queue_replay(first.id, Choice(), by="otto", apply=True)
+    assert (queued.state, queued.replays) == (JobState.QUEUED, f"story of job {first.id}")
+    assert open_keys(world) == {"A1": first.id}
+    done = closes(world.app.slice(queued.id, progress=ignore))
+    assert (done.state, done.source.created, open_keys(world)) == (JobState.SUCCEEDED, 1, {})
+
+
+def test_a_column_that_the_definition_got_since_is_left_alone(world: World) -> None:
+    """A kept record does not have it, so a replay neither writes nor clears it."""
+    world.dataverse.insert("account", [{"accountnumber": "A1", "fax": "1"}])
+    shortest(3).behaving(dropped="ignore").run(world, ["A1", "Three", 1])
+    wider = shortest(5).behaving(dropped="ignore")
+    wider.but(columns={**wider.columns, "fax": "text"}, maps={**wider.maps, "fax": "fax"}).define(world)
+    done = replay(world, "story")
+    assert (done.state, done.source.updated) == (JobState.SUCCEEDED, 1), list(world.app.rejects(done.id))
+    assert (column(world, "name"), column(world, "fax")) == ({"A1": "Three"}, {"A1": "1"})
+
+
+def test_what_a_record_lacks_it_lacks_in_a_replay(world: World) -> None:
+    """An absent cell is not cleared by the replay; a column that the definition got since is left alone as well."""
+    sync = ACCOUNT.but(
+        columns={"no": "text", "name": {"type": "text", "max_length": 3, "validate": True}, "size": "number"},
+        source={"type": "json", "path": "data.json"},
+        behaviour={"strategy": "delta"},
+    )
+    sync.define(world)
+    world.dataverse.insert("account", [{"accountnumber": "A1", "numberofemployees": 7, "fax": "1"}])
+    world.write("data.json", '[{"no": "A1", "name": "Three"}]')
+    closes(world.run("story"))
+    wider = sync.but(
+        columns={**sync.columns, "name": {"type": "text", "max_length": 5, "validate": True}, "fax": "text"},
+        maps={**sync.maps, "fax": "fax"},
+    )
+    wider.define(world)
+    done = replay(world, "story")
+    assert (done.state, done.source.updated) == (JobState.SUCCEEDED, 1), list(world.app.rejects(done.id))
+    (row,) = world.dataverse.rows("account")
+    assert (row["name"], row["numberofemployees"], row["fax"]) == ("Three", 7, "1")
+
+
+def test_keys_of_every_type_are_known_again(world: World) -> None:
+    """A key of several columns, none of them text alone: the list holds it as text, the next job meets it typed."""
+    sync = Sync(
+        columns={
+            "size": "number",
+            "opened": {"type": "date", "input_format": "%d/%m/%Y"},
+            "who": "text",
+            "name": {"type": "text", "max_length": 3, "validate": True},
+        },
+        maps={"size": "numberofemployees", "opened": "new_openedon", "who": "fax", "name": "name"},
+        key=["numberofemployees", "new_openedon", "fax"],
+        behaviour={"strategy": "delta"},
+    )
+    first = sync.run(world, ["1", "31/12/2025", "Ünal | ", "Three"], ["2", "01/01/2026", "b", "Seven"])
+    assert first.open_rejects == 2
+    second = sync.run(world, ["1", "31/12/2025", "ÜNAL |", "One"], ["2", "02/01/2026", "b", "Two"])
+    assert (second.source.created, second.open_rejects) == (2, 1)
+    (left,) = world.app.open_rejects("story")
+    assert (left.job, left.reject.row) == (first.id, 2)

@@ -126,7 +126,7 @@ def as_replayed(definition: SyncDefinition) -> SyncDefinition:
 
 
 class ReplayedRecords:
-    """The kept records as a source (`ports.Source`). A column that the definition got since is empty in them."""
+    """The kept records as a source (`ports.Source`). A column that the definition got since is absent in them."""
 
     def __init__(self, path: Path, source: SourceBase) -> None:
         self._path = path
@@ -145,8 +145,7 @@ class ReplayedRecords:
         absent = [f"{name}?" for name in names if f"{name}?" in kept]
         columns = [identifier(name) for name in ("row_no", *names, *absent)]
         columns += [f"NULL::VARCHAR AS {identifier(name)}" for name in self._names if name not in kept]
-        if any(f"{name}?" in kept for name in names):
-            columns += [f"TRUE AS {identifier(name + '?')}" for name in self._names if name not in kept]
+        columns += [f"TRUE AS {identifier(name + '?')}" for name in self._names if name not in kept]
         return StagedSource(sink.fill(f'SELECT {", ".join(columns)} FROM {relation} WHERE NOT "!stale"'))
 
     def column_types(self) -> Mapping[str, str]:
