@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from shared.definitions.permissions import Permissions
+if TYPE_CHECKING:  # the command line needs the table, and not the models of definitions
+    from shared.definitions.permissions import Permissions
 
 
 class Right(StrEnum):

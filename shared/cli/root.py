@@ -18,6 +18,7 @@ from shared.cli.jobs import jobs, show
 from shared.cli.listening import listener, parked, publish, redrive, release
 from shared.cli.output import CLEAN, FAILED, INTERRUPTED, TERMINATED, UNREAD, say_json
 from shared.cli.rejects import rejects, replay
+from shared.cli.rights import needed
 from shared.cli.runs import apply, cancel, check, plan, run, undo
 from shared.cli.schedule import schedule
 from shared.cli.screens.job import resumable
@@ -183,4 +184,5 @@ for command in (
     role,
     dataverse,
 ):
+    command.epilog = needed(str(command.name))
     dynsync.add_command(command)

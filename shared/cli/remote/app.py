@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from shared.cli.remote.events import RemoteEvents
 from shared.cli.remote.line import Line
 from shared.errors import DefinitionError, NotAllowedError, NotFoundError, RefuseError, UnavailableError
 from shared.ports import ProgressListener
@@ -222,6 +223,11 @@ class RemoteApp:
     def set_watermark(self, sync: str, text: str | None) -> Watermark | None:
         """Put the watermark there; None takes it away."""
         return self._line.ask(WatermarkView, "PUT", "syncs", sync, "watermark", body={"watermark": text}).value()
+
+    @property
+    def events(self) -> RemoteEvents:
+        """The words about real time."""
+        return RemoteEvents(self._line)
 
     # ---- what stays on one's own machine
 

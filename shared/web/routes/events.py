@@ -48,6 +48,12 @@ def listener(call: Call) -> ListenerView:
     return call.hosted.app.events.listener(call.sync)
 
 
+def listeners(call: Call) -> list[ListenerView]:
+    """How the listeners that the caller may see fare."""
+    found = call.hosted.app.events.listeners()
+    return [one for one in found if call.gate.may(call.caller, Operation.SEE_LISTENER, one.sync)]
+
+
 def switch(call: Call) -> ListenerView:
     """Switch the listener."""
     return call.hosted.app.events.switch(call.sync, on=call.body.value.on)
@@ -73,6 +79,10 @@ ROUTES = [
         method="POST", path="/api/webhooks/{sync}", operation=Operation.PUBLISH, does=publish, gives=Sent, id="webhook",
         takes=EventsForm, status=202, refuses=(409, 413, 415, 503),
         summary="The same with a function key, for webhooks: Dataverse's own (format dataverse) and others.",
+    ),
+    Route(
+        method="GET", path="/api/listeners", operation=Operation.LIST_SYNCS, does=listeners, gives=list[ListenerView],
+        summary="How the listeners that the caller may see fare.",
     ),
     Route(
         method="GET", path="/api/syncs/{sync}/listener", operation=Operation.SEE_LISTENER, does=listener,

@@ -14,10 +14,12 @@ from click.testing import CliRunner, Result
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from shared.cli.facade import App
+from shared.cli.facade import App, EventWords
 from shared.cli.options import LOCAL_ONLY
 from shared.cli.remote import RemoteApp, open_remote
+from shared.cli.remote.events import _parts
 from shared.cli.remote.line import Line
+from shared.cli.rights import COMMANDS
 from shared.cli.root import dynsync
 from shared.cli.session import Session
 from shared.errors import (
@@ -29,6 +31,7 @@ from shared.errors import (
     TransitionError,
     UnavailableError,
 )
+from shared.permissions import NEEDS
 from shared.values.cases import Choice
 from shared.values.jobs import JobState
 from shared.web.call import Request
@@ -214,6 +217,39 @@ def test_a_strange_answer_is_an_error(status: int, body: bytes) -> None:
     session.mount("https://", Strange())
     with pytest.raises(FailError if status != 302 else NotSignedInError):
         RemoteApp(Line(URL, lambda: "good", session)).sync_names()
+
+
+def test_every_command_has_its_rights_or_is_of_this_machine() -> None:
+    """One table for page, API and command line; the help says what a deployed app asks for."""
+    assert set(dynsync.commands) == COMMANDS.keys() | set(LOCAL_ONLY)
+    asked = {operation for operations in COMMANDS.values() for operation in operations}
+    assert asked <= set(NEEDS)
+    ended = CliRunner().invoke(dynsync, ["run", "--help"], obj=Session())
+    assert "`run` needs execute on the sync" in " ".join(ended.stdout.split())
+
+
+def test_real_time_is_told_and_steered(remote: RemoteApp, wire: Wire) -> None:
+    """Listeners, what waits, events to send; the app's refusals in its words."""
+    path = wire.api.folder / "syncs/contacts.yaml"
+    path.write_text(path.read_text() + "listener: { enabled: true, key: [no] }\n")
+    events: EventWords = remote.events
+    assert [one.sync for one in events.listeners()] == ["contacts"]
+    assert events.listener("contacts").on
+    assert not events.switch("contacts", on=False).on
+    assert events.parked("contacts") == []
+    assert set(events.release("contacts", by="me").values()) <= {0}
+    with pytest.raises(RefuseError):
+        events.publish("contacts", [b'{"no": "A1", "label": "One"}'] * 3)
+    with pytest.raises(NotAllowedError, match="deployed app"):
+        events.redrive()
+
+
+def test_many_events_travel_in_calls_of_a_size_that_is_taken() -> None:
+    """In their order, none lost."""
+    documents = [b'{"no": "%d", "pad": "%s"}' % (number, b"x" * (number % 3000)) for number in range(2500)]
+    parts = list(_parts(documents))
+    assert [one for part in parts for one in part] == documents
+    assert all(len(part) <= 1000 and len(b",".join(part)) < 950_000 for part in parts)
 
 
 def test_commands_work_through_it(remote: RemoteApp, wire: Wire) -> None:

@@ -1,0 +1,39 @@
+"""Which operations of the table of rights each command stands for; its help tells what a deployed app asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.permissions import NEEDS, Operation, Scope
+
+COMMANDS: Mapping[str, tuple[Operation, ...]] = {
+    "check": (Operation.CHECK,),
+    "plan": (Operation.PLAN,),
+    "run": (Operation.RUN,),
+    "apply": (Operation.APPLY,),
+    "undo": (Operation.UNDO,),
+    "cancel": (Operation.CANCEL,),
+    "jobs": (Operation.LIST_JOBS,),
+    "show": (Operation.SHOW_JOB, Operation.SEE_CHANGES, Operation.SEE_STORY),
+    "rejects": (Operation.SEE_REJECTS,),
+    "replay": (Operation.REPLAY,),
+    "schedule": (Operation.LIST_SYNCS,),
+    "watermark": (Operation.SEE_WATERMARK, Operation.SET_WATERMARK),
+    "listener": (Operation.SEE_LISTENER, Operation.SWITCH_LISTENER),
+    "publish": (Operation.PUBLISH,),
+    "parked": (Operation.SEE_PARKED,),
+    "release": (Operation.RELEASE,),
+}
+"""Commands that are not here work on this machine only, and ask nothing of a deployed app."""
+
+
+def needed(command: str) -> str | None:
+    """What a command needs against a deployed app, as a sentence; None when it never asks one."""
+    asked = [f"`{operation}` needs {_rights(operation)}" for operation in COMMANDS.get(command, ())]
+    return f"Against a deployed app: {'; '.join(asked)}." if asked else None
+
+
+def _rights(operation: Operation) -> str:
+    need = NEEDS[operation]
+    rights = " or ".join(sorted(right.value for right in need.any_of))
+    return f"{rights} on {need.scope.value}" if rights else Scope.SIGNED_IN.value
