@@ -57,6 +57,10 @@ class _Request:
         return self.headers.get(_KEY_HEADER) or self.query.get(_KEY_PARAMETER, "")
 
 
+class _GoneError(Exception):
+    """The caller went away before the request was whole; no function is called."""
+
+
 class Front:
     """The ASGI application in front of the functions.
 
@@ -87,6 +91,8 @@ class Front:
         self._outstanding += 1
         try:
             response = await self._response(_request(scope), receive)
+        except _GoneError:
+            return
         finally:
             self._outstanding -= 1
         await _answer(send, response, self._options.custom_headers)
@@ -124,7 +130,7 @@ class Front:
         if request.method == "GET" and parts[1:] == ["host", "status"]:
             state = json.dumps({"state": "Running", "calls": self._calls.running})
             return Response(200, {"content-type": "application/json"}, state.encode())
-        if request.method != "POST" or parts[1] != "functions" or len(parts) != 3:
+        if request.method != "POST" or parts[1:2] != ["functions"] or len(parts) != 3:
             return Response(404, {}, b"")
         try:
             given = json.loads(await _body(receive) or b"{}")
@@ -154,6 +160,8 @@ async def _body(receive: Receive) -> bytes | None:
     parts, size, more = [], 0, True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _GoneError
         part = message.get("body", b"")
         size += len(part)
         if size > MOST_BYTES:

@@ -19,13 +19,9 @@ from concurrent import futures
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from azure.core.exceptions import AzureError
 from azure.servicebus import NEXT_AVAILABLE_SESSION
-from azure.servicebus.exceptions import (
-    MessageLockLostError,
-    OperationTimeoutError,
-    ServiceBusError,
-    SessionLockLostError,
-)
+from azure.servicebus.exceptions import MessageLockLostError, OperationTimeoutError
 
 from local.host.functions import QueueTrigger
 from local.host.hostfile import ServiceBusOptions
@@ -98,7 +94,7 @@ class Pump:
                 self._serve_session() if self._trigger.sessions else self._serve_queue()
             except OperationTimeoutError:
                 continue  # no session has messages
-            except (SessionLockLostError, ServiceBusError) as error:
+            except (AzureError, OSError) as error:
                 _log.warning("queue.interrupted queue=%s error=%s", self._trigger.queue, type(error).__name__)
                 self._ending.wait(AGAIN_S)
 
@@ -142,7 +138,7 @@ class Pump:
         try:
             while not futures.wait([call], timeout=lock.due_in_s(_now())).done:
                 self._keep(lock)
-        except (MessageLockLostError, SessionLockLostError) as error:
+        except AzureError as error:  # lost, or nobody can be asked; the function goes on in either case
             _log.warning("lock.lost queue=%s error=%s", self._trigger.queue, type(error).__name__)
             futures.wait([call])
         try:

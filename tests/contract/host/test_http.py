@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 import requests
 
@@ -53,6 +55,18 @@ def test_a_failure_is_a_500_without_a_word(host: Running) -> None:
     reply = requests.get(f"{host.url}/api/fail", timeout=30)
     assert (reply.status_code, reply.content) == (500, b"")
     host.child.said("function.failed name=fail .*error=RuntimeError: on purpose")
+
+
+def test_a_caller_that_goes_away_calls_nothing(host: Running) -> None:
+    """Half a body is none: the function is not called with it."""
+    address = ("127.0.0.1", int(host.url.rpartition(":")[2]))
+    with socket.create_connection(address, timeout=30) as line:
+        head = "POST /api/jobs?code=local-function-key HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n"
+        line.sendall(f"{head}{{half".encode())
+    before = "\n".join(host.child.lines).count("function.called name=submit")
+    assert requests.get(f"{host.url}/api/jobs/7", timeout=30).status_code == 200
+    host.child.said("function.returned name=show", times=2)
+    assert "\n".join(host.child.lines).count("function.called name=submit") == before
 
 
 def test_the_admin_runs_what_has_no_route(host: Running) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusSubQueue
@@ -75,6 +76,29 @@ def test_a_lock_is_renewed_as_long_as_the_setting_says(host: Running, send: Send
     assert counts == [1, 2]
 
 
+def test_a_cut_connection_loses_no_message(start: Start) -> None:
+    """While a function runs, its connection is cut: the message comes again when its lock has ended, and is done."""
+    with LocalServiceBus(NamespaceSettings(QUEUES)) as bus:
+        host = start(line=bus.connection_string)
+        _sent(bus, "hold-cut")
+        host.child.said('SEEN .*"body": "hold-cut"')
+        bus.cut()
+        bus.advance(timedelta(seconds=10))
+        host.child.said('SEEN .*"body": "hold-cut"', times=2)
+        host.open_gate("hold-cut")
+        _sent(bus, "behind")
+        host.child.said('SEEN .*"body": "behind"')
+        assert host.child.end() == 0
+        assert (bus.counters()["jobs"].total, bus.counters()["jobs"].dead_lettered) == (0, 0)
+    assert [one["count"] for one in host.seen("consume") if one["body"] == "hold-cut"] == [1, 2]
+
+
+def _sent(bus: LocalServiceBus, text: str) -> None:
+    client = ServiceBusClient.from_connection_string(bus.connection_string)
+    with client, client.get_queue_sender("jobs") as sender:
+        sender.send_messages([ServiceBusMessage(text)])
+
+
 def test_a_session_keeps_its_order_and_sessions_go_side_by_side(host: Running, send: Send) -> None:
     """Each session's messages come one by one in order, a failed one again before the next."""
     for session in ("A", "B", "C"):
@@ -91,10 +115,8 @@ def test_the_end_waits_for_what_is_under_way(start: Start) -> None:
     """Told to end, the host takes nothing new, and settles the message under way before it goes."""
     with LocalServiceBus(NamespaceSettings(QUEUES)) as bus:
         host = start(line=bus.connection_string)
-        with ServiceBusClient.from_connection_string(bus.connection_string) as client:
-            with client.get_queue_sender("jobs") as sender:
-                sender.send_messages([ServiceBusMessage("hold-end")])
-            _ended_while_holding(host)
+        _sent(bus, "hold-end")
+        _ended_while_holding(host)
         assert (bus.counters()["jobs"].total, bus.counters()["jobs"].dead_lettered) == (0, 0)
     assert [one["body"] for one in host.seen("consume")] == ["hold-end"]
 
