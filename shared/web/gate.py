@@ -35,7 +35,7 @@ class Gate:
             NotAllowedError: a page of another site made a browser send it.
         """
         if request.method not in SAFE:
-            _refuse_foreign_page(request)
+            _refuse_foreign_page(request, self.hosted.settings.app_url)
         return caller_of(request, self.hosted.trust, self.hosted.settings, self.clock())
 
     def may(self, caller: Caller, operation: Operation, sync: str | None = None) -> bool:
@@ -95,10 +95,14 @@ def _remedy(caller: Caller, operation: Operation) -> str:
     return f"it needs {wanted}: an administrator gives it by `permissions` in the definition, or by an app role"
 
 
-def _refuse_foreign_page(request: Request) -> None:
-    """A browser says where a page comes from; one of another site may not use the rights of who reads it."""
+def _refuse_foreign_page(request: Request, app_url: str | None) -> None:
+    """A browser says where a page comes from; one of another site may not use the rights of who reads it.
+
+    The app's own pages come from the host that was asked for, or from the address that a setting tells (a front door).
+    """
     origin = request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc.lower() != request.host.lower()
+    own = {request.host.lower(), urlsplit(app_url or "").netloc.lower()} - {""}
+    foreign = origin is not None and urlsplit(origin).netloc.lower() not in own
     if foreign or request.headers.get("sec-fetch-site", "") in ("cross-site", "same-site"):
         event(_log, "call.refused", level=logging.WARNING, verdict="another site")
         raise NotAllowedError("a page of another site sent this call; pages of other sites may not")

@@ -62,7 +62,9 @@ def _key(call: Call) -> str | None:
             f"the header Idempotency-Key is empty, longer than {_LONGEST_KEY} or not printable", status=422,
             remedy="send a text such as a UUID",
         )  # fmt: skip
-    return f"{call.caller.kind.value}\n{call.caller.id}\n{key}"
+    function_key = call.request.headers.get("x-functions-key") or call.request.query.get("code") or ""
+    secret = function_key if call.request.key else ""  # the whole text is kept as a digest only
+    return "\n".join((call.caller.kind.value, call.caller.id, secret, key))
 
 
 @contextmanager

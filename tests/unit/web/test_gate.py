@@ -179,5 +179,8 @@ def test_a_page_of_another_site_may_not_use_the_reader_s_rights(open_api: Opener
     for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}):
         assert api.call("POST", f"/api/jobs/{job}/cancel", headers=headers).status == 403
     assert api.get(f"/api/jobs/{job}")["state"] == "Queued"
+    front = open_api(principal("dynsync.admin"), DYNSYNC_APP_URL="https://sync.contoso.com")
+    through = {"origin": "https://sync.contoso.com", "sec-fetch-site": "same-origin"}
+    assert front.call("POST", f"/api/jobs/{front.job()}/cancel", headers=through).status == 200
     own = {"origin": "https://contoso.azurewebsites.net", "sec-fetch-site": "same-origin"}
     assert api.call("POST", f"/api/jobs/{job}/cancel", headers=own).status == 200

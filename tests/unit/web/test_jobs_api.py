@@ -121,6 +121,16 @@ def test_the_same_key_gives_the_same_job(api: Api, open_api: Opener) -> None:
     assert told(api.call("POST", "/api/syncs/accounts/jobs", json_body={}))["id"] != first["id"]
 
 
+def test_two_function_keys_are_two_callers(api: Api) -> None:
+    """The same Idempotency-Key of two machines starts two jobs; their function keys are kept nowhere."""
+    start = lambda key: told(  # noqa: E731
+        api.call("POST", "/api/jobs", json_body={"sync": "accounts"}, key=True, headers={**KEY, "x-functions-key": key})
+    )["id"]
+    assert start("machine-one-key") == start("machine-one-key") != start("machine-two-key")
+    database = (api.folder / ".dynsync/state.db").read_bytes() + (api.folder / ".dynsync/state.db-wal").read_bytes()
+    assert b"machine-one-key" not in database
+
+
 def test_the_same_key_with_another_call_is_refused(api: Api) -> None:
     """422; nothing is started. Files count by what they hold."""
     file = lambda content: form({}, {"extract": ("a.csv", content)})  # noqa: E731
