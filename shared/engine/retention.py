@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from shared.engine.cases.ledger import last_settled
 from shared.errors import DynsyncError
 from shared.log import event
 from shared.ports import State
@@ -19,13 +20,16 @@ _ENDED = [state for state in JobState if state not in UNFINISHED]
 def prune(state: State, job: Job, *, days: int | None, now: datetime) -> int:
     """Remove the jobs of `job`'s sync that were made more than `days` days ago and have ended; returns how many.
 
-    Never `job` itself, and never the last one that came to its end: the next job is compared with it. What cannot be
-    removed now is tried again at the end of the next job.
+    Never `job` itself, and never the last one that came to its end, though it was undone since: the next job is
+    compared with it, and it keeps the list of open rejects. What cannot be removed now is tried again at the end of
+    the next job.
     """
     if days is None:
         return 0
     try:
         kept = {job.id, *(one.id for one in state.list(sync=job.sync, states=FINISHED, limit=1))}
+        settled = last_settled(state, job.sync)
+        kept |= {settled.id} if settled else set()
         removed = _removed(state, job.sync, kept, before=now - timedelta(days=days))
     except DynsyncError as error:
         event(_log, "jobs.kept", level=logging.WARNING, sync=job.sync, reason=type(error).__name__)

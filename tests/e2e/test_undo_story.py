@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
 
+from shared.engine.applying import Applier
 from shared.errors import RefuseError
-from shared.values.jobs import Job, JobState
+from shared.values.jobs import Job, JobState, Phase, Progress
 from tests.e2e.conftest import World, closes, ignore
 from tests.e2e.stories import Sync, column
 
@@ -320,3 +322,45 @@ def test_another_environment_is_refused(world: World) -> None:
     assert (done.state, "another environment" in str(done.error)) == (JobState.FAILED, True)
     assert world.app.job(job.id).state is JobState.SUCCEEDED
     assert column(world, "name") == {"A2": "Due", "A3": "Three", "A4": "Four"}
+
+
+def test_a_row_that_a_create_met_is_no_creation(world: World) -> None:
+    """Somebody created the row while the job ran, so the job updated it: the undo does not delete what is theirs."""
+    sync = Sync(
+        columns={"no": "text", "name": "text"},
+        maps={"no": "new_externalkey", "name": "name"},
+        key=["new_externalkey"],
+    )
+    (change,) = world.app.plan_sample(sync.plan(world, ["K1", "Ours"]).id, limit=1)
+
+    def meets(progress: Progress) -> None:
+        if progress.phase is Phase.APPLY and progress.done == 0 and not world.dataverse.rows("account"):
+            row = {"accountid": change.row_id, "new_externalkey": "K1", "name": "Theirs"}
+            world.dataverse.insert("account", [row])
+
+    job = world.app.start("story", variables={}, files={}, started_by="nia", progress=meets, apply=True)
+    assert (closes(job).source.created, column(world, "name", key="new_externalkey")) == (1, {"K1": "Ours"})
+    done = undo(world, job)
+    assert (done.source.conflict, done.destination.kept) == (1, 1)
+    assert [one.reason for one in world.app.rejects(done.id)] == [
+        "a row with this key was there before the job, which updated it; what it held is not known"
+    ]
+    assert column(world, "name", key="new_externalkey") == {"K1": "Ours"}
+
+
+def test_a_job_that_a_brake_stopped_in_its_course_is_undone(world: World) -> None:
+    """What it had written is taken back; its plan is out of date with that."""
+    sync = Sync(
+        columns={"no": "text", "name": "text"},
+        maps={"no": "new_externalkey", "name": "name"},
+        key=["new_externalkey"],
+        destination={"parallel": 1},
+        behaviour={"brakes": {"removals": None, "creates": None, "updates": None, "rejects": "0%", "at_least": 1}},
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shared.engine.running.Applier", functools.partial(Applier, chunk_size=1))
+        job = sync.run(world, ["C1", "good"], *([f"B{n}", "with a bell \a"] for n in range(4)), ["C2", "good"])
+    assert (job.state, job.source.created) == (JobState.AWAITING_APPROVAL, 1)
+    done = undo(world, job)
+    assert (done.state, done.destination.deleted, done.source.ignored) == (JobState.SUCCEEDED, 1, 5)
+    assert (world.app.job(job.id).state, world.dataverse.rows("account")) == (JobState.UNDONE, [])

@@ -54,6 +54,15 @@ def test_syncs_that_never_run_again_are_tidied_as_well(state: LocalState) -> Non
     assert prune_all(state, days=None, now=NOW) == 0
 
 
+def test_the_list_of_open_rejects_is_kept(state: LocalState) -> None:
+    """It is with the last job that came to its end, also when that was undone since."""
+    done = replace(LAST, state=JobState.SUCCEEDED, open_rejects=0, created_at=NOW - timedelta(days=900))
+    state.save(replace(done, id="done"))
+    state.save(replace(done, id="undone", state=JobState.UNDONE, open_rejects=2, created_at=NOW - timedelta(days=800)))
+    assert prune(state, LAST, days=1, now=NOW) == 250
+    assert [job.id for job in state.list(limit=1000)] == ["last", "undone", "done"]
+
+
 def test_nothing_is_removed_without_a_limit(state: LocalState) -> None:
     """None: for good."""
     assert prune(state, LAST, days=None, now=NOW + timedelta(days=9999)) == 0
