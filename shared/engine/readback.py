@@ -21,6 +21,8 @@ from shared.engine.plan import Manifest, PlanRow
 from shared.values.changes import Action
 from shared.values.tables import Table
 
+_CURRENCY = "_transactioncurrencyid_value"
+
 
 @dataclass(frozen=True, slots=True)
 class Present:
@@ -136,7 +138,12 @@ def stands_as_before(row: PlanRow, values: Values) -> bool:
 
 
 def stands_as_after(plan: Planned, row: PlanRow, values: Values) -> bool:
-    """Whether the planned columns already hold what the plan writes."""
+    """Whether the planned columns already hold what the plan writes.
+
+    A currency that the plan takes away may be there: the service puts one in its place.
+    """
     return row.action is not Action.DELETE and all(
-        values.get(name) == value for name, value in plan.sent_values(row).items() if name in values
+        values.get(name) == value or (name == _CURRENCY and value is None)
+        for name, value in plan.sent_values(row).items()
+        if name in values
     )

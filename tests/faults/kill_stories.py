@@ -110,7 +110,12 @@ def left(world: World, story: Story, job: Job) -> Left:
 
 
 def start(app: LocalApp, mode: str) -> Job:
-    """Start the job of a story: in one go, with an approval in between, or from the queue."""
+    """Start the job of a story, in one go, with an approval in between, or from the queue; or the undo of its job."""
+    if mode.startswith("undo"):
+        (job,) = app.jobs(limit=2)
+        if mode == "undo from the queue":
+            return app.queue_undo(job.id, by="tester", apply=True)
+        return app.undo(job.id, started_by="tester", progress=ignore, apply=True)
     if mode == "queue":
         return app.queue("story", variables={}, files={}, started_by="tester", apply=True)
     return app.start("story", variables={}, files={}, started_by="tester", progress=ignore, apply=mode == "run")
@@ -118,12 +123,12 @@ def start(app: LocalApp, mode: str) -> Job:
 
 def go_on(app: LocalApp, mode: str, stopping: Callable[[], bool] = lambda: False) -> Job:
     """Whatever brings the newest job on."""
-    jobs = app.jobs(limit=1)
+    jobs = [job for job in app.jobs(limit=2) if bool(job.undoes) == mode.startswith("undo")]
     if not jobs:
         return start(app, mode)
     if jobs[0].state in ENDED:
         return jobs[0]
-    if mode == "queue":
+    if mode.endswith("queue"):
         return app.slice(jobs[0].id, progress=ignore, stopping=stopping)
     return app.apply(jobs[0].id, started_by="tester", progress=ignore)
 

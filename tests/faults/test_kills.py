@@ -25,7 +25,7 @@ from tests.faults.powercut import Power, power
 
 __all__ = ["power"]
 TIMES = int(os.environ.get("DYNSYNC_KILLS", "1"))
-EVERY = int(os.environ.get("DYNSYNC_KILLS_EVERY", "16"))
+EVERY = int(os.environ.get("DYNSYNC_KILLS_EVERY", "24"))
 INSTANTS = 80
 """Random instants of each of four parts, at least."""
 STORES = [pytest.param("local", id="local"), pytest.param("azure", id="azure", marks=pytest.mark.needs("azurite"))]
@@ -100,6 +100,28 @@ def test_a_death_at_any_point_changes_nothing(stores: Iterator[World], power: Po
         job = trial.run()
         assert len(trial.deaths) == 1, cut_at
         assert left(world, story, job) == expected, f"died at point {cut_at}: {trial.deaths}"
+
+
+@pytest.mark.parametrize("mode", ["undo", "undo from the queue"])
+@pytest.mark.parametrize("name", ["delete", "deactivate"])
+def test_an_undo_that_dies_changes_nothing(stores: Iterator[World], power: Power, name: str, mode: str) -> None:
+    """A job is taken back, by processes that die at any point: rows and balances are those of one undo."""
+    story = STORIES[name]
+
+    def undone(cut_at: int | None) -> tuple[Left, Trial]:
+        world = next(stores)
+        story.begin(world)
+        Trial(world, power, "run", lambda: None).run()
+        trial = Trial(world, power, mode, lambda: None)
+        if cut_at is not None:
+            trial.next_cut = once_at(cut_at, trial)
+        return left(world, story, trial.run()), trial
+
+    expected, whole = undone(None)
+    assert expected.rows["A1"][0] == "old 1"
+    for cut_at in range(random.Random(f"{name} {mode}").randrange(EVERY) + 1, whole.points + 1, EVERY):
+        found, trial = undone(cut_at)
+        assert found == expected, f"died at point {cut_at}: {trial.deaths}"
 
 
 @pytest.mark.parametrize("part", range(2))
