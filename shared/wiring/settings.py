@@ -30,7 +30,7 @@ class Settings:
     by the managed identity `bus_identity`. A function key may start the syncs `key_syncs` (`*`: every one).
     `developer`: who calls from this machine may do everything. `tenant_id` is the only tenant whose people and
     applications are let in; `api_client_id` the app's registration in Entra, told to those who are to sign in.
-    `upload_mb` is the most that a call may bring. `app_url` is where the platform says the app is found.
+    `upload_mb` is the most that a call may bring. `app_url` is where people find the app.
     """
 
     memory_mb: int
@@ -117,6 +117,12 @@ class Settings:
 
 def _own_address(environ: Mapping[str, str]) -> str | None:
     """Where the app is found. Source: Microsoft Learn, "Environment variables and app settings": WEBSITE_HOSTNAME."""
+    told = environ.get("DYNSYNC_APP_URL", "").strip().rstrip("/")
+    found = address(told) if told else None
+    if told and (found is None or (found.scheme == "http" and found.host not in LOOPBACK) or told.count("/") > 2):
+        raise RefuseError("setting DYNSYNC_APP_URL is no address of an app; write https://<host>")
+    if told:
+        return told
     host = environ.get("WEBSITE_HOSTNAME", "").strip()
     own = host.partition(":")[0] in LOOPBACK
     return f"{'http' if own else 'https'}://{host}" if host else None

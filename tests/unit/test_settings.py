@@ -61,3 +61,14 @@ def test_the_vault_is_an_address_of_a_key_vault(value: str) -> None:
         Settings.from_environment({"DYNSYNC_KEY_VAULT_URL": value})
     for good in ("https://my-vault.vault.azure.net/", "https://v.vault.usgovcloudapi.net", "https://127.0.0.1:8200"):
         assert Settings.from_environment({"DYNSYNC_KEY_VAULT_URL": good}).key_vault_url == good.rstrip("/")
+
+
+@pytest.mark.parametrize("value", ["contoso.com", "http://contoso.com", "https://contoso.com/app", "https://a@b"])
+def test_the_app_s_own_address(value: str) -> None:
+    """A host over TLS, or this machine; without one, where the platform has the app."""
+    with pytest.raises(RefuseError, match="DYNSYNC_APP_URL"):
+        Settings.from_environment({"DYNSYNC_APP_URL": value})
+    platform = {"WEBSITE_HOSTNAME": "contoso.azurewebsites.net"}
+    assert Settings.from_environment(platform).app_url == "https://contoso.azurewebsites.net"
+    own = Settings.from_environment(platform | {"DYNSYNC_APP_URL": "https://sync.contoso.com/"})
+    assert own.app_url == "https://sync.contoso.com"

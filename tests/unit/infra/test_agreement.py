@@ -40,6 +40,7 @@ LOCAL_ONLY = {
     "DYNSYNC_CA_FILE": "public authorities",
     "DYNSYNC_THREADS": "the default suits every instance",
     "DYNSYNC_DEVELOPER": "never in Azure",
+    "DYNSYNC_APP_URL": "the platform tells where the app is; who puts a domain of their own before it sets this",
 }
 """Settings that the sample has and the deployment does not, and why."""
 PLATFORM = {"DYNSYNC_BUS__credential"}
