@@ -18,7 +18,7 @@ from shared.engine.realtime.turns import Fold, Step, turns_of
 from shared.engine.realtime.verdicts import SETTLED, Verdict, waits
 from shared.engine.rejecting import Rejections
 from shared.engine.resolving import Resolver
-from shared.errors import DynsyncError
+from shared.errors import DynsyncError, StateError
 from shared.values.events import Bucket, Event, Hold, LedgerEntry, Operation
 
 _BEHIND = waits(Hold.BEHIND, "an earlier event of the record waits")
@@ -42,9 +42,15 @@ class Batch:
     _held: set[str] = field(default_factory=set)
 
     def apply(self) -> Applied:
-        """Apply what can be applied; an event without a verdict was not reached because the service failed."""
+        """Apply what can be applied; an event without a verdict was not reached because the service failed.
+
+        Raises:
+            StateError: the ledger cannot be read or written.
+        """
         try:
             self._apply()
+        except StateError:
+            raise  # our own store: the messages come again
         except DynsyncError as error:
             self.done.stopped = error
         return self.done

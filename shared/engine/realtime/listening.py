@@ -25,7 +25,7 @@ from shared.engine.realtime.braking import RateBrake
 from shared.engine.realtime.hearing import Hearing
 from shared.engine.realtime.line import Ground, Line
 from shared.engine.realtime.verdicts import Verdict, waits
-from shared.errors import DynsyncError, FailError, RetryError
+from shared.errors import DynsyncError, FailError, RetryError, StateError
 from shared.formats import Passed, Told, read_message
 from shared.log import event
 from shared.values.events import Bucket, Event, Hold, Operation, Origin, ParkedEvent, Pulse, RejectedEvent, Wish
@@ -40,6 +40,7 @@ PROBE = timedelta(seconds=10)
 FRESH = timedelta(minutes=10)
 """So long is a line kept before metadata and definition are looked at again."""
 _ROUNDS = 20
+_LATE = (Hold.OUTAGE, "its batch took longer than the lock of a message lasts, so that another receiver may have it")
 _BEHIND = waits(Hold.BEHIND, "an earlier event of the record waits")
 
 
@@ -228,10 +229,13 @@ class SyncListener:
                 line.until(deadline)
                 done = Batch(line, events).apply()
                 found, account.stopped = done.verdicts, done.stopped
+            except StateError:
+                raise
             except (FailError, RetryError) as error:
                 account.stopped = error
             if account.stopped is not None:
-                account.hold = self._stopped(account.stopped)
+                late = self._ground.clock() >= deadline
+                account.hold = _LATE if late else self._stopped(account.stopped)
         hold = waits(*account.hold) if account.hold else _BEHIND
         return [found.get(n) or hold for n in range(1, len(events) + 1)]
 
