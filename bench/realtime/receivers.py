@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from azure.servicebus import NEXT_AVAILABLE_SESSION, ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver
-from azure.servicebus.exceptions import OperationTimeoutError
+from azure.servicebus.exceptions import OperationTimeoutError, ServiceBusError
 
 from shared.errors import DynsyncError
 from shared.values.messages import FIRST_NUMBER, ReceivedMessage
@@ -55,8 +55,8 @@ class Receiving:
                     QUEUE, session_id=NEXT_AVAILABLE_SESSION, max_wait_time=1
                 ) as receiver:
                     self._empty(receiver)
-            except OperationTimeoutError:
-                continue
+            except (OperationTimeoutError, ServiceBusError):
+                continue  # no session has messages, or the connection was cut
 
     def _empty(self, receiver: ServiceBusReceiver) -> None:
         while not self._ending.is_set():

@@ -22,6 +22,7 @@ from shared.values.events import Bucket, ListenerState, ListenerView
 from shared.values.messages import DeadLetter
 
 _LIMIT = 100
+_NUMBERS = ("Lag", "A second", "Events", "Parked", "Rejected")
 
 
 @contextmanager
@@ -107,8 +108,8 @@ def _print(session: Session, views: list[ListenerView]) -> None:
         say(session.out(), "No sync has a listener.")
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("Sync", "State", "Last message", "Lag", "Events", "Parked", "Rejected"):
-        table.add_column(name, justify="right" if name in ("Lag", "Events", "Parked", "Rejected") else "left")
+    for name in ("Sync", "State", "Last message", "Lag", "A second", "Events", "Parked", "Rejected"):
+        table.add_column(name, justify="right" if name in _NUMBERS else "left")
     for view in views:
         pulse = view.pulse
         last = f"{pulse.last_at:%Y-%m-%d %H:%M:%S}Z" if pulse.last_at else "none"
@@ -117,6 +118,7 @@ def _print(session: Session, views: list[ListenerView]) -> None:
             view.state.value,
             last,
             f"{pulse.lag_s:,.1f} s" if pulse.last_at else "",
+            f"{pulse.rate:,.2f}" if pulse.last_at else "",
             f"{pulse.total:,}",
             f"{view.parked:,}",
             f"{view.rejected:,}",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
+from azure.servicebus.exceptions import ServiceBusError
 from click.testing import CliRunner
 
 from bench.realtime.receivers import receiving
@@ -25,6 +29,8 @@ from tests.e2e.events import ACCOUNT, delete, put
 from tests.e2e.stories import column
 
 STORY = "story"
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
+"""Microsoft's SDK leaves the sockets of connections that were cut to the garbage collector."""
 
 
 @pytest.fixture
@@ -32,6 +38,9 @@ def bus() -> Iterator[LocalServiceBus]:
     queue = QueueSettings(sessions=True, lock_s=30, max_delivery_count=3)
     with LocalServiceBus(NamespaceSettings({QUEUE: queue})) as running:
         yield running
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
@@ -172,6 +181,34 @@ def test_a_long_outage_delivers_no_message_twice(world: World, bus: LocalService
         app.listening.release_all(by="timer")
     assert column(world, "name") == {"A0": "last", "A1": "n21", "A2": "n22", "A3": "n23"}
     assert app.events.listener(STORY).parked == 0
+
+
+def test_a_broker_that_restarts_and_a_giant_message(world: World, bus: LocalServiceBus, app: LocalApp) -> None:
+    """Connections that are cut bring messages again; a giant message is published and applied whole."""
+    giant = put("A0", name="giant", more="x" * 180_000)
+    app.events.publish(STORY, documents(giant, *(put(f"A{n}", name=f"n{n}") for n in range(1, 30))))
+    taken = 0
+
+    def settle(_: Any) -> bool:
+        nonlocal taken
+        taken += 1
+        if taken in (5, 15):
+            bus.cut()
+        return True
+
+    for _ in range(5):
+        with contextlib.suppress(ServiceBusError), receiving(app.listening, bus.connection_string, settle=settle):
+            ends = time.monotonic() + 10
+            while not settled(bus) and time.monotonic() < ends:
+                time.sleep(0.05)
+        if settled(bus):
+            break
+    assert settled(bus)
+    assert column(world, "name") == {"A0": "giant", **{f"A{n}": f"n{n}" for n in range(1, 30)}}
+    assert bus.counters()[QUEUE].dead_lettered == 0
+    pulse = app.events.listener(STORY).pulse
+    assert pulse.rate > 0
+    assert sum(n for bucket, n in pulse.counts.items() if bucket != "stale") == 30
 
 
 def test_the_words_of_the_command_line(world: World, bus: LocalServiceBus, app: LocalApp) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -40,6 +41,7 @@ PROBE = timedelta(seconds=10)
 FRESH = timedelta(minutes=10)
 """So long is a line kept before metadata and definition are looked at again."""
 _ROUNDS = 20
+_MINUTE = timedelta(minutes=1)
 _LATE = (Hold.OUTAGE, "its batch took longer than the lock of a message lasts, so that another receiver may have it")
 _BEHIND = waits(Hold.BEHIND, "an earlier event of the record waits")
 
@@ -63,6 +65,7 @@ class SyncListener:
         self._definition, self._variables, self._ground = definition, variables, ground
         self._line: Line | None = None
         self._brake, self._was_braked = RateBrake(), False
+        self._lately: deque[tuple[datetime, int]] = deque()
         self._lock = threading.RLock()
 
     @property
@@ -301,6 +304,12 @@ class SyncListener:
             return
         lag_s = (now - newest.enqueued_at).total_seconds() if newest.enqueued_at else 0.0
         counts = {bucket.value: number for bucket, number in account.counts().items()}
-        self.memory.listeners.beat(
-            self.sync, Pulse(counts, newest.number, now, newest.enqueued_at, round(max(lag_s, 0.0), 3))
-        )
+        lag_s, rate = round(max(lag_s, 0.0), 3), self._rate(now, sum(counts.values()))
+        self.memory.listeners.beat(self.sync, Pulse(counts, newest.number, now, newest.enqueued_at, lag_s, rate))
+
+    def _rate(self, now: datetime, events: int) -> float:
+        """Events a second over the last minute, in this process."""
+        self._lately.append((now, events))
+        while self._lately[0][0] < now - _MINUTE:
+            self._lately.popleft()
+        return round(sum(number for _, number in self._lately) / _MINUTE.total_seconds(), 2)
