@@ -55,15 +55,19 @@ def faults_of(writes: Sequence[Write]) -> Iterator[tuple[int, str]]:
     As a rule there is none, so all are looked at together first, in a tenth of the time.
     """
     ids = ",".join([write.row_id for write in writes])
-    if _GUIDS.fullmatch(ids) is not None and all(_is_plain(write) for write in writes):
+    if _GUIDS.fullmatch(ids) is not None and _are_plain(writes):
         return
     for position, write in enumerate(writes):
         if fault := _fault_of(write):
             yield position, fault
 
 
-def _is_plain(write: Write) -> bool:
-    return write.etag is None and len(write.row_id) == _GUID_LENGTH and write.body[:1] == "{" and write.body[-1:] == "}"
+def _are_plain(writes: Sequence[Write]) -> bool:
+    found = [
+        etag is None and len(row_id) == _GUID_LENGTH and body[:1] == "{" and body[-1:] == "}"
+        for _, row_id, body, etag in writes
+    ]
+    return all(found)
 
 
 def _fault_of(write: Write) -> str | None:

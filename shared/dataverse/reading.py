@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import orjson
 
@@ -89,13 +90,41 @@ class Reader:
         that names a polymorphic lookup's table. `extra` are further property names for `$select`. `trail` notes, or
         says, how far they were followed.
         """
+        headers = page_headers(min(page_size, PAGE_SIZE), lookup_types=lookup_types)
+        path = self.first_page(table, columns, filter=filter, order_by=order_by, extra=extra)
+        return self.follow(path, headers, trail=trail)
+
+    def first_page(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        *,
+        filter: str | None = None,  # noqa: A002 - the option's name in OData
+        order_by: Sequence[str] = (),
+        extra: Sequence[str] = (),
+    ) -> str:
+        """The path of the first of those pages; a `Trail` may start with it."""
         options = {
             "$select": select(table, columns, extra),
             "$filter": filter,
             "$orderby": order(table, order_by),
         }
-        headers = page_headers(min(page_size, PAGE_SIZE), lookup_types=lookup_types)
-        return self.follow(address(table.entity_set, options), headers, trail=trail)
+        return address(table.entity_set, options)
+
+    def newest(self, table: Table, column: str, filter: str | None = None) -> datetime | None:  # noqa: A002 - as above
+        """The latest moment that a column holds; None when it holds none, or the service does not tell.
+
+        Raises:
+            UnavailableError: there was no answer.
+        """
+        name = column_of(table, column).read_name
+        options = {"$select": name, "$filter": filter, "$orderby": f"{name} desc", "$top": "1"}
+        try:
+            rows = parsed(read_page(self._transport.get(address(table.entity_set, options)).body).rows)
+            moment = datetime.fromisoformat(str(rows[0][name])) if rows else None
+        except (DestinationError, KeyError, ValueError):
+            return None
+        return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
 
     def rows(
         self,

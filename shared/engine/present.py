@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from shared import reconcile
 from shared.columns import TypedSource
+from shared.dataverse.chains import Course, TablePages
 from shared.dataverse.client import DataverseClient
 from shared.dataverse.queries import both
-from shared.dataverse.reading import Trail
 from shared.engine import reading
 from shared.engine.reading import PageRows, PagesAhead
 from shared.engine.slicing import Begun
@@ -43,7 +43,7 @@ class PresentRows:
     few: bool
     begun: Begun
     progress: ProgressListener
-    _trail: Trail = field(default_factory=Trail)
+    _course: Course = field(default_factory=Course)
     _made: bool = False
 
     @contextmanager
@@ -53,11 +53,11 @@ class PresentRows:
             yield ahead
 
     def _pages(self) -> PagesAhead:
-        self._trail = Trail(self.begun.link)
-        pages: Iterator[PageRows] = iter(())
+        self._course = Course(self.begun.rests)
+        pages: Iterable[PageRows] = ()
         if not self.begun.read:
-            columns = reading.selected_columns(self.prepared)
-            pages = self.client.pages(self.table, columns, filter=self.owned, trail=self._trail)
+            columns, useful = reading.selected_columns(self.prepared), lambda: self.client.transport.useful
+            pages = TablePages(self.client, self.table, columns, self.owned, useful, self._course)
         return PagesAhead(self.workspace, "present", pages, first=self.begun.pages)
 
     def read(self, ahead: PagesAhead | None, typed: TypedSource) -> None:
@@ -112,9 +112,9 @@ class PresentRows:
 
     def left(self) -> Begun:
         """Where the reading stands: after the last page that was loaded, of those that were followed."""
-        followed = len(self._trail.links)
+        followed = len(self._course.after)
         loaded = self.workspace.value(_LAST_PAGE) + 1 - self.begun.pages if followed and self._made else 0
         loaded = min(loaded, followed)
         if loaded < 1:
             return self.begun
-        return replace(self.begun, pages=self.begun.pages + loaded, link=self._trail.links[loaded - 1])
+        return replace(self.begun, pages=self.begun.pages + loaded, rests=self._course.after[loaded - 1])

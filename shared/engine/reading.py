@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -67,15 +68,16 @@ class PagesAhead:
 
     def _fetch(self) -> None:
         try:
-            for group in self._groups():
-                self._waiting.put(group)
-                if self._stop.is_set():
-                    return
+            with closing(self._groups()) as groups:
+                for group in groups:
+                    self._waiting.put(group)
+                    if self._stop.is_set():
+                        return
             self._waiting.put(None)
         except BaseException as error:  # noqa: BLE001 - carried over to the thread that reads, and raised there
             self._waiting.put(error)
 
-    def _groups(self) -> Iterator[list[Path]]:
+    def _groups(self) -> Generator[list[Path]]:
         group: list[Path] = []
         size = 0
         for number, page in enumerate(self._pages, start=self._first):

@@ -19,14 +19,15 @@ from typing import Any
 import duckdb
 import orjson
 
+from shared.dataverse.chains import Rest
 from shared.engine.workspace import DATABASE, Workspace, room_in_words
 from shared.errors import FailError
 from shared.ports import ArtifactStore, MalformedRow, StagedSource, State
 from shared.values.files import FileRead
 from shared.values.jobs import Job, Phase, Slices
 
-KEPT = f"work-{duckdb.__version__}.duckdb"
-"""The unfinished draft among a job's files. Another version of DuckDB does not look for it, and begins anew."""
+KEPT = f"work-{duckdb.__version__}-2.duckdb"
+"""The unfinished draft among a job's files. Another version of DuckDB, or of the draft, begins anew."""
 RESTS = frozenset({Phase.RESOLVE, Phase.READ_DESTINATION, Phase.RECONCILE})
 """Phases at whose beginning, or in whose course, an unfinished draft can be left."""
 MOST_IDLE = 2
@@ -62,7 +63,8 @@ class Begun:
     """Where an unfinished draft stands; the tables are in its workspace.
 
     `shape`: fingerprint of the statements that made them. `pages`: pages of the destination that were loaded, and
-    `link` leads to the next one (None: to none). `resolved`: the records are mapped, their lookups resolved.
+    `rests` is what is left to be read (after some pages nothing: all is there). `resolved`: the records are mapped,
+    their lookups resolved.
     """
 
     began: datetime
@@ -71,13 +73,13 @@ class Begun:
     shape: str = ""
     resolved: bool = False
     pages: int = 0
-    link: str | None = None
+    rests: tuple[Rest, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def read(self) -> bool:
         """Whether all pages are there."""
-        return self.pages > 0 and self.link is None
+        return self.pages > 0 and not self.rests
 
     @property
     def reached(self) -> str:
@@ -98,7 +100,12 @@ class Begun:
         staged["malformed"] = tuple(MalformedRow(**row) for row in staged["malformed"])
         staged["files"] = tuple(FileRead(**file) for file in staged["files"])
         began = datetime.fromisoformat(values.pop("began"))
-        return cls(**values, began=began, staged=StagedSource(**staged))
+        rests = tuple(_rest(**rest) for rest in values.pop("rests"))
+        return cls(**values, began=began, staged=StagedSource(**staged), rests=rests)
+
+
+def _rest(link: str, until: str | None) -> Rest:
+    return Rest(link, datetime.fromisoformat(until) if until else None)
 
 
 def shape(*statements: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 from shared.dataverse.error_dictionary import explain_refusal
 from shared.dataverse.refusals import Refusal
@@ -51,8 +52,9 @@ class Run:
 
     def done(self, positions: Iterable[int]) -> None:
         """They were carried out."""
-        writes, done = self.writes, OutcomeStatus.DONE
-        self._outcomes.update((position, Outcome(writes[position].change, done)) for position in positions)
+        writes, positions = self.writes, list(positions)
+        changes = [writes[position].change for position in positions]
+        self._outcomes.update(zip(positions, map(Outcome, changes, repeat(OutcomeStatus.DONE)), strict=True))
 
     def found(self, positions: Iterable[int]) -> None:
         """Creates without an answer whose ids are there."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import orjson
+
 from shared.dataverse.error_dictionary import Reaction, reaction_to
 from shared.dataverse.pauses import repeats_allowed
 from shared.dataverse.payloads import faults_of, id_head, with_id
@@ -151,8 +153,8 @@ class Writer:
 
     def _targets(self, run: Run, positions: Sequence[int]) -> bytes:
         head, writes = id_head(self._table, typed=True), run.writes
-        rows = [with_id(head, writes[position]) for position in positions]
-        return f'{{"Targets":[{",".join(rows)}]}}'.encode()
+        rows = [orjson.Fragment(with_id(head, writes[position])) for position in positions]
+        return orjson.dumps({"Targets": rows})  # in UTF-8 at once; joined and then encoded takes twice as long
 
     def _check_ids(self, run: Run, positions: Sequence[int], reply: Reply) -> None:
         """The rows were created under the ids that were sent, or nothing that is known of them is true."""
