@@ -72,7 +72,7 @@ class Application:
         started = time.perf_counter()
         call = await edge.received(scope, receive)
         asked = self._asked(call)
-        fault = None if asked.path.startswith("/_local/") else self.faults.take(asked)
+        fault = self.faults.take(asked) if _is_service(call, asked) else None
         reply = await self._under(fault, call, asked)
         delivery = _delivery(fault)
         cut = reply is None or (fault is not None and fault.kind in _CUT) or (delivery.half and not reply.body)
@@ -140,7 +140,7 @@ class Application:
 
     def _note(self, call: Call, asked: Asked, reply: Reply | None, started: float, fault: Fault | None) -> None:
         """Writes a request into the log; one without an answer has status 0."""
-        if asked.message == "" and _ROOT.match(call.path) is None:
+        if not _is_service(call, asked):
             return
         took = (time.perf_counter() - started) * 1000
         status, rows, message = (reply.status, reply.rows, reply.message) if reply else (0, 0, "")
@@ -248,6 +248,11 @@ class Application:
             return self.service.answer(request)
         except Refusal as refusal:
             return error_reply(refusal)
+
+
+def _is_service(call: Call, asked: Asked) -> bool:
+    """Whether a request is one that Dataverse gets, or a token's; the page and the local door are this server's own."""
+    return asked.message != "" or _ROOT.match(call.path) is not None
 
 
 def _delivery(fault: Fault | None) -> Delivery:

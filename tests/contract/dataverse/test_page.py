@@ -66,3 +66,13 @@ def test_red_requests_say_why(local_dataverse: LocalDataverse) -> None:
     assert "&lt;i&gt;&quot;\\&#x27; was found" in shown
     assert "<i>" not in shown
     session.close()
+
+
+def test_looking_uses_up_no_fault(local_dataverse: LocalDataverse) -> None:
+    """A fault that names nothing waits for a request of the service: the page, and a browser's icon, do not meet it."""
+    local_dataverse.inject(Fault(FaultKind.STATUS, status=503))
+    assert page(local_dataverse)
+    assert page(local_dataverse, "tables/account")
+    assert requests.get(f"{local_dataverse.authority}favicon.ico", timeout=10).status_code == 404
+    headers = {"Authorization": f"Bearer {local_dataverse.token()}"}
+    assert requests.get(f"{local_dataverse.url}WhoAmI", headers=headers, timeout=10).status_code == 503

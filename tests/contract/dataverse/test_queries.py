@@ -156,3 +156,20 @@ def test_aggregates_read_at_most_fifty_thousand_rows(
         assert (reply.status_code, reply.json()["error"]["code"]) == (400, "0x8004e023"), query
     within = caller.get(f"{url}?$apply=filter(name ne 'a')/aggregate($count as n)").json()["value"]
     assert within == [{"n": 2}]
+
+
+@pytest.mark.parametrize("order", ["numberofemployees", "numberofemployees desc", "numberofemployees desc,name"])
+def test_pages_hold_every_row_once_also_those_without_a_value(
+    order: str, local_dataverse: LocalDataverse, caller: requests.Session
+) -> None:
+    """Whichever way they are sorted, and wherever a page ends."""
+    ids = local_dataverse.insert(
+        "account", [{"numberofemployees": number} for number in (None, 3, 1, None, 2, 2, None)]
+    )
+    found: list[str] = []
+    url: str | None = f"{local_dataverse.url}accounts?$select=numberofemployees&$orderby={order}"
+    while url is not None:
+        document = caller.get(url, headers={"Prefer": "odata.maxpagesize=2"}).json()
+        found += [row["accountid"] for row in document["value"]]
+        url = document.get("@odata.nextLink")
+    assert sorted(found) == sorted(ids)

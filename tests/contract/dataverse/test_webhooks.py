@@ -142,7 +142,14 @@ def test_a_large_one_is_cut(
 
 @pytest.mark.parametrize(
     ("answers", "attempts", "taken"),
-    [([503], 2, True), ([502, 504], 2, False), ([500], 1, False), ([404], 1, False), ([202], 1, True)],
+    [
+        ([503], 2, True),
+        ([502, 504], 2, False),
+        ([504], 2, True),
+        ([500], 1, False),
+        ([404], 1, False),
+        ([202], 1, True),
+    ],
 )
 def test_only_three_statuses_are_tried_again_and_once(
     answers: list[int], attempts: int, taken: bool,

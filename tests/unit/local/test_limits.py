@@ -234,3 +234,14 @@ def test_limits_from_a_document_are_checked(document: object, said: str) -> None
     with pytest.raises(DocumentError, match=said):
         Limits.of(document)
     assert Limits.of({"servers": 2, "requests": None}) == Limits(servers=2, requests=None)
+
+
+def test_without_simulated_time_the_time_that_it_took_counts(clock: Clock) -> None:
+    """A request that took two and a half seconds leaves so much less, and its answer waits no longer."""
+    gate = Gate(Limits(), clock)
+    visit = gate.enter("u")
+    visit.admit()
+    clock.now += 2.5
+    assert visit.execute(1, 1) == 0
+    visit.leave()
+    assert told(gate, "x-ms-ratelimit-time-remaining-xrm-requests") == "1,197.50"
