@@ -11,7 +11,7 @@ from shared.errors import DefinitionError
 from shared.ports import ProgressListener
 from shared.values.cases import ANY, Case, Choice
 from shared.values.changes import Action
-from shared.values.events import Bucket, ListenerView, ParkedEvent, RedriveResult
+from shared.values.events import Bucket, ListenerView, ParkedEvent, RedriveResult, RejectedEvent
 from shared.values.jobs import Job
 from shared.values.looks import SourceSample
 from shared.values.messages import DeadLetter
@@ -151,6 +151,12 @@ class EventWords(Protocol):
 
     def release(self, sync: str, *, by: str) -> dict[Bucket, int]:
         """Let go what may go; what became of it."""
+
+    def rejected_events(self, sync: str, *, limit: int = 100) -> list[RejectedEvent]:
+        """Events that were set aside."""
+
+    def replay_events(self, sync: str, numbers: Collection[int] | None = None) -> dict[Bucket, int]:
+        """Apply rejected events once more; what became of them."""
 
     def publish(self, sync: str, documents: Sequence[bytes]) -> int:
         """Send messages, once all are found good."""

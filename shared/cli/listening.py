@@ -83,6 +83,52 @@ def off(session: Session, sync: str) -> int:
     return _switched(session, view)
 
 
+@listener.command()
+@click.argument("sync")
+@click.option("--limit", default=_LIMIT, show_default=True, type=click.IntRange(1, 10_000), help="How many to show.")
+@everywhere
+@session_of
+def rejects(session: Session, sync: str, limit: int) -> int:
+    """Show the events that a listener set aside, and why; `""` for those that name no known sync."""
+    with _desk(session) as desk:
+        found = desk.rejected_events(sync, limit=limit)
+    if session.json:
+        say_json(found)
+        return WITH_REJECTS if found else CLEAN
+    table = Table(box=None, pad_edge=False)
+    for name in ("Message", "Key", "Error", "Column", "Reason"):
+        table.add_column(name)
+    for one in found:
+        told = one.reject
+        cells = (str(one.origin.number), told.key or "", told.type.value, told.column or "", told.reason)
+        table.add_row(*map(safe, cells))
+    if found:
+        session.out().print(table)
+    say(session.out(), f"Set aside: {counted(len(found), 'event')}{' or more' if len(found) == limit else ''}.")
+    return WITH_REJECTS if found else CLEAN
+
+
+@listener.command()
+@click.argument("sync")
+@click.argument("numbers", nargs=-1, type=click.IntRange(1))
+@everywhere
+@session_of
+def replay(session: Session, sync: str, numbers: tuple[int, ...]) -> int:
+    """Apply events that were set aside once more: all, or those of some messages (by number)."""
+    with _desk(session) as desk:
+        counts = desk.replay_events(sync, numbers or None)
+    return _said(session, counts, "Nothing is set aside.")
+
+
+def _said(session: Session, counts: dict[Bucket, int], nothing: str) -> int:
+    if session.json:
+        say_json({str(bucket): number for bucket, number in counts.items()})
+    else:
+        listed = ", ".join(f"{bucket}: {number:,}" for bucket, number in counts.items())
+        say(session.out(), listed.capitalize() if listed else nothing)
+    return WITH_REJECTS if counts.get(Bucket.REJECTED) else CLEAN
+
+
 def _switched(session: Session, view: ListenerView) -> int:
     if session.json:
         say_json(view)
@@ -183,12 +229,7 @@ def release(session: Session, sync: str) -> int:
     """Apply the events of a sync that wait, in order; what still has a reason to wait stays."""
     with _desk(session) as desk:
         counts = desk.release(sync, by=who())
-    if session.json:
-        say_json({str(bucket): number for bucket, number in counts.items()})
-    else:
-        listed = ", ".join(f"{bucket}: {number:,}" for bucket, number in counts.items())
-        say(session.out(), listed.capitalize() if listed else "Nothing waits that may go.")
-    return WITH_REJECTS if counts.get(Bucket.REJECTED) else CLEAN
+    return _said(session, counts, "Nothing waits that may go.")
 
 
 @click.command()

@@ -114,6 +114,11 @@ class EventDesk:
         """Events that were set aside, in the order of sending; of the empty name those for no known sync."""
         return self._memory.rejected_events.first(sync, limit=limit)
 
+    def replay_events(self, sync: str, numbers: Collection[int] | None = None) -> dict[Bucket, int]:
+        """Apply rejected events once more, all or those of some messages; what became of them, by bucket."""
+        self._require(sync)
+        return dict(self._listening.replay(sync, numbers).counts())
+
     # ---- the queue
 
     def publish(self, sync: str, documents: Sequence[bytes]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ from shared.engine.realtime.accounts import Account
 from shared.engine.realtime.gathering import Gatherer
 from shared.engine.realtime.line import Ground
 from shared.engine.realtime.listening import SyncListener
-from shared.engine.realtime.releasing import LONGEST, release
+from shared.engine.realtime.releasing import LONGEST, release, replay
 from shared.engine.workspace import Limits
 from shared.errors import DynsyncError, NotFoundError
 from shared.ports import LeaseStore, Ledger, Listeners, Park, RejectedEvents
@@ -96,6 +96,10 @@ class Listening:
         if not self._is_known(sync):
             raise NotFoundError(f"there is no sync {sync!r}; `dynsync check` lists them")
         return release(self.listener(sync), by=by, asked=asked, within=within)
+
+    def replay(self, sync: str, numbers: Collection[int] | None = None) -> Account:
+        """Apply rejected events of a sync once more; all, or those of some messages."""
+        return replay(self.listener(sync), numbers=numbers)
 
     def release_all(self, *, by: str) -> None:
         """Let go whatever may go, sync by sync; one sync's trouble does not keep the others."""

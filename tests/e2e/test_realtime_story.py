@@ -8,7 +8,10 @@ import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from shared.values.events import Hold, Wish
+from tests.azurite import Account
 from tests.e2e.conftest import World, closes
 from tests.e2e.events import ACCOUNT, Feeds, delete, feeds, listening, only, put
 from tests.e2e.stories import column
@@ -361,3 +364,40 @@ def test_a_flood_of_deletes_is_braked(world: World, feeds: Feeds) -> None:
     assert column(world, "name") == {"A4": "a", "A5": "c"}
     assert feed.send(put("A4", name="d")) == only(updated=1)
     assert feed.send(delete("A4")) == only(deleted=1)
+
+
+def test_rejected_events_are_replayed_behind_the_ledger(world: World, feeds: Feeds) -> None:
+    """When the reason is mended; one that something newer has overtaken is stale, and all are done with."""
+    feed = feeds()
+    step = world.dataverse.on(lambda one: one.refuse("no") if one.row.get("name") == "odd" else None, "account")
+    assert feed.send(put("A1", name="odd"), put("A2", name="odd"), put("A3", name="x" * 200)) == only(rejected=3)
+    assert feed.send(put("A2", name="newer")) == only(created=1)
+    world.dataverse.remove(step)
+    assert feed.app.events.replay_events("story", [99]) == {}
+    assert feed.app.events.replay_events("story") == only(created=1, stale=1, rejected=1)
+    assert column(world, "name") == {"A1": "odd", "A2": "newer"}
+    assert feed.rejects() == [("Max Length Violation", "name")]
+    assert feed.app.events.listener("story").pulse.total == 4
+
+
+@pytest.mark.needs("azurite")
+def test_a_storage_account_remembers_as_well(world: World, feeds: Feeds, storage: Account) -> None:
+    """Ledger, park, rejects and wishes in Azure's tables: an outage, a restart, an old message, a pause."""
+    world.environ |= {"DYNSYNC_STATE_SECRET": "state", "DYNSYNC_SECRET_STATE": storage.connection}
+    feed = feeds(LINKED)
+    old = feed.message(put("A1", name="old"))
+    assert feed.send(put("A1", name="a"), put("C1", parent="P1"), b"{") == only(created=1, parked=1, rejected=1)
+    world.dataverse.inject({"kind": "status", "status": 503, "count": 1000, "headers": {"Retry-After": "0"}})
+    assert feed.send(put("P1", name="p"), put("A1", name="b")) == only(parked=2)
+    with world.dataverse.application.lock:
+        world.dataverse.application.faults.clear()
+    feed.restart()
+    assert feed.release() == only(updated=1, created=2)
+    assert feed.take(old) == only(stale=1)
+    feed.app.events.switch("story", on=False)
+    assert feed.send(delete("A1")) == only(parked=1)
+    feed.app.events.switch("story", on=True)
+    assert feed.release() == only(deleted=1)
+    assert set(column(world, "name")) == {"P1", "C1"}
+    view = feed.app.events.listener("story")
+    assert (view.parked, view.rejected, view.pulse.total) == (0, 1, 7)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from shared.engine.realtime.accounts import Account
@@ -106,3 +106,29 @@ def _blocked(part: Account, page: Sequence[ParkedEvent]) -> str | None:
     last = page[-1].key
     held = {one.origin.place for one, verdict in part.events if verdict.hold is not None}
     return last if any(parked.key == last and parked.event.origin.place in held for parked in page) else None
+
+
+def replay(listener: SyncListener, *, numbers: Collection[int] | None = None) -> Account:
+    """Apply rejected events once more, all or those of some messages; what is refused again stays, with its new reason.
+
+    The ledger decides as ever: an event that something newer has overtaken is stale, and done with.
+    """
+    account = Account()
+    store, after = listener.memory.rejected_events, None
+    while page := store.first(listener.sync, limit=PAGE, after=after):
+        after = page[-1].origin.place
+        chosen = [one for one in page if one.event and (numbers is None or one.origin.number in numbers)]
+        with listener.lock:
+            part = Account()
+            listener.apply([one.event for one in chosen if one.event], part)
+            listener.keep(part)
+            again = {one.origin.place for one, verdict in part.events if verdict.reject is not None}
+            leaving = [one.origin.place for one in chosen if one.origin.place not in again]
+            store.take(listener.sync, leaving)
+            counts = {str(bucket): n for bucket, n in part.counts().items() if bucket is not Bucket.REJECTED}
+            listener.memory.listeners.beat(listener.sync, Pulse({**counts, str(Bucket.REJECTED): -len(leaving)}))
+        account.events += part.events
+        if part.stopped is not None:
+            account.stopped = part.stopped
+            break
+    return account

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from shared.errors import RequestError
 from shared.formats import split
 from shared.permissions import Operation
-from shared.values.events import Bucket, ListenerView, ParkedEvent
+from shared.values.events import Bucket, ListenerView, ParkedEvent, RejectedEvent
 from shared.web.routing import Call, Reply, Route
 
 MOST = 1000
@@ -64,6 +64,16 @@ def parked(call: Call) -> list[ParkedEvent]:
     return call.hosted.app.events.parked(call.sync)
 
 
+def rejected(call: Call) -> list[RejectedEvent]:
+    """Events that were set aside."""
+    return call.hosted.app.events.rejected_events(call.sync)
+
+
+def replay(call: Call) -> dict[Bucket, int]:
+    """Apply them once more."""
+    return call.hosted.app.events.replay_events(call.sync)
+
+
 def release(call: Call) -> dict[Bucket, int]:
     """Let go what may go."""
     return call.hosted.app.events.release(call.sync, by=call.caller.name)
@@ -99,5 +109,13 @@ ROUTES = [
     Route(
         method="POST", path="/api/syncs/{sync}/release", operation=Operation.RELEASE, does=release,
         gives=dict[Bucket, int], summary="Apply the events of a sync that wait and have no more reason to.",
+    ),
+    Route(
+        method="GET", path="/api/syncs/{sync}/events/rejects", operation=Operation.SEE_REJECTS, does=rejected,
+        gives=list[RejectedEvent], summary="Events of a sync that were set aside, and why.",
+    ),
+    Route(
+        method="POST", path="/api/syncs/{sync}/events/replay", operation=Operation.REPLAY, does=replay,
+        gives=dict[Bucket, int], summary="Apply the events of a sync that were set aside once more.",
     ),
 ]  # fmt: skip
