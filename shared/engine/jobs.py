@@ -287,7 +287,7 @@ class JobRunner:
         newest = next(iter(self._state.list(sync=definition.name, limit=1)), None)
         now = after(newest.created_at if newest else None, self._around.clock())
         return Job(
-            id=start.job_id or self._around.new_job_id(now),
+            id=self._around.new_job_id(now),
             sync=definition.name,
             state=JobState.RUNNING,
             started_by=start.started_by,

@@ -36,7 +36,7 @@ class Start:
     """Who starts a job, with which variables (resolved), and who watches it.
 
     `handed_over` are the files that came with the start; they may be read wherever they are. `chain` names the syncs
-    whose jobs led to this start. `job_id`: the id that the new job is to have; without it, one is made.
+    whose jobs led to this start.
     """
 
     variables: Mapping[str, str]
@@ -45,7 +45,6 @@ class Start:
     chain: tuple[str, ...] = ()
     progress: ProgressListener = lambda _: None
     cancelled: Callable[[], bool] = lambda: False
-    job_id: str | None = None
 
 
 class StepTaker(Protocol):

@@ -180,7 +180,7 @@ class LocalApp(LookBack):
         definition = self._catalogue.get(sync)
         self._sources.refuse_outside([file for file in files.values() if isinstance(file, str)])
         start = self._started(definition, variables, files, started_by)
-        return self._runner.queue(definition, replace(start, job_id=job_id), apply=apply)
+        return self._runner.queue(definition, start, apply=apply, job_id=job_id)
 
     def slice(self, job_id: str, *, progress: ProgressListener, stopping: Callable[[], bool] = lambda: False) -> Job:
         """Work on a queued job for one slice (`DYNSYNC_MAX_SLICE_S`); see `JobRunner.slice`."""
