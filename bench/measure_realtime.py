@@ -64,7 +64,7 @@ class Cloud:
 def main(arguments: list[str]) -> int:
     """Measures and prints; 1 when the limit was broken."""
     options = argparse.ArgumentParser(prog="python -m bench realtime")
-    options.add_argument("--messages", type=int, default=2000, help="of the load (at most 100,000)")
+    options.add_argument("--messages", type=int, default=10_000, help="of the load (at most 100,000)")
     options.add_argument("--rest", type=int, default=100, help="messages at rest, about ten a second")
     options.add_argument("--slots", type=int, default=64, help="sessions taken at a time")
     given = options.parse_args(arguments)
