@@ -82,7 +82,8 @@ def _settings(given: argparse.Namespace) -> Settings:
     if given.window_s is not None:
         chosen["scale"] = given.window_s / Limits().window_s
     limits = Limits.of(chosen) if given.limits or chosen else None
-    return found + Settings(limits=limits, faults=ROUGH if given.faults == "rough" else ())
+    faults = ROUGH if given.faults == "rough" else ()
+    return found + Settings.of({"language": given.language}) + Settings(limits=limits, faults=faults)
 
 
 def _arguments() -> argparse.Namespace:
@@ -99,6 +100,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--row-ms", type=float, help="simulated time of each row of a call")
     parser.add_argument("--dop-hint", type=int, help="the degree of parallelism that is recommended")
     parser.add_argument("--faults", choices=("off", "rough"), default="off", help="rough: a little of everything")
+    parser.add_argument("--language", type=int, help="base language (an LCID, default 1033): whether accents count")
     parser.add_argument("--authority", help="accept this authority's tokens, too (python -m local.identity)")
     parser.add_argument("--ca-file", type=Path, help="PEM bundle that verifies the authority's certificate")
     parser.add_argument("--ready-file", type=Path, help="written with the address once the server listens")

@@ -29,7 +29,7 @@ class SeedError(ValueError):
 
 
 def first_rows(service: Service) -> None:
-    """Creates the rows of the table-definition file in tables that are empty.
+    """Creates the rows of the table-definition file in tables that are empty; the organization says the base language.
 
     Raises:
         TableFileError: rows are refused; it names all of them, and no row is created.
@@ -42,6 +42,8 @@ def first_rows(service: Service) -> None:
                 problems += _seeded(service, table)
         if problems:
             raise TableFileError(problems)
+        if "languagecode" in service.world.tables.by_name["organization"].columns:
+            store.run("UPDATE organization SET languagecode = ?", (store.language,))
 
 
 def _seeded(service: Service, table: Table) -> Iterator[str]:

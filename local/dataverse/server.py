@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from local.dataverse import seeding, tls
 from local.dataverse import settings as settings_file
 from local.dataverse.application import Application, LoggedRequest
-from local.dataverse.collation import folded, folded_with_accents
+from local.dataverse.collation import fold_of
 from local.dataverse.definitions import TableFileError
 from local.dataverse.edge import TRANSPORT
 from local.dataverse.faults import Fault
@@ -60,7 +60,6 @@ class LocalDataverse:
         file: Path | None = None,
         *,
         expires_in_s: int = 3600,
-        accent_sensitive: bool = False,
         clock: Clock = lambda: datetime.now(UTC),
         port: int = 0,
         https: Path | None = None,
@@ -68,14 +67,14 @@ class LocalDataverse:
         settings: Settings | None = None,
     ) -> None:
         defined, beside = settings_file.of_table_file(tables)
+        wanted = beside + (settings or Settings()) + Settings(limits=limits)
         self._tls = tls.context(https) if https else None
-        fold = folded_with_accents if accent_sensitive else folded
-        self._store = Store(defined, fold, file)
-        service = Service(World(self._store, clock), fold)
+        self._store = Store(defined, file, language=wanted.language)
+        service = Service(World(self._store, clock), fold_of(self._store.language))
         self._seed(service, tables)
         self.application = Application(service, Identity(clock, expires_in_s))
         self._port = port
-        self.apply(beside + (settings or Settings()) + Settings(limits=limits))
+        self.apply(wanted)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 

@@ -48,9 +48,20 @@ class Settings:
     workflows: tuple[Workflow, ...] = ()
     webhooks: tuple[Webhook, ...] = ()
     applications: tuple[Registration, ...] = ()
+    language: Annotated[int, Field(ge=1025, le=65535)] | None = None
+    """The environment's base language (an LCID): what `organizations` tells, and how text is compared."""
+
+    @classmethod
+    def of(cls, document: object) -> Settings:
+        """Settings from JSON or YAML.
+
+        Raises:
+            DocumentError: a member is unknown or wrong.
+        """
+        return documents.read(cls, document, "settings")
 
     def __add__(self, other: Settings) -> Settings:
-        """Both; the other's limits count where it has some."""
+        """Both; the other's limits and language count where it has some."""
         return Settings(
             limits=other.limits or self.limits,
             faults=self.faults + other.faults,
@@ -58,6 +69,7 @@ class Settings:
             workflows=self.workflows + other.workflows,
             webhooks=self.webhooks + other.webhooks,
             applications=self.applications + other.applications,
+            language=other.language or self.language,
         )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from local.dataverse.collation import Fold
+from local.dataverse.collation import LANGUAGE, fold_of
 from local.dataverse.metadata import kept
 from local.dataverse.partitions import ROW, definition, row_column
 from local.dataverse.tables import TEXTS, Column, Key, Kind, ManyToMany, Table, Tables
@@ -46,12 +46,15 @@ class CannotOpenError(Exception):
 class Store:
     """The database of one local environment. Not for several threads at once: the caller holds the lock.
 
+    `language` is the base language of a new one (an LCID, English by default); a file keeps its own for ever.
+
     Raises:
-        CannotOpenError: the file is no database, or cannot be written.
+        CannotOpenError: the file is no database, cannot be written, or belongs to another language.
     """
 
-    def __init__(self, tables: Tables, fold: Fold, file: Path | None = None) -> None:
+    def __init__(self, tables: Tables, file: Path | None = None, *, language: int | None = None) -> None:
         self.tables = tables
+        self.language = language or LANGUAGE
         self._depth = 0
         self._marked: tuple[Tables, str] | None = None
         try:
@@ -61,16 +64,16 @@ class Store:
         except sqlite3.Error as error:
             raise _cannot_open(file, error) from None
         try:
-            self._prepare(fold, file)
+            self._prepare(file, language)
         except (sqlite3.Error, ValueError) as error:
             self._db.close()
             raise _cannot_open(file, error) from None
 
-    def _prepare(self, fold: Fold, file: Path | None) -> None:
-        self._db.create_function("fold", 1, fold, deterministic=True)
+    def _prepare(self, file: Path | None, language: int | None) -> None:
         self._db.create_function("resembles", 2, _resembles, deterministic=True)
         self._db.create_function("next_version", 0, lambda: self.versions(1)[0])
         self._settle(file is not None)
+        self._speak(language)
         kept.prepare(self)
         self.tables = kept.overlaid(self, self.tables)
         for table in self.tables.by_name.values():
@@ -168,6 +171,24 @@ class Store:
         )
         if self.value('SELECT count(*) FROM "~local"') == 0:
             self._db.execute('INSERT INTO "~local" VALUES (1000000)')
+
+    def _speak(self, language: int | None) -> None:
+        """Settles the base language, and by it how text is compared: the indexes of a file hold it folded.
+
+        Raises:
+            ValueError: the file belongs to another language.
+        """
+        known = int(str(self.value("PRAGMA user_version")))
+        if known == 0 and self.value("SELECT count(*) FROM sqlite_master WHERE name = '~metadata'"):
+            known = LANGUAGE  # a file from before there was a choice
+        if known and language not in (None, known):
+            raise ValueError(
+                f"its base language is {known}, {language} was asked for, and the language of an environment never "
+                f"changes; leave the language out, or say {known}"
+            )
+        self.language = known or language or LANGUAGE
+        self._db.execute(f"PRAGMA user_version={int(self.language)}")
+        self._db.create_function("fold", 1, fold_of(self.language), deterministic=True)
 
     def define(self, table: Table) -> None:
         """Makes room for a table's rows and the columns that are new, and indexes them."""

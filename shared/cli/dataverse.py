@@ -64,6 +64,11 @@ def service_url(port: int = PORT) -> str:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Speak https; the certificate to trust is written to this file, anew at each start.",
 )
+@click.option(
+    "--language",
+    type=click.IntRange(1025, 65535),
+    help="Base language (LCID; 1033 by default): decides whether accents count. A file keeps its own.",
+)
 @click.option("--limits", is_flag=True, help="The service's limits; the next five bring them, too.")
 @click.option("--servers", type=click.IntRange(1, 64), help="Virtual web servers, each with limits of its own.")
 @click.option("--window-s", type=click.FloatRange(0.1, 300), help="The limits' five minutes pass in so many seconds.")

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from local.dataverse import LocalDataverse, Settings
 from shared.engine import reading
 from shared.errors import NotFoundError, RefuseError
 from shared.values.changes import Action
 from shared.values.jobs import JobState
-from tests.e2e.conftest import World, closes
+from tests.e2e.conftest import World, an_hour_ago, closes
 from tests.e2e.stories import NO_BRAKES, Sync, column, fields, rejects
 
 ACCOUNT = Sync(
@@ -392,12 +394,11 @@ def test_what_dataverse_refuses_is_set_aside_alone(world: World, entity: str, ke
 @pytest.mark.parametrize("sensitive", [False, True])
 def test_accents_count_by_the_environments_language(world: World, sensitive: bool) -> None:
     """In an environment of British English accents make another key; in one of American English they do not."""
-    (organization,) = world.dataverse.rows("organization")
-    if sensitive:
-        world.edit("organizations", organization["organizationid"], {"languagecode": 2057})
     sync = ACCOUNT.but(maps={"no": "new_externalkey", "name": "name"}, key=["new_externalkey"])
 
-    job = sync.run(world, ["é", "a", ""], ["e", "b", ""])
+    settings = Settings(language=2057 if sensitive else 1033)
+    with LocalDataverse(clock=an_hour_ago, settings=settings) as dataverse:
+        job = sync.run(replace(world, dataverse=dataverse), ["é", "a", ""], ["e", "b", ""])
 
     assert (job.source.created, job.source.rejected) == ((2, 0) if sensitive else (0, 2))
 

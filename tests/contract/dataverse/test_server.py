@@ -9,8 +9,10 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +22,8 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.dataverse import Fault, FaultKind, Limits, LocalDataverse
+from local.dataverse import Fault, FaultKind, Limits, LocalDataverse, Settings
+from local.dataverse.store import CannotOpenError
 
 
 def _token(server: LocalDataverse, **changed: str) -> requests.Response:
@@ -226,13 +229,49 @@ def test_long_chains_of_conditions_are_answered(local_dataverse: LocalDataverse,
     assert reply.json()["@odata.count"] == 1
 
 
-def test_accents_count_where_the_environment_says_so() -> None:
-    """An accent-sensitive environment tells Café from cafe, but not from CAFÉ."""
-    with LocalDataverse(accent_sensitive=True) as server:
-        server.insert("account", [{"accountnumber": "Café"}, {"accountnumber": "cafe"}])
+@pytest.mark.parametrize(("language", "sensitive"), [(None, False), (1033, False), (1043, False), (1053, True)])
+def test_accents_count_by_the_base_language(language: int | None, sensitive: bool) -> None:
+    """In a Swedish environment Café and cafe are two keys, Café and CAFÉ one; the organization tells the language, and
+    nobody changes it."""
+    with LocalDataverse(settings=Settings(language=language)) as server:
+        (organization,) = server.rows("organization")
+        url = f"{server.url}organizations({organization['organizationid']})"
+        headers = {"Authorization": f"Bearer {server.token()}"}
+        assert requests.patch(url, json={"languagecode": 1036}, headers=headers, timeout=10).status_code == 204
+        assert server.rows("organization")[0]["languagecode"] == (language or 1033)
+        server.insert("account", [{"accountnumber": "Café"}])
         with pytest.raises(ValueError, match="Entity Key Account Number violated"):
             server.insert("account", [{"accountnumber": "CAFÉ"}])
+        if sensitive:
+            server.insert("account", [{"accountnumber": "cafe"}])
+        else:
+            with pytest.raises(ValueError, match="Entity Key Account Number violated"):
+                server.insert("account", [{"accountnumber": "cafe"}])
+
+
+def test_a_file_keeps_its_language(tmp_path: Path) -> None:
+    """Opened without one it has its own; opened with another it is refused, and no row is lost."""
+    file = tmp_path / "rows.sqlite"
+    with LocalDataverse(file=file, settings=Settings(language=1053)) as server:
+        server.insert("account", [{"accountnumber": "Café"}, {"accountnumber": "cafe"}])
+    with pytest.raises(CannotOpenError, match="its base language is 1053, 1033 was asked for"):
+        LocalDataverse(file=file, settings=Settings(language=1033))
+    with LocalDataverse(file=file) as server:
+        assert server.rows("organization")[0]["languagecode"] == 1053
         assert len(server.rows("account")) == 2
+        with pytest.raises(ValueError, match="violated"):
+            server.insert("account", [{"accountnumber": "CAFE"}])
+
+
+def test_a_file_from_before_there_was_a_choice_is_english(tmp_path: Path) -> None:
+    """Its text was folded as English folds it."""
+    file = tmp_path / "rows.sqlite"
+    LocalDataverse(file=file).stop()
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA user_version=0")
+    with pytest.raises(CannotOpenError, match="its base language is 1033"):
+        LocalDataverse(file=file, settings=Settings(language=1053))
+    LocalDataverse(file=file).stop()
 
 
 def test_rows_outlive_the_process(tmp_path: Path) -> None:

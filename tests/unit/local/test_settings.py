@@ -84,6 +84,7 @@ def test_options_bring_limits_and_faults(monkeypatch: pytest.MonkeyPatch, tmp_pa
     fast = parsed(monkeypatch, "--window-s", "5", "--servers", "2", "--call-ms", "50", "--row-ms", "4").limits
     assert fast == Limits(servers=2, scale=1 / 60, call_ms=50, row_ms=4)
     assert parsed(monkeypatch, "--faults", "rough").faults == ROUGH
+    assert parsed(monkeypatch, "--language", "1053").language == 1053
     both = parsed(monkeypatch, "--settings", str(path), "--servers", "5")
     assert both.limits == Limits(servers=5)
     assert len(both.actions) == 1
@@ -93,6 +94,7 @@ def test_options_bring_limits_and_faults(monkeypatch: pytest.MonkeyPatch, tmp_pa
     ("words", "said"),
     [
         (("--servers", "0"), "servers"),
+        (("--language", "7"), "language"),
         (("--settings", "nowhere.yaml"), "nowhere.yaml"),
         (("--ready-file", "no-folder/ready"), "there is no folder no-folder"),
     ],
