@@ -17,9 +17,9 @@ from shared.values.messages import ReceivedMessage
 
 MOST = 500
 """Messages of one batch."""
-MOMENT_S = 0.05
+MOMENT_S = 0.06
 """The longest wait for more messages."""
-QUIET_S = 0.015
+QUIET_S = 0.025
 """A batch under load is complete when nothing more has come for so long."""
 IDLE_S = 30.0
 """A sync without messages gives its thread back after so long."""
