@@ -18,7 +18,7 @@ from shared.mapping.compose import Mapping, Target
 from shared.mapping.deferring import undeferrable
 from shared.mapping.links import LinkSide, LinkTable, link_cell
 from shared.mapping.removals import Removal, removal_of
-from shared.mapping.states import note_closing, state_of_status
+from shared.mapping.states import note_closing, with_states
 from shared.sql import identifier, literal
 from shared.values.problems import Problem, Severity
 from shared.values.tables import Column, ColumnKind, Environment, Table
@@ -204,7 +204,7 @@ def prepare(
     found = [builder.target(number, mapping) for number, mapping in enumerate(definition.mappings)]
     targets = [target for target in found if target is not None]
     targets += _currency(builder, targets)
-    targets += state_of_status(metadata.table, targets)
+    targets = with_states(metadata.table, targets)
     targets = _by_currency(builder, targets)
     _check_money(builder, targets)
     _check_ids(builder)
@@ -305,6 +305,8 @@ def _check_key(builder: Builder, targets: Sequence[Target]) -> None:
     if set(key) != {table.id_column} and table.key_over(set(key)) is None:
         found = f"no active alternate key of {table.name} covers {', '.join(key)}"
         remedy = "create one in Dataverse, so that the server itself keeps out a second row with the same key"
+        if table.elastic:
+            remedy = "an elastic table can have none; let nobody else create rows with the same key"
         builder.note("behaviour.key", found, remedy, Severity.WARNING)
 
 

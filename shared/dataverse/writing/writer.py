@@ -27,6 +27,7 @@ from shared.dataverse.writing.chunks import MOST_BYTES, chunks, halves
 from shared.dataverse.writing.narrowing import Way
 from shared.dataverse.writing.options import NO_OPTIONS, WriteOptions
 from shared.dataverse.writing.pace import Pace
+from shared.dataverse.writing.partial import ASKED, Told, told_of_rows
 from shared.dataverse.writing.run import Run
 from shared.errors import DestinationError, RetryError, UnavailableError
 from shared.values.changes import Outcome, Write, WriteKind
@@ -139,13 +140,14 @@ class Writer:
 
         Such a refusal says for certain that the call was rolled back.
         """
+        headers = {**ASKED, **self._options.headers} if self._table.elastic else self._options.headers
         path = self._options.tagged(f"{self._table.entity_set}/Microsoft.Dynamics.CRM.{_MESSAGES[run.kind]}")
         body = self._targets(run, positions)
         attempt = 0
         while True:
             attempt += 1
             reply = self._transport.exchange(
-                "POST", path, body=body, headers=self._options.headers, repeatable=repeatable, rows=len(positions)
+                "POST", path, body=body, headers=headers, repeatable=repeatable, rows=len(positions)
             )
             if not reply.refused or repeatable or self._table.elastic or attempt > repeats_allowed(reply):
                 return reply
@@ -174,9 +176,8 @@ class Writer:
         pace, reaction = self._paces[run.kind], reaction_to(reply.refusal)
         if reaction is Reaction.FAIL:
             raise refused(reply)
-        if self._table.elastic:  # such a call is not rolled back whole: each row may be there
-            run.in_doubt.update(positions)
-            self._batches.send(run, positions)
+        if self._table.elastic:
+            self._settle_partial(run, positions, reply)
         elif reaction is Reaction.SHRINK and len(positions) > 1:
             pace.too_much(len(positions))
             for half in halves(positions):
@@ -186,6 +187,19 @@ class Writer:
         else:
             pace.refusal_took(len(positions), reply.seconds)
             self._look_closer(run, positions, reply)
+
+    def _settle_partial(self, run: Run, positions: Sequence[int], reply: Reply) -> None:
+        """A call to an elastic table is not rolled back whole: what is told of each row counts.
+
+        Each refused row goes once more, for its own reason; of which nothing is told, each may be there.
+        """
+        told = told_of_rows(reply.refusal.details, len(positions)) or Told((), ())
+        run.done(positions[index] for index in told.written)
+        certain = {*told.written, *told.refused}
+        run.in_doubt.update(position for index, position in enumerate(positions) if index not in certain)
+        left = [position for index, position in enumerate(positions) if index not in set(told.written)]
+        if left:
+            self._batches.send(run, left)
 
     def _look_closer(self, run: Run, positions: Sequence[int], reply: Reply) -> None:
         if len(positions) > 1:
