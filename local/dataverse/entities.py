@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from local.dataverse import addresses, refusals
@@ -117,7 +118,8 @@ class Entities:
         """Upsert; `If-Match` makes it an update, `If-None-Match: *` a create."""
         body, options, wishes = body_object(request), query_options.read(request.query), _wishes(request)
         table, match = address.table, request.headers.get("if-match", "")
-        with self.world.store.transaction():
+        replaces = table.elastic and not match
+        with self.world.store.transaction(), self._unseen(table, replaces=replaces):
             row_id = addresses.find(self.world.store, address)
             created = row_id is None
             if row_id is None:
@@ -129,10 +131,14 @@ class Entities:
                     raise Refusal(412, "0x80040237", "A record with matching key values already exists.")
                 check_version(self.world, table, row_id, match)
                 body = {k: v for k, v in body.items() if k not in address.key}
-                self._update(table, row_id, elastic.replacing(table, body) if table.elastic and not match else body)
+                self._update(table, row_id, elastic.replacing(table, body) if replaces else body)
             if wishes.representation:
                 return self._represented(table, row_id, options, wishes, request, status=201 if created else 200)
         return self._no_content(table, f"{request.root}{address.text}", "Upsert" if not match else "Update")
+
+    def _unseen(self, table: Table, *, replaces: bool) -> AbstractContextManager[None]:
+        """An upsert of an elastic table's row raises neither Create nor Update."""
+        return self.world.steps.silenced(table.name) if replaces else nullcontext()
 
     def _update(self, table: Table, row_id: str, body: JsonRow) -> None:
         single(lambda: self.writer(table).update([row_id], [body]))
@@ -152,18 +158,20 @@ class Entities:
         if not table.bulk:
             raise refusals.no_segment(f"Microsoft.Dynamics.CRM.{name}")
         targets = targets_of(table, body_object(request))
-        ids = self._run(Bulk(self.world, table, self.writer(table), self._nested), name, targets)
+        ids = self._run(table, name, targets)
         reply = Reply(204, message=name, rows=len(targets))
         if name == "CreateMultiple":
             context = f"{request.root}$metadata#Microsoft.Dynamics.CRM.CreateMultipleResponse"
             reply = json_reply({"@odata.context": context, "Ids": ids}, message=name, rows=len(targets))
         return reply if name == "DeleteMultiple" else self._with_session(table, reply)
 
-    def _run(self, bulk: Bulk, name: str, targets: list[JsonRow]) -> list[str]:
+    def _run(self, table: Table, name: str, targets: list[JsonRow]) -> list[str]:
         """Runs a bulk message; on an elastic table a refusal leaves what was written."""
         refused: RowRefusal | None = None
         ids: list[str] = []
-        with self.world.store.transaction():
+        bulk = Bulk(self.world, table, self.writer(table), self._nested)
+        upserts = table.elastic and name == "UpsertMultiple"
+        with self.world.store.transaction(), self._unseen(table, replaces=upserts):
             try:
                 ids = bulk.run(name, targets)
             except RowRefusal as first:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from local.dataverse import refusals
 from local.dataverse.faults.kinds import Fault, FaultKind
 from local.dataverse.logic import Stage
+from local.dataverse.logic.steps import MESSAGES
 from local.dataverse.messages import Reply, Request, json_reply
 from local.dataverse.metadata import asked
 from local.dataverse.metadata.documents import table_privileges
@@ -117,7 +118,7 @@ class Rights:
             stage, mode = _STAGES[step.stage]
             listed += [
                 {
-                    "sdkmessageprocessingstepid": identity("step", step.name, str(number), message),
+                    "sdkmessageprocessingstepid": step.listed_id(message),
                     "name": step.name,
                     "stage": stage,
                     "mode": mode,
@@ -128,7 +129,7 @@ class Rights:
                     "sdkmessageid": {"name": message},
                     "sdkmessagefilterid": {"primaryobjecttypecode": step.table or None},
                 }
-                for message in ([step.message] if step.message else ["Create", "Update", "Delete"])
+                for message in ([step.message] if step.message else MESSAGES)
             ]
         return listed
 

@@ -48,6 +48,7 @@ class Service:
         self.entities = Entities(world, fold)
         self.inner_refusal: Callable[[Request], Refusal | None] = lambda _: None
         self._operations = 0
+        self._outer = Request("GET", "", "", {}, b"", "")
         self._stop_after: int | None = None
         self.calls = Calls(world, self.entities)
         world.steps.bind(self._image, self._written)
@@ -119,9 +120,12 @@ class Service:
 
     def _begin(self, request: Request, *, in_batch: bool) -> None:
         """Before a request, or an operation of a batch, which a fault may stop or refuse."""
-        if not in_batch or "tag=" in request.query:
-            tag = query_options.pairs(request.query).get("tag") if "tag=" in request.query else None
-            self.world.steps.begin((self.world.settled.caller_id, self.world.caller_id), tag, request.headers)
+        self._outer = self._outer if in_batch else request
+        if self.world.steps.registered or not in_batch:
+            headers = {**self._outer.headers, **request.headers} if in_batch else request.headers
+            tag = _tag(request) or _tag(self._outer)
+            self.world.steps.begin((self.world.settled.caller_id, self.world.caller_id), tag, headers)
+        self.world.steps.sized(len(request.body))
         if not in_batch:
             self._definitions.changing.indexes.advance()
             return
@@ -228,6 +232,10 @@ class Service:
             "EntityRecordCountCollection": {"Count": len(names), "IsReadOnly": False, "Keys": names, "Values": counts},
         }
         return json_reply(document, message="RetrieveTotalRecordCount")
+
+
+def _tag(request: Request) -> str | None:
+    return query_options.pairs(request.query).get("tag") if "tag=" in request.query else None
 
 
 def message_of(method: str, path: str) -> str:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 from local.dataverse.logic.events import Event, Origin, Row, StepRefusedError
+from local.dataverse.refusals import Refusal, RowRefusal
 from local.dataverse.store import Store
 from local.dataverse.tables import Table
 
 DEEPEST = 8
 """Source: Microsoft Learn, "Understand the execution context": a chain of steps ends at this depth."""
+SANDBOX_BYTES = int(116.85 * 1024 * 1024)
+"""Source: Microsoft Learn, "Bulk operation messages": what a request may hold when a plug-in step looks at it."""
+MOST_BYPASSED = 3
+"""Source: Microsoft Learn, "Bypass custom Dataverse logic": so many steps may be named, unless the organization says
+otherwise."""
+MESSAGES = ("Create", "Update", "Delete")
+"""What a step may be registered for."""
 
 
 class Stage(StrEnum):
@@ -36,6 +44,11 @@ class Step:
     columns: frozenset[str] = frozenset()
     name: str = "step"
     detached: bool = False
+    id: str = field(default_factory=lambda: str(uuid4()))
+
+    def listed_id(self, message: str) -> str:
+        """The id under which the service lists it: a step for every message is one for each of them there."""
+        return self.id if self.message else str(uuid5(UUID(self.id), message))
 
 
 class Steps:
@@ -45,6 +58,8 @@ class Steps:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._steps: list[Step] = []
+        self._silent: tuple[str, ...] = ()
+        self._size = 0
         self._later: dict[int, tuple[Step, Event]] = {}
         self._origin = Origin()
         self._delay_s = 0.0
@@ -70,17 +85,25 @@ class Steps:
         self._steps.remove(step)
 
     @contextmanager
-    def silenced(self) -> Iterator[None]:
-        """Writes inside raise no steps."""
-        steps, self._steps = self._steps, []
+    def silenced(self, table: str = "") -> Iterator[None]:
+        """Writes inside raise no steps, with a table's name none of this table."""
+        before, self._silent = self._silent, (*self._silent, table)
         try:
             yield
         finally:
-            self._steps = steps
+            self._silent = before
 
     def begin(self, users: tuple[str, str], tag: str | None, headers: Mapping[str, str]) -> None:
-        """Before a request: where its writes come from. `users` are who asks and as whom it is done."""
-        self._origin = Origin(*users, tag, 1, str(uuid4()), _bypassed(headers)) if self._steps else Origin()
+        """Before a request: where its writes come from. `users` are who asks and as whom it is done.
+
+        Raises:
+            Refusal: it names more steps to bypass than it may.
+        """
+        self._origin = Origin(*users, tag, 1, str(uuid4()), bypassed(headers)) if self._steps else Origin()
+
+    def sized(self, size_bytes: int) -> None:
+        """How large the request is."""
+        self._size = size_bytes
 
     def take_delay(self) -> float:
         """Seconds by which steps made the request longer."""
@@ -115,17 +138,18 @@ class Steps:
             self._run(step, event)
 
     def wanted(self, table: Table, message: str) -> list[Step]:
-        """The steps for a message, without those that the caller bypasses."""
-        if not self._steps:
+        """The steps for a message, without those that the caller bypasses.
+
+        Raises:
+            Refusal: a step has to be told of a request that is too large for it.
+        """
+        if not self._steps or "" in self._silent or table.name in self._silent:
             return []
-        bypassed = self._origin.bypassed
-        return [
-            step
-            for step in self._steps
-            if step.table in ("", table.name)
-            and step.message in ("", message)
-            and ("CustomAsync" if step.stage is Stage.LATER else "CustomSync") not in bypassed
-        ]
+        found = [step for step in self._steps if step.table in ("", table.name) and step.message in ("", message)]
+        found = [step for step in found if not {_kind(step), step.listed_id(message)} & self._origin.bypassed]
+        if self._size > SANDBOX_BYTES and not all(step.detached for step in found):
+            raise Refusal(400, "0x80040216", "Message size exceeded when sending context to Sandbox.")
+        return found
 
     def events(self, message: str, table: Table, rows: Sequence[Row], ids: Sequence[str] = ()) -> list[Event]:
         """The events of a write, with the rows as they were before."""
@@ -182,7 +206,8 @@ class Steps:
         for step in steps:
             for event in events:
                 if _concerns(step, event):
-                    self._run(step, event)
+                    with _broken(step):
+                        self._run(step, event)
 
     def _run(self, step: Step, event: Event) -> None:
         step.act(event)
@@ -215,15 +240,45 @@ def refused() -> Iterator[None]:
         raise found.refusal from None
 
 
+@contextmanager
+def _broken(step: Step) -> Iterator[None]:
+    """Turns an error in a step into what the service says of a plug-in that breaks."""
+    try:
+        yield
+    except (StepRefusedError, Refusal, RowRefusal):
+        raise
+    except Exception as error:
+        told = f"Unexpected exception from plug-in (Execute): {step.name}: {type(error).__name__}: {error}"
+        text = f"An unexpected error occurred from ISV code. (ErrorType = ClientError) {told}"
+        raise StepRefusedError(text, "0x80040224") from error
+
+
+def _kind(step: Step) -> str:
+    return "CustomAsync" if step.stage is Stage.LATER else "CustomSync"
+
+
 def _concerns(step: Step, event: Event) -> bool:
     if event.message != "Update" or not step.columns:
         return True
     return any(name.partition("@")[0] in step.columns for name in event.row)
 
 
-def _bypassed(headers: Mapping[str, str]) -> frozenset[str]:
+def bypassed(headers: Mapping[str, str]) -> frozenset[str]:
+    """Kinds of steps, and ids of single ones, that a request leaves out.
+
+    Raises:
+        Refusal: it names more single ones than it may.
+    """
+    listed = headers.get("mscrm.bypassbusinesslogicexecutionstepids", "")
+    ids = {one.strip().lower() for one in listed.split(",") if one.strip()}
+    if len(ids) > MOST_BYPASSED:
+        raise Refusal(
+            400,
+            "0x80040203",
+            f"MSCRM.BypassBusinessLogicExecutionStepIds names {len(ids)} steps; at most {MOST_BYPASSED} are allowed.",
+        )
     given = headers.get("mscrm.bypassbusinesslogicexecution", "")
     names = {name.strip() for name in given.split(",")}
     if headers.get("mscrm.bypasscustompluginexecution", "").lower() == "true":
         names.add("CustomSync")
-    return frozenset(names & {"CustomSync", "CustomAsync"})
+    return frozenset(names & {"CustomSync", "CustomAsync"} | ids)

@@ -9,6 +9,7 @@ from local.dataverse import refusals
 
 MAX_EXPANDS = 15
 MAX_DEPTH = 10
+_QUOTED = re.compile("'[^']*'|\"[^\"]*\"")
 _TERM = re.compile(r"\s*([A-Za-z_]\w*)\s*(/\s*\$ref)?\s*(?:\((.*)\))?\s*", re.DOTALL)
 
 
@@ -107,6 +108,9 @@ def _expand(part: str, depth: int) -> Expand:
     if matched is None or (matched[2] and matched[3] is not None):
         raise refusals.query(f"Term '{part[:100]}' is not valid in a $select or $expand expression.")
     given = _options(matched[3] or "")
+    alias = re.search(r"@\w+", _QUOTED.sub("", f"{given.get('$filter', '')};{given.get('$orderby', '')}"))
+    if alias:
+        raise refusals.query(f"The parameter alias '{alias[0][:50]}' cannot be used inside $expand.")
     return Expand(
         matched[1],
         names(given.get("$select", "")),

@@ -13,7 +13,7 @@ from local.dataverse.odata import paging, related
 from local.dataverse.odata.filters import Compiler
 from local.dataverse.odata.options import MAX_PAGE, Options, Preferences
 from local.dataverse.odata.scope import ROOT, Many, Scope
-from local.dataverse.odata.shapes import JsonRow, Shape, assembled, shape
+from local.dataverse.odata.shapes import JsonRow, Shape, assembled, check_pairs, shape
 from local.dataverse.odata.syntax import parse
 from local.dataverse.partitions import id_of, row_column
 from local.dataverse.tables import Table
@@ -90,6 +90,7 @@ class Reader:
             Refusal: the query cannot be understood.
         """
         options = asked.options
+        check_pairs(self.world.tables, table, options.expand)
         plan = self.plan(table, options.filter, options, within)
         plan.orders = [*self.orders(plan.scope, options.orderby), (f"{ROOT}.rowid", False)]
         wanted = shape(plan.scope, options, asked.preferences, asked.root)
@@ -114,6 +115,7 @@ class Reader:
             Refusal: there is none, or the query cannot be understood.
         """
         options = asked.options
+        check_pairs(self.world.tables, table, options.expand)
         plan = self.plan(table, None, options)
         wanted = shape(plan.scope, options, asked.preferences, asked.root)
         plan.tests.append(f"{ROOT}.{identifier(row_column(table))} = {plan.compiler.context.bound(row_id)}")

@@ -12,7 +12,7 @@ from local.dataverse.odata.expands import Expand
 from local.dataverse.odata.options import Preferences
 from local.dataverse.odata.reading import Member
 from local.dataverse.odata.scope import Many, Scope, collection
-from local.dataverse.tables import Column, Kind, Table
+from local.dataverse.tables import Column, Kind, Table, Tables
 from shared.sql import identifier, literal
 
 JsonRow = dict[str, object]
@@ -59,6 +59,26 @@ class Filling:
     expand: Expand
     many: Many
     rows: list[tuple[JsonRow, str]]
+
+
+def check_pairs(tables: Tables, table: Table, expands: Sequence[Expand], *, nested: bool = False) -> None:
+    """Expands of many to many stand by themselves: not inside others, none inside them, none of another kind beside.
+
+    Raises:
+        Refusal: they do not. Code and text are the plausible ones; the service's own are not published.
+    """
+    found = [(expand, collection(tables, table, expand.navigation)) for expand in expands]
+    pairs = [expand for expand, many in found if many is not None and many.collection.many_to_many]
+    if pairs and (nested or len(pairs) < len(expands) or any(expand.expand for expand in pairs)):
+        raise refusals.query(
+            f"The N:N relationship '{pairs[0].navigation}' cannot be expanded inside another $expand, with a $expand "
+            "inside it, or together with 1:N or N:1 relationships."
+        )
+    for expand, many in found:
+        targets = () if many is not None else table.navigations.get(expand.navigation, (None, ()))[1]
+        inner = [many.table] if many is not None else [tables.by_name[target.table] for target in targets]
+        for other in inner:
+            check_pairs(tables, other, expand.expand, nested=True)
 
 
 def shape(

@@ -11,7 +11,7 @@ import requests
 from local.dataverse import LocalDataverse
 from local.dataverse.documents import DocumentError
 from local.dataverse.limits import Limits
-from local.dataverse.logic import Event, Operation, Stage, Workflow
+from local.dataverse.logic import Event, Operation, Stage, Workflow, steps
 
 NAMESPACE = "Microsoft.Dynamics.CRM."
 FLOW = "0d000000-0000-4000-8000-00000000f10a"
@@ -280,3 +280,93 @@ def test_a_wrong_operation_is_refused(document: dict[str, Any], local_dataverse:
     """Names, tables, types and members are checked when it is declared."""
     with pytest.raises(DocumentError):
         local_dataverse.declare(Operation.of(json.loads(json.dumps(document))))
+
+
+def test_an_elastic_upsert_raises_neither_create_nor_update(
+    local_dataverse: LocalDataverse, caller: requests.Session
+) -> None:
+    """PATCH without If-Match and UpsertMultiple are silent there, found or not; a create, an update by If-Match, and
+    other tables are told."""
+    seen: list[tuple[str, str]] = []
+    local_dataverse.on(lambda event: seen.append((event.table, event.message)))
+    root = f"{local_dataverse.url}new_readings"
+    one, other = f"{root}({FLOW})", FLOW.replace("f10a", "f10b")
+    for _ in range(2):
+        assert caller.patch(one, json={"new_name": "a"}).status_code == 204
+        target = {"@odata.type": f"{NAMESPACE}new_reading", "new_readingid": other, "new_name": "b"}
+        assert caller.post(f"{root}/{NAMESPACE}UpsertMultiple", json={"Targets": [target]}).status_code == 204
+    assert seen == []
+    assert caller.patch(one, json={"new_name": "c"}, headers={"If-Match": "*"}).status_code == 204
+    assert caller.post(root, json={"new_name": "d"}).status_code == 204
+    caller.patch(f"{local_dataverse.url}accounts({FLOW})", json={"name": "e"})
+    assert seen == [("new_reading", "Update"), ("new_reading", "Create"), ("account", "Create")]
+
+
+def test_state_and_owner_are_a_second_update(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """Beside other columns they come to the steps by themselves, behind the others; alone they come once."""
+    ids = local_dataverse.insert("account", [{"name": "a"}, {"name": "b"}])
+    seen: list[tuple[str, list[str], object]] = []
+    local_dataverse.on(lambda e: seen.append((e.row_id, sorted(e.row), e.after and e.after["statecode"])), "account")
+    url = f"{local_dataverse.url}accounts({ids[0]})"
+    owner = local_dataverse.rows("account")[0]["_ownerid_value"]
+    both = {"name": "x", "statecode": 1, "ownerid@odata.bind": f"systemusers({owner})"}
+    assert caller.patch(url, json=both).status_code == 204
+    assert seen == [(ids[0], ["name"], 0), (ids[0], ["ownerid@odata.bind", "statecode"], 1)]
+    seen.clear()
+    assert caller.patch(url, json={"statecode": 0}).status_code == 204
+    assert seen == [(ids[0], ["statecode"], 0)]
+    seen.clear()
+    rows = [{"accountid": ids[0], "name": "y"}, {"accountid": ids[1], "name": "z", "statecode": 1}]
+    assert bulk(caller, local_dataverse, "UpdateMultiple", *rows).status_code == 204
+    assert [(row_id, state) for row_id, _, state in seen] == [(ids[0], 0), (ids[1], 0), (ids[1], 1)]
+    assert [(row["name"], row["statecode"]) for row in local_dataverse.rows("account")] == [("y", 0), ("z", 1)]
+    wrong = [{"accountid": ids[0], "name": "n"}, {"accountid": ids[1], "name": "n", "statecode": 0, "statuscode": 2}]
+    refused = bulk(caller, local_dataverse, "UpdateMultiple", *wrong)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "0x80048408")
+    assert names(local_dataverse) == ["y", "z"]
+
+
+def test_single_steps_may_be_bypassed(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """By the ids that the service lists, at most three, also in a part of a batch."""
+    seen: list[str] = []
+    local_dataverse.on(lambda _: seen.append("one"), "account", "Create")
+    local_dataverse.on(lambda _: seen.append("any"), "account")
+    listed = caller.get(f"{local_dataverse.url}sdkmessageprocessingsteps").json()["value"]
+    ids = {
+        (bool(step["rank"] == 1), step["sdkmessageid"]["name"]): step["sdkmessageprocessingstepid"] for step in listed
+    }
+    name, url = "MSCRM.BypassBusinessLogicExecutionStepIds", f"{local_dataverse.url}accounts"
+    assert caller.post(url, json={"name": "a"}, headers={name: ids[True, "Create"]}).status_code == 204
+    assert seen == ["any"]
+    both = f"{ids[True, 'Create'].upper()}, {ids[False, 'Create']}"
+    assert caller.post(url, json={"name": "b"}, headers={name: both}).status_code == 204
+    assert caller.post(url, json={"name": "b"}, headers={name: ids[False, "Update"]}).status_code == 204
+    assert seen == ["any", "one", "any"]
+    part = "POST /api/data/v9.2/accounts HTTP/1.1\r\n{}\r\n\r\n{{}}\r\n"
+    head = "--b\r\nContent-Type: application/http\r\n\r\n"
+    body = head + part.format(f"{name}: {both}") + head + part.format("X-Other: 1") + "--b--\r\n"
+    assert (
+        caller.post(
+            f"{local_dataverse.url}$batch", data=body, headers={"Content-Type": "multipart/mixed; boundary=b"}
+        ).status_code
+        == 200
+    )
+    assert seen == ["any", "one", "any", "one", "any"]
+    refused = caller.post(url, json={"name": "c"}, headers={name: ",".join("abcd")})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "0x80040203")
+
+
+def test_a_large_request_does_not_fit_a_step(
+    local_dataverse: LocalDataverse, caller: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over 116.85 MB it is refused where a step of this table looks at it, and only there."""
+    assert steps.SANDBOX_BYTES == 122_526_105
+    monkeypatch.setattr(steps, "SANDBOX_BYTES", 2_000)
+    rows = [{"name": "x" * 100} for _ in range(20)]
+    assert bulk(caller, local_dataverse, "CreateMultiple", *rows).status_code == 200
+    local_dataverse.on(lambda _: None, "account", "Create")
+    refused = bulk(caller, local_dataverse, "CreateMultiple", *rows)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "0x80040216")
+    assert "Message size exceeded when sending context to Sandbox" in refused.text
+    assert bulk(caller, local_dataverse, "CreateMultiple", *rows[:2]).status_code == 200
+    assert len(local_dataverse.rows("account")) == 22
