@@ -226,6 +226,7 @@ def _sqlite(definition: SqlSource, wanted: tuple[str, ...], around: _Surrounding
         wanted=wanted,
         variables=around.variables,
         since=around.since,
+        spool=around.spool,
     )
 
 

@@ -24,7 +24,8 @@ from shared.sql import identifier
 from shared.values.looks import SourceSample
 from shared.values.watermarks import Since
 
-_BATCH = 10_000
+BATCH = 10_000
+"""Rows fetched at once."""
 _MAX_MALFORMED = 100_000
 
 
@@ -108,11 +109,9 @@ class DbApiSource:
             sink.create({"row_no": "BIGINT"} | columns)
             picked = _Picked([list(types).index(name) for name in self.wanted], list(columns.values()))
             read, malformed = 0, list[MalformedRow]()
-            while rows := cursor.fetchmany(_BATCH):
+            while rows := cursor.fetchmany(BATCH):
                 good = list(picked.rows(rows, after=read, malformed=malformed))
                 read += len(rows)
-                if len(malformed) > _MAX_MALFORMED:
-                    raise SourceError(f"{self.shown}: more than {_MAX_MALFORMED:,} malformed rows; check the data")
                 if good:
                     sink.append(good)
         return StagedSource(records=read - len(malformed), malformed=tuple(malformed))
@@ -193,9 +192,17 @@ class _Picked:
                     damaged.update(number for number, text in enumerate(texts) if text and "\0" in text)
                 column = texts
             picked.append(column)
-        malformed += [MalformedRow(after + 1 + at, "a text holds a NUL character", "") for at in sorted(damaged)]
+        for at in sorted(damaged):
+            set_aside(after + 1 + at, malformed)
         whole = zip(*picked, strict=True)
         return (row for number, row in enumerate(whole) if number not in damaged) if damaged else whole
+
+
+def set_aside(row: int, malformed: list[MalformedRow]) -> None:
+    """Note a row with a NUL character, which no text holds. Raises SourceError when there are too many."""
+    if len(malformed) >= _MAX_MALFORMED:
+        raise SourceError(f"more than {_MAX_MALFORMED:,} rows hold a NUL character; check the data")
+    malformed.append(MalformedRow(row, "a text holds a NUL character", ""))
 
 
 def _texts(column: Sequence[object]) -> Sequence[str | None]:
@@ -213,7 +220,8 @@ def as_text(value: object) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float | Decimal):
-        return format(Decimal(repr(value)) if isinstance(value, float) else value, "f")
+        plain = repr(value) if isinstance(value, float) else ""
+        return plain if plain[-1:].isdecimal() and "e" not in plain else format(Decimal(plain or value), "f")
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, bytes | bytearray | memoryview):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -112,8 +112,8 @@ class JsonRecords:
     path: str | None
     shown: Path
 
-    def read(self, file: IO[str]) -> Iterator[object]:
-        """Each record, a `Broken` for a line that is no JSON.
+    def read(self, file: IO[str], take: Callable[[str], bool] | None = None) -> Iterator[object]:
+        """Each record, a `Broken` for a line that is no JSON. A line that `take` takes is not given.
 
         Raises:
             SourceError: the document is not valid JSON to its end, or the list is not where `path` says.
@@ -122,7 +122,7 @@ class JsonRecords:
         first = window.peek()
         if self.format == "lines" or (self.format == "auto" and self.path is None and first not in ("[", "")):
             file.seek(0)
-            yield from self._lines(file)
+            yield from self._lines(file, take or _nothing)
             return
         if not first:
             raise SourceError(f"{self.shown} holds no JSON; an empty list is written as []")
@@ -171,7 +171,7 @@ class JsonRecords:
             if window.take(",]") == "]":
                 return
 
-    def _lines(self, file: IO[str]) -> Iterator[object]:
+    def _lines(self, file: IO[str], take: Callable[[str], bool]) -> Iterator[object]:
         number, broken = 0, None
         while line := file.readline(MAX_RECORD_CHARS + 1):
             number += 1
@@ -184,6 +184,9 @@ class JsonRecords:
                 continue
             if broken is not None:
                 yield broken
+                broken = None
+            if take(line):
+                continue
             record = self._line(line)
             broken = record if isinstance(record, Broken) else None
             if broken is None:
@@ -207,6 +210,10 @@ class JsonRecords:
         except ValueError as error:
             return Broken(f"not valid JSON: {error}", text[:1000])
         return value if end == len(text) else _followed(text, end)
+
+
+def _nothing(_line: str) -> bool:
+    return False
 
 
 def _followed(text: str, end: int) -> Broken:

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +34,7 @@ from shared.values.watermarks import Since
 if TYPE_CHECKING:
     import psycopg
 
-_ROWS_A_WRITE = 4096
+_BLOCK_BYTES = 1 << 20
 _SETTINGS = {"TimeZone": "UTC", "DateStyle": "ISO", "IntervalStyle": "iso_8601", "extra_float_digits": "1"}
 _HEAD = "SELECT * FROM (\n"
 _TAIL = "\n) AS source"
@@ -206,10 +205,14 @@ class PostgresSource:
         statement = self._bound(f"COPY (SELECT {cells} FROM (\n", f"{_TAIL}) TO STDOUT (FORMAT csv)")
         with path.open("wb") as out, connection.cursor() as cursor:
             with cursor.copy(statement.text.encode(), statement.parameters) as copy:
-                rows = iter(copy)
-                while block := b"".join(islice(rows, _ROWS_A_WRITE)):
-                    room_for(out, self.spool, len(block), Path(self.shown))
-                    out.write(block)
+                waiting = bytearray()
+                for row in copy:
+                    waiting += row
+                    if len(waiting) > _BLOCK_BYTES:
+                        room_for(out, self.spool, len(waiting), Path(self.shown))
+                        out.write(waiting)
+                        waiting = bytearray()
+                out.write(waiting)
             return cursor.rowcount
 
 

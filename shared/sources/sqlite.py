@@ -6,16 +6,29 @@ stands there: an integer by its digits, a text with its leading zeros; the schem
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
+import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
-from shared.sources.dbapi import DbApiSource, Driver
+from shared.errors import SourceError
+from shared.ports import MalformedRow, SourceSink, StagedSource
+from shared.sources import names
+from shared.sources.dbapi import BATCH, Cursor, DbApiSource, Driver, as_text, set_aside
 from shared.sources.newer import Condition
+from shared.sources.spooled_rows import SpooledRows, spooled_rows
+from shared.sql import identifier
 from shared.values.watermarks import Since
 
 _WAIT_S = 10.0
+_EXACT = "dynsync_text"
+_TWICE = re.compile(r":[0-9]+\Z")
+"""How SQLite renames a column of a subquery whose name stands there twice."""
 _ALLOWED = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE))
 
 
@@ -46,6 +59,7 @@ def connect(path: Path) -> sqlite3.Connection:
     _check_whole(path)
     connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_WAIT_S)
     connection.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)  # else a mistyped "column" is read as a text
+    connection.create_function(_EXACT, 1, as_text, deterministic=True)
     connection.set_authorizer(_authorise)
     return connection
 
@@ -61,9 +75,83 @@ def newer(_column: Sequence[object], since: Since) -> Condition | None:
     return Condition("{column} >= {bound} OR {column} < '0' OR typeof({column}) <> 'text'", day) if day else None
 
 
+@dataclass(frozen=True, slots=True)
+class SqliteSource(DbApiSource):
+    """A SELECT in a SQLite file, whose rows SQLite itself writes as lines of a file; `spool` is the folder for that.
+
+    What cannot be asked for in that way (no subquery, names that stand there twice) is read value by value.
+    """
+
+    spool: Path = Path(tempfile.gettempdir())
+
+    def stage(self, sink: SourceSink) -> StagedSource:
+        """See `Source.stage`: the rows in the order of the database."""
+        names.require_distinct(self.wanted, where=self.shown)
+        with self._connected() as cursor:
+            sql, values = self._narrowed(cursor)
+            found = self._lists(cursor, sql, values)
+            if found:
+                with spooled_rows(self.wanted, self.spool, Path(self.shown)) as rows:
+                    malformed = _spool(cursor, rows)
+                    return StagedSource(rows.fill(sink), malformed)
+        return DbApiSource.stage(self, sink)
+
+    def _lists(self, cursor: Cursor, sql: str, values: Mapping[str, str]) -> bool:
+        """Ask for each row as one text; False when this statement cannot be asked so."""
+        try:
+            self._run(cursor, f"SELECT * FROM (\n{sql}\n) LIMIT 0", values)
+        except (sqlite3.Error, SourceError):
+            return False  # read as it stands, it works or tells what is wrong with it
+        found = [str(item[0]) for item in cursor.description or ()]
+        if any(_TWICE.search(name) for name in found):
+            return False
+        names.require(self.wanted, found, where=f"the result of {self.shown}")
+        cells = ", ".join(_cell(name) for name in self.wanted)
+        # With an OFFSET, the inner statement is not merged with the outer one: each of its values is computed once.
+        self._run(
+            cursor, f"SELECT json_array(0, 0, {cells}, 0) FROM (SELECT * FROM (\n{sql}\n) LIMIT -1 OFFSET 0)", values
+        )
+        return True
+
+
+def _cell(name: str) -> str:
+    """A value as text, or NULL. SQLite writes 15 digits of a number with a fraction; it may have 17."""
+    cell = identifier(name)
+    return (
+        f"CASE typeof({cell}) WHEN 'real' THEN {_EXACT}({cell}) WHEN 'blob' THEN {_EXACT}({cell}) ELSE {cell} || '' END"
+    )
+
+
+def _spool(cursor: Cursor, rows: SpooledRows) -> tuple[MalformedRow, ...]:
+    number, malformed = 0, list[MalformedRow]()
+    while fetched := cast("Sequence[tuple[str]]", cursor.fetchmany(BATCH)):
+        lines = [line for (line,) in fetched]
+        if "\\" not in "".join(lines):
+            rows.lines(lines)
+            number += len(lines)
+            continue
+        for line in lines:
+            number += 1
+            if "\\" not in line:
+                rows.lines((line,))
+            elif "\\u0000" in line and any("\0" in text for text in json.loads(line)[2:-1] if text):
+                set_aside(number, malformed)
+                rows.gap()
+            else:
+                rows.row(json.loads(line)[2:-1])
+    return tuple(malformed)
+
+
 def sqlite_source(
-    path: Path, sql: str, *, wanted: tuple[str, ...], variables: Mapping[str, str], since: Since | None = None
-) -> DbApiSource:
+    path: Path,
+    sql: str,
+    *,
+    wanted: tuple[str, ...],
+    variables: Mapping[str, str],
+    since: Since | None = None,
+    spool: Path | None = None,
+) -> SqliteSource:
     """The result of a SELECT in a SQLite file; `@name` outside of quotes is bound."""
     driver = Driver(connect=lambda: connect(path), errors=(sqlite3.Error,), style="named", newer=newer)
-    return DbApiSource(driver, sql, variables, wanted, f"the SQLite file {path}", since)
+    shown = f"the SQLite file {path}"
+    return SqliteSource(driver, sql, variables, wanted, shown, since, spool or Path(tempfile.gettempdir()))

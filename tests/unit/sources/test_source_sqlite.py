@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shared.databases.binding import Statement, bind
 from shared.errors import SourceError
 from shared.ports import StagedSource
 from shared.sources import sqlite
 from shared.sources.dbapi import DbApiSource, Driver, select_table
-from shared.sources.sqlite import sqlite_source
+from shared.sources.sqlite import SqliteSource, sqlite_source
 from tests.unit.sources.sink import FileSink
 
 
@@ -110,6 +112,46 @@ def test_a_text_with_nul_is_a_malformed_row(database: Path, sink: FileSink) -> N
     staged = sqlite_source(database, sql, wanted=("no",), variables={}).stage(sink)
     assert (staged.records, [one.row for one in staged.malformed]) == (3, [3])
     assert sink.rows() == [(1, "007"), (2, "008"), (4, "z")]
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.none()
+            | st.integers(-(2**63), 2**63 - 1)
+            | st.floats(allow_nan=False)
+            | st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+            | st.sampled_from(["null", "", '"', "\\", "\\u0000", '{"a":1}', "[0,", "a\nb\r", "x,y", " "])
+            | st.binary(max_size=4),
+            st.text("ab\0\\\n", max_size=3),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_value_is_staged_as_the_driver_gives_it(tmp_path: Path, rows: list[tuple[object, str]]) -> None:
+    """Law: rows that SQLite writes itself are those that the driver fetches, digit for digit, NUL characters told."""
+    path = tmp_path / "law.db"
+    path.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute('CREATE TABLE t (a, "b""?")')
+        connection.executemany("INSERT INTO t VALUES (?, ?)", rows)
+        connection.commit()
+    source = sqlite_source(path, "SELECT * FROM t", wanted=('b"?', "a"), variables={}, spool=tmp_path)
+    found = []
+    for stage in (SqliteSource.stage, DbApiSource.stage):
+        sink = FileSink(Path(":memory:"), threads=1)
+        found.append((stage(source, sink), sink.rows(), sink.columns()))
+        sink.connection.close()
+    assert found[0] == found[1]
+
+
+def test_json_of_the_database_is_a_text(database: Path, sink: FileSink) -> None:
+    """SQLite's JSON functions mark what they give; it is a text like any other."""
+    sql = """SELECT json('{"a":[1]}') AS no, random() || 'x' AS r FROM customers ORDER BY customers.no DESC;"""
+    assert sqlite_source(database, sql, wanted=("no",), variables={}).stage(sink).records == 2
+    assert [row[1] for row in sink.rows()] == ['{"a":[1]}'] * 2
 
 
 def test_a_driver_may_state_types(sink: FileSink) -> None:
