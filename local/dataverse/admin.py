@@ -10,7 +10,6 @@ import orjson
 
 from local.dataverse import seeding
 from local.dataverse.documents import DocumentError
-from local.dataverse.faults import Fault
 from local.dataverse.faults.queue import Waiting
 from local.dataverse.limits import Gate, Limits
 from local.dataverse.logic import Operation, Workflow
@@ -60,7 +59,13 @@ def _shown(waiting: Waiting) -> dict[str, object]:
 
 
 def _add_fault(application: Application, _: str, body: bytes) -> Reply:
-    return json_reply({"number": application.faults.add(Fault.of(orjson.loads(body)))}, 201)
+    return json_reply({"number": application.inject(_object(orjson.loads(body)))}, 201)
+
+
+def _object(document: Any) -> dict[str, object]:
+    if not isinstance(document, dict):
+        raise DocumentError('fault: found no JSON object; allowed: one, such as {"kind": "deadlock"}')
+    return document
 
 
 def _switch_faults_off(application: Application, number: str, _: bytes) -> Reply:

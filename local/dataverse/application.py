@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import RLock
 from uuid import uuid4
 
-from local.dataverse import admin, edge, page, refusals
+from local.dataverse import admin, documents, edge, page, refusals
 from local.dataverse.background import Background
 from local.dataverse.edge import Call, Delivery, Receive, Scope, Send
 from local.dataverse.faults import Asked, Fault, FaultKind, Faults
 from local.dataverse.faults.refused import refusal
-from local.dataverse.faults.spoiled import html, spoil
+from local.dataverse.faults.spoiled import can_act, html, spoil
 from local.dataverse.identity import CONFIGURATION_PATH, TOKEN_PATH, Identity
 from local.dataverse.limits import Entitlement, Gate, Visit
-from local.dataverse.logic import Event, Step, StepRefusedError
+from local.dataverse.logic import Event, Step, StepRefusedError, sound
 from local.dataverse.logic.calls import Job
 from local.dataverse.messages import Reply, Request, error_reply, error_text
 from local.dataverse.refusals import Refusal, RowRefusal
@@ -28,6 +30,7 @@ from local.dataverse.webhooks import Webhooks
 _ROOT = re.compile(r"/api/data/v9\.\d{1,2}(?:/|$)")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 _LOGGED = 20_000
+_LOG = logging.getLogger("local.dataverse")
 _CUT = frozenset((FaultKind.DROP_BEFORE, FaultKind.DROP_DURING, FaultKind.DROP_AFTER, FaultKind.LATE))
 
 
@@ -74,6 +77,9 @@ class Application:
         asked = self._asked(call)
         fault = self.faults.take(asked) if _is_service(call, asked) else None
         reply = await self._under(fault, call, asked)
+        if fault is not None and reply is not None and not can_act(fault, reply):
+            self.faults.spare(fault)
+            fault = None
         delivery = _delivery(fault)
         cut = reply is None or (fault is not None and fault.kind in _CUT) or (delivery.half and not reply.body)
         self._note(call, asked, None if cut or delivery.half else reply, started, fault)
@@ -81,6 +87,16 @@ class Application:
             await edge.cut(scope, receive)
         else:
             await edge.send_reply(scope, send, call, reply, delivery)
+
+    def inject(self, fault: Fault | Mapping[str, object]) -> int:
+        """Puts a fault behind the others; its number.
+
+        Raises:
+            DocumentError: it is wrong, or can never act.
+        """
+        found = documents.checked(fault, "fault") if isinstance(fault, Fault) else Fault.of(fault)
+        sound.check_fault(self.service.world.tables, found)
+        return self.faults.add(found)
 
     def _asked(self, call: Call) -> Asked:
         root = _ROOT.match(call.path)
@@ -163,6 +179,8 @@ class Application:
                 return self._beside(request)
             except Refusal as refusal:
                 return error_reply(refusal)
+            except Exception as error:  # noqa: BLE001 - as below
+                return self._unforeseen(error)
 
     def _beside(self, request: Request) -> Reply:
         """What is no Web API: tokens, the local door, the page for people."""
@@ -248,6 +266,15 @@ class Application:
             return self.service.answer(request)
         except Refusal as refusal:
             return error_reply(refusal)
+        except Exception as error:  # noqa: BLE001 - the door: whatever breaks behind it is answered as the service does
+            return self._unforeseen(error)
+
+    def _unforeseen(self, error: Exception) -> Reply:
+        """The answer to a request that the stand-in broke at: an error of its own, told where it runs."""
+        self.service.world.forget()
+        self.failures.append(f"{type(error).__name__}: {error}")
+        _LOG.error("request.broken", exc_info=error)
+        return error_reply(Refusal(500, "0x80040216", "An unexpected error occurred."))
 
 
 def _is_service(call: Call, asked: Asked) -> bool:

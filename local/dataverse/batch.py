@@ -22,6 +22,7 @@ _BOUNDARY = re.compile(
 )
 _REFERENCE = re.compile(rb'(@odata\.(?:bind|id)"\s*:\s*)"(\$[\w-]+)((?:/[^"\\]*)?)"')
 """A reference in a body: the value of a bind or an `@odata.id`, never another text that begins with a dollar."""
+_STATUSES = frozenset(HTTPStatus)
 _GO_ON = re.compile(r"odata\.continue-on-error(?!\s*=\s*false)", re.IGNORECASE)
 
 
@@ -223,12 +224,16 @@ def _boundary(content_type: str) -> str | None:
 
 def _operation_text(reply: Reply, content_id: str) -> bytes:
     named = f"Content-ID: {content_id}\r\n" if content_id else ""
-    lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}", "OData-Version: 4.0"]
+    lines = [f"HTTP/1.1 {reply.status} {_phrase(reply.status)}", "OData-Version: 4.0"]
     if reply.body:
         lines.append(f"Content-Type: {reply.content_type}")
     lines += [f"{name}: {value}" for name, value in reply.headers]
     head = f"Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n{named}\r\n" + "\r\n".join(lines)
     return head.encode() + b"\r\n\r\n" + reply.body
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in _STATUSES else "Unknown"
 
 
 def _mark() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -31,6 +32,16 @@ def read[T](kind: type[T], document: object, where: str) -> T:
         told = [_told(problem) for problem in problems.errors(include_url=False, include_input=False)]
         raise DocumentError(f"{where}: {'; '.join(told)}", [f"{where}: {problem}" for problem in told]) from None
     return found
+
+
+def checked[T](value: T, where: str) -> T:
+    """A value that was made in Python, looked at as one of a document is.
+
+    Raises:
+        DocumentError: a member is wrong.
+    """
+    members = {each.name: getattr(value, each.name) for each in fields(value)}  # type: ignore[arg-type]
+    return read(type(value), members, where)
 
 
 def _told(problem: Any) -> str:

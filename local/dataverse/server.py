@@ -14,7 +14,7 @@ from typing import Self
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from local.dataverse import seeding, tls
+from local.dataverse import documents, seeding, tls
 from local.dataverse import settings as settings_file
 from local.dataverse.application import Application, LoggedRequest
 from local.dataverse.collation import fold_of
@@ -23,7 +23,7 @@ from local.dataverse.edge import TRANSPORT
 from local.dataverse.faults import Fault
 from local.dataverse.identity import CLIENT_ID, CLIENT_SECRET, TENANT_ID, Identity
 from local.dataverse.limits import Gate, Gauge, Limits
-from local.dataverse.logic import Event, Operation, Stage, Step, Workflow
+from local.dataverse.logic import Event, Operation, Stage, Step, Workflow, sound
 from local.dataverse.service import Service
 from local.dataverse.settings import Registration, Settings
 from local.dataverse.store import Store
@@ -93,8 +93,8 @@ class LocalDataverse:
         """
         if settings.limits is not None:
             self.limit(settings.limits)
-        self.inject(*settings.faults)
         self.declare(*settings.actions, *settings.workflows)
+        self.inject(*settings.faults)
         for webhook in settings.webhooks:
             self.register(webhook)
         for registration in settings.applications:
@@ -138,9 +138,13 @@ class LocalDataverse:
         self.application.log.clear()
 
     def inject(self, *faults: Fault | Mapping[str, object]) -> None:
-        """Queues faults."""
+        """Queues faults.
+
+        Raises:
+            DocumentError: one is wrong, or can never act.
+        """
         for fault in faults:
-            self.application.faults.add(fault if isinstance(fault, Fault) else Fault.of(fault))
+            self.application.inject(fault)
 
     def on(
         self,
@@ -151,7 +155,12 @@ class LocalDataverse:
         stage: Stage = Stage.AFTER,
         columns: Sequence[str] = (),
     ) -> Step:
-        """Registers a plug-in step; `remove` takes it back. What `insert` writes raises no steps."""
+        """Registers a plug-in step; `remove` takes it back. What `insert` writes raises no steps.
+
+        Raises:
+            DocumentError: there is no such table, column or message, so the step would never run.
+        """
+        sound.check_step(self.application.service.world.tables, table, message, columns)
         step = Step(act, table, message, stage, frozenset(columns), getattr(act, "__name__", "step"))
         self.application.service.world.steps.add(step)
         return step
@@ -188,8 +197,12 @@ class LocalDataverse:
             raise self.application.background.broken.pop(0)
 
     def limit(self, limits: Limits | None) -> None:
-        """Sets other limits, with nothing used yet; None switches them off."""
-        self.application.gate = Gate(limits)
+        """Sets other limits, with nothing used yet; None switches them off.
+
+        Raises:
+            DocumentError: a limit is not allowed.
+        """
+        self.application.gate = Gate(None if limits is None else documents.checked(limits, "limits"))
 
     @property
     def gauges(self) -> list[Gauge]:

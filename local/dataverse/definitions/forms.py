@@ -196,7 +196,7 @@ FORMS: Mapping[str, type[Form]] = {
 """What the members of these members are."""
 
 
-BESIDE = frozenset(("limits", "faults", "actions", "workflows", "webhooks", "applications"))
+BESIDE = frozenset(("limits", "faults", "actions", "workflows", "webhooks", "applications", "language"))
 """Members of the file that `settings` reads."""
 
 

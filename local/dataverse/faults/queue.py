@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from itertools import count
 from random import Random
@@ -42,6 +43,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._waiting: list[Waiting] = []
+        self._spent: deque[Waiting] = deque(maxlen=100)
         self._numbers = count(1)
 
     @property
@@ -65,12 +67,25 @@ class Faults:
         """Switches all faults off."""
         self._waiting = []
 
+    def spare(self, fault: Fault) -> None:
+        """Gives a fault back that met an answer which it cannot spoil: it waits for the next one."""
+        for waiting in (*self._waiting, *self._spent):
+            if waiting.fault is not fault:
+                continue
+            waiting.matched, waiting.hits = waiting.matched - 1, waiting.hits - 1
+            waiting.left = None if waiting.left is None else waiting.left + 1
+            if waiting in self._spent:
+                self._spent.remove(waiting)
+                self._waiting.insert(0, waiting)
+            return
+
     def take(self, asked: Asked) -> Fault | None:
         """The fault for a request, None when there is none."""
         for waiting in self._waiting:
             if waiting.takes(asked):
                 if waiting.left == 0:
                     self.remove(waiting.number)
+                    self._spent.append(waiting)
                 return waiting.fault
         return None
 

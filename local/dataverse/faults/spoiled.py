@@ -18,6 +18,16 @@ def html(fault: Fault) -> Reply:
     return Reply(fault.status or 200, _HTML, list(fault.headers.items()), "text/html; charset=utf-8")
 
 
+_NEED_A_BODY = frozenset((FaultKind.TRUNCATED, FaultKind.CONTENT_TYPE, FaultKind.SLOW_BODY, FaultKind.REPEATED_LINK))
+
+
+def can_act(fault: Fault, reply: Reply) -> bool:
+    """Whether a fault of this kind can do anything to this answer."""
+    if fault.kind is FaultKind.REPEATED_LINK and reply.status != 200:
+        return False
+    return fault.kind not in _NEED_A_BODY or (bool(reply.body) and reply.status not in (204, 304))
+
+
 def spoil(fault: Fault, reply: Reply, asked: Asked, url: str) -> None:
     """Spoils an answer; `url` is the request's own."""
     if fault.kind is FaultKind.TRUNCATED:

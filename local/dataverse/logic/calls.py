@@ -11,6 +11,7 @@ import orjson
 
 from local.dataverse import addresses, refusals
 from local.dataverse.documents import DocumentError
+from local.dataverse.logic import sound
 from local.dataverse.logic.operations import Deed, Operation
 from local.dataverse.logic.workflows import COMPLETED, FAILED, JOB, SUCCEEDED, WORKFLOW, Workflow
 from local.dataverse.messages import Reply, Request, body_object, json_reply
@@ -53,10 +54,9 @@ class Calls:
         """Adds an operation, in place of one of the same name and binding.
 
         Raises:
-            DocumentError: it names a table that is not there.
+            DocumentError: it names a table or a column that is not there, or hides what the service has.
         """
-        for table in {operation.bound_to, operation.does.table} - {""}:
-            self._table(table, operation.name)
+        sound.check_operation(self._world.tables, operation)
         self._operations[operation.name, operation.bound_to, operation.collection] = operation
 
     def declare_workflow(self, workflow: Workflow) -> None:
@@ -66,6 +66,7 @@ class Calls:
             DocumentError: it names a table that is not there.
         """
         self._table(workflow.table, workflow.name)
+        sound.check_columns(self._world.tables.by_name[workflow.table], workflow.does.set, workflow.name)
         self._table(JOB, workflow.name)
         self._workflows[workflow.id] = workflow
 

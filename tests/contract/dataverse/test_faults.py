@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from local.dataverse import Fault, FaultKind, LocalDataverse
+from local.dataverse import Fault, FaultKind, Limits, LocalDataverse
+from local.dataverse.documents import DocumentError
 
 
 def names(server: LocalDataverse) -> list[object]:
@@ -206,3 +208,56 @@ def test_a_connection_may_die_while_its_request_waits(local_dataverse: LocalData
         raw.sendall(b"GET /api/data/v9.2/WhoAmI HTTP/1.1\r\nHost: x\r\n\r\n")
         raw.recv(20)
     assert requests.get(f"{local_dataverse.url}WhoAmI", timeout=10).status_code == 401
+
+
+@pytest.mark.parametrize("kind", [FaultKind.TRUNCATED, FaultKind.CONTENT_TYPE, FaultKind.SLOW_BODY])
+def test_a_fault_waits_for_an_answer_that_it_can_spoil(
+    kind: FaultKind, local_dataverse: LocalDataverse, caller: requests.Session
+) -> None:
+    """An answer without a body uses it not up; the next page does."""
+    local_dataverse.inject(Fault(kind, delay_s=0.01))
+    waiting = local_dataverse.application.faults
+    assert caller.post(f"{local_dataverse.url}accounts", json={"name": "a"}).status_code == 204
+    assert [(one.left, one.hits) for one in waiting.waiting] == [(1, 0)]
+    assert caller.get(f"{local_dataverse.url}accounts?$select=name").status_code == 200
+    assert waiting.waiting == ()
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault(table="nope"), "fault.table: found 'nope'; allowed: account, "),
+        (Fault("zzz"), "fault: kind: "),  # type: ignore[arg-type]
+        (Fault(FaultKind.COLUMN_SECURITY), "fault.column: found nothing"),
+        (Fault(FaultKind.COLUMN_SECURITY, table="account", column="nme"), "fault.column: found 'nme'; allowed: "),
+        (Fault(FaultKind.PRIVILEGE, privilege="Wrte"), "fault.privilege: found 'Wrte'; allowed: Create, Delete, Read"),
+        (Fault(nth=0), "fault: nth: "),
+    ],
+)
+def test_a_fault_that_can_never_come_is_refused(fault: Fault, said: str, local_dataverse: LocalDataverse) -> None:
+    """With what was found and what is allowed, by the fixture and by the local door; none is on then."""
+    with pytest.raises(DocumentError) as wrong:
+        local_dataverse.inject(fault)
+    assert said in str(wrong.value)
+    reply = requests.post(f"{local_dataverse.authority}_local/faults", json=asdict(fault), timeout=10)
+    assert (reply.status_code, said in reply.json()["error"]["message"]) == (400, True)
+    assert local_dataverse.application.faults.waiting == ()
+
+
+def test_limits_that_cannot_be_are_refused(local_dataverse: LocalDataverse) -> None:
+    """Instead of an error at every request."""
+    with pytest.raises(DocumentError, match="servers"):
+        local_dataverse.limit(Limits(servers=0))
+    with pytest.raises(DocumentError, match="servers"):
+        LocalDataverse(limits=Limits(servers=0))
+
+
+def test_a_status_that_nobody_knows_comes_through_a_batch(
+    local_dataverse: LocalDataverse, caller: requests.Session
+) -> None:
+    """A refusal with a number of one's own is written into the part that it belongs to."""
+    local_dataverse.inject(Fault(status=499, message="Create"))
+    part = "Content-Type: application/http\r\n\r\nPOST /api/data/v9.2/accounts HTTP/1.1\r\n\r\n{}\r\n"
+    headers = {"Content-Type": "multipart/mixed; boundary=b", "Prefer": "odata.continue-on-error"}
+    reply = caller.post(f"{local_dataverse.url}$batch", data=f"--b\r\n{part}--b--\r\n", headers=headers)
+    assert (reply.status_code, "HTTP/1.1 499 Unknown" in reply.text) == (200, True)

@@ -370,3 +370,75 @@ def test_a_large_request_does_not_fit_a_step(
     assert "Message size exceeded when sending context to Sandbox" in refused.text
     assert bulk(caller, local_dataverse, "CreateMultiple", *rows[:2]).status_code == 200
     assert len(local_dataverse.rows("account")) == 22
+
+
+@pytest.mark.parametrize("stage", [Stage.BEFORE, Stage.AFTER])
+def test_a_step_that_breaks_has_the_services_answer(
+    stage: Stage, local_dataverse: LocalDataverse, caller: requests.Session
+) -> None:
+    """JSON with the code of a plug-in's unexpected error and the error's own words, in the log too; nothing written."""
+    local_dataverse.on(lambda event: {}[event.message], "account", stage=stage)  # type: ignore[misc]
+    reply = caller.post(f"{local_dataverse.url}accounts", json={"name": "a"})
+    error = reply.json()["error"]
+    assert (reply.status_code, error["code"]) == (400, "0x80040224")
+    assert "KeyError: 'Create'" in error["message"]
+    assert local_dataverse.requests[-1].status == 400
+    assert names(local_dataverse) == []
+
+
+def test_an_unforeseen_error_keeps_the_services_shape(
+    local_dataverse: LocalDataverse,
+    caller: requests.Session,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """500 with JSON, its id and its line in the log, of the Web API and of the page; the server goes on."""
+    monkeypatch.setattr(local_dataverse.application.service, "answer", lambda _: {}["x"])
+    reply = caller.get(f"{local_dataverse.url}WhoAmI")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "0x80040216")
+    assert reply.headers["REQ_ID"]
+    assert "'x'" not in reply.text
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+    assert (local_dataverse.requests[-1].path, local_dataverse.requests[-1].status) == ("/api/data/v9.2/WhoAmI", 500)
+    monkeypatch.undo()
+    assert caller.get(f"{local_dataverse.url}WhoAmI").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("table", "message", "columns", "said"),
+    [
+        ("acount", "", (), "step.table: found 'acount'; allowed: account, "),
+        ("account", "Craete", (), "step.message: found 'Craete'; allowed: Create, Delete, Update"),
+        ("account", "Update", ("nme",), "step.column: found 'nme'; allowed: "),
+    ],
+)
+def test_a_step_that_can_never_run_is_refused(
+    table: str, message: str, columns: tuple[str, ...], said: str, local_dataverse: LocalDataverse
+) -> None:
+    """A name that is none is told with those that are."""
+    with pytest.raises(DocumentError) as wrong:
+        local_dataverse.on(lambda _: None, table, message, columns=columns)
+    assert said in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"name": "accounts"}, "accounts: the name is that of an entity set"),
+        ({"name": "WhoAmI", "kind": "function"}, "WhoAmI: the name is that of"),
+        ({"name": "x", "bound_to": "account", "does": {"set": {"nme": 1}}}, "x: does.set: found 'nme'"),
+        ({"name": "x", "does": {"table": "contact", "set": {"name": 1}}}, "x: does.set: found 'name'"),
+        ({"name": "x", "does": {"table": "contct"}}, "x.table: found 'contct'; allowed: account"),
+    ],
+)
+def test_an_action_that_hides_or_sets_what_is_not_there_is_refused(
+    document: dict[str, Any], said: str, local_dataverse: LocalDataverse, caller: requests.Session
+) -> None:
+    """When it is declared, not when it is called; entity sets stay what they are."""
+    with pytest.raises(DocumentError) as wrong:
+        local_dataverse.declare(Operation.of(document))
+    assert said in str(wrong.value)
+    flow = {"id": FLOW, "name": "Flow", "table": "account", "does": {"set": {"nme": 1}}}
+    with pytest.raises(DocumentError, match=r"Flow: does\.set: found 'nme'"):
+        local_dataverse.declare(Workflow.of(flow))
+    assert caller.post(f"{local_dataverse.url}accounts", json={"name": "a"}).status_code == 204

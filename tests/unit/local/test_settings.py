@@ -48,6 +48,16 @@ def test_a_file_settles_everything(tmp_path: Path) -> None:
     assert application.gate.limits.servers == 3
 
 
+def test_the_language_may_stand_beside_the_tables(tmp_path: Path) -> None:
+    """And an argument counts over it."""
+    path = tmp_path / "tables.yaml"
+    path.write_text("built_in: true\nlanguage: 1053\n")
+    for given, language in ((None, 1053), (settings.Settings(language=1036), 1036)):
+        server = LocalDataverse(path, settings=given)
+        assert [row["languagecode"] for row in server.rows("organization")] == [language]
+        server.stop()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
