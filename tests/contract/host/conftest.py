@@ -20,6 +20,14 @@ QUEUES = {
     "jobs": QueueSettings(lock_s=2, max_delivery_count=3),
     "lanes": QueueSettings(lock_s=30, max_delivery_count=3, sessions=True),
 }
+SETTINGS = {"JOBS_QUEUE": "jobs", "GREETING": "from the file"}
+"""What stands in the app's local.settings.json, a file that git ignores."""
+
+
+def copy_sample(folder: Path) -> None:
+    """The sample app with its settings."""
+    shutil.copytree(SAMPLE, folder, dirs_exist_ok=True)
+    (folder / "local.settings.json").write_text(json.dumps({"Values": SETTINGS}), "utf-8")
 
 
 @dataclass(slots=True)
@@ -80,7 +88,7 @@ def start(bus: LocalServiceBus, tmp_path_factory: pytest.TempPathFactory) -> Ite
         ) -> Running:
             folder = folder or tmp_path_factory.mktemp("app")
             if not (folder / "host.json").exists():
-                shutil.copytree(SAMPLE, folder, dirs_exist_ok=True)
+                copy_sample(folder)
             (folder / "gates").mkdir(exist_ok=True)
             if host:
                 (folder / "host.json").write_text(host, "utf-8")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.contract.host.conftest import SAMPLE, Start
+from tests.contract.host.conftest import Start, copy_sample
 
 EVERY_HOUR, EVERY_SECOND = "0 0 * * * *", "* * * * * *"
 
@@ -24,7 +23,7 @@ def _monitored(folder: Path, last: datetime) -> None:
 
 
 def _app(folder: Path) -> Path:
-    shutil.copytree(SAMPLE, folder, dirs_exist_ok=True)
+    copy_sample(folder)
     return folder
 
 
