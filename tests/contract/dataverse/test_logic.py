@@ -442,3 +442,22 @@ def test_an_action_that_hides_or_sets_what_is_not_there_is_refused(
     with pytest.raises(DocumentError, match=r"Flow: does\.set: found 'nme'"):
         local_dataverse.declare(Workflow.of(flow))
     assert caller.post(f"{local_dataverse.url}accounts", json={"name": "a"}).status_code == 204
+
+
+def test_a_chain_of_steps_ends_at_the_eighth(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """The eighth may still run; its own write is refused, and with it everything."""
+    (row_id,) = local_dataverse.insert("account", [{"name": "a"}])
+    depths: list[int] = []
+    wanted = [8]
+
+    def again(event: Event) -> None:
+        depths.append(event.origin.depth)
+        if len(depths) < wanted[0]:
+            event.update("account", event.row_id, {"name": f"n{len(depths)}"})
+
+    local_dataverse.on(again, "account", "Update")
+    for last, status in ((8, 204), (9, 400)):
+        depths.clear()
+        wanted[0] = last
+        reply = caller.patch(f"{local_dataverse.url}accounts({row_id})", json={"name": "b"})
+        assert (reply.status_code, depths) == (status, list(range(1, 9)))

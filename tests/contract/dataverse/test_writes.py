@@ -239,3 +239,23 @@ def test_a_batch_holds_a_thousand_operations(
     reply = caller.post(f"{local_dataverse.url}$batch", data=part * count + "--b--\r\n", headers=headers)
     assert reply.status_code == status
     assert len(local_dataverse.rows("account")) == (count if status == 200 else 0)
+
+
+def test_a_refused_change_set_leaves_no_memory(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """It disabled its own caller, was read, and then failed at a reference: the caller is not disabled."""
+    user = caller.get(f"{local_dataverse.url}WhoAmI").json()["UserId"]
+    parts = [
+        ("PATCH", f"systemusers({user})", '{"isdisabled":true}'),
+        ("POST", "accounts", '{"name":"a"}'),
+        ("PATCH", "$9", '{"name":"b"}'),
+    ]
+    inner = "".join(
+        f"--c\r\nContent-Type: application/http\r\nContent-ID: {number}\r\n\r\n{method} "
+        f"{'' if path.startswith('$') else '/api/data/v9.2/'}{path} HTTP/1.1\r\n\r\n{body}\r\n"
+        for number, (method, path, body) in enumerate(parts, 1)
+    )
+    body = f"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n{inner}--c--\r\n--b--\r\n"
+    headers = {"Content-Type": "multipart/mixed; boundary=b"}
+    reply = caller.post(f"{local_dataverse.url}$batch", data=body, headers=headers)
+    assert (reply.status_code, "'$9' does not exist" in reply.text) == (400, True)
+    assert caller.get(f"{local_dataverse.url}WhoAmI").status_code == 200
