@@ -209,7 +209,8 @@ class Application:
         inner = Request(request.method, path, request.query, request.headers, request.body, f"{request.root}{root}/")
         visit = self.gate.enter(user, request.headers.get("cookie", ""))
         reply = await self._visited(visit, user, inner, stop_after)
-        reply.headers += visit.headers()
+        secure = "; secure" if request.root.startswith("https:") else ""
+        reply.headers += [(name, value + secure if name == "Set-Cookie" else value) for name, value in visit.headers()]
         return _marked(reply)
 
     async def _visited(self, visit: Visit, user: str, request: Request, stop_after: int | None) -> Reply:

@@ -183,9 +183,14 @@ def targets_of(table: Table, document: Target) -> list[Target]:
     """The targets of a bulk body, each a row of `table`.
 
     Raises:
-        Refusal: there are none, or one does not say its type.
+        Refusal: there are none, something stands beside them, or one does not say its type.
     """
     targets = document.get("Targets")
+    for name in document:
+        if name != "Targets" and "@" not in name:
+            raise refusals.payload(
+                table.name, f"The parameter '{name[:100]}' in the request payload is not a valid parameter."
+            )
     if not isinstance(targets, list) or not targets:
         raise Refusal(400, "0x80040203", "Required parameter 'Targets' is missing or empty.")
     wanted = f"Microsoft.Dynamics.CRM.{table.name}"

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import orjson
 
-from local.dataverse.refusals import Refusal
+from local.dataverse.refusals import Refusal, payload
 
 _KEPT_DIGITS = 15
 _LONG = re.compile(
@@ -98,8 +98,8 @@ def body_object(request: Request) -> dict[str, object]:
     _check_type(request.headers.get("content-type", ""))
     try:
         document = orjson.loads(request.body)
-    except orjson.JSONDecodeError as cause:
-        raise Refusal(400, "0x80048d19", f"Error identified in Payload provided by the user: {cause}.") from None
+    except orjson.JSONDecodeError:
+        raise payload("", "Invalid JSON. The content cannot be read as a JSON text.") from None
     if any(long.search(request.body) for long in (_LONG, *_LONG_POWERS)):
         document = json.loads(request.body, parse_float=Decimal)
     if not isinstance(document, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import threading
@@ -56,16 +57,17 @@ class LocalDataverse:
 
     def __init__(
         self,
-        tables: Path | None = None,
-        file: Path | None = None,
+        tables: Path | str | None = None,
+        file: Path | str | None = None,
         *,
         expires_in_s: int = 3600,
         clock: Clock = lambda: datetime.now(UTC),
         port: int = 0,
-        https: Path | None = None,
+        https: Path | str | None = None,
         limits: Limits | None = None,
         settings: Settings | None = None,
     ) -> None:
+        tables, file, https = (Path(one) if one is not None else None for one in (tables, file, https))
         defined, beside = settings_file.of_table_file(tables)
         wanted = beside + (settings or Settings()) + Settings(limits=limits)
         self._tls = tls.context(https) if https else None
@@ -294,6 +296,11 @@ class _Protocol(HttpToolsProtocol):
             self.transport.abort()
 
 
+def _is_told(record: logging.LogRecord) -> bool:
+    """What uvicorn says of a connection that a fault cut is no news: the log of requests has it."""
+    return "without completing response" not in record.getMessage()
+
+
 def _settings(application: Application, context: ssl.SSLContext | None) -> uvicorn.Config:
     config = uvicorn.Config(
         application,
@@ -308,5 +315,6 @@ def _settings(application: Application, context: ssl.SSLContext | None) -> uvico
         timeout_graceful_shutdown=1,
     )
     config.load()
+    logging.getLogger("uvicorn.error").addFilter(_is_told)
     config.ssl = context
     return config

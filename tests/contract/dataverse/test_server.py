@@ -330,3 +330,26 @@ def test_nothing_malformed_breaks_the_server(
     for query in (f"$filter={option}", f"$orderby={option}", f"$select={option}", f"$expand={option}", option):
         assert caller.get(f"{local_dataverse.url}accounts?{query}").status_code in (200, 400, 414, 501)
     assert caller.get(f"{local_dataverse.url}accounts({option})").status_code < 500
+
+
+def test_paths_may_be_text_and_the_cookie_is_secure_over_https(tmp_path: Path) -> None:
+    """Tables, file and certificate by name; the affinity cookie then goes over TLS only."""
+    tables, certificate = tmp_path / "t.yaml", tmp_path / "c.pem"
+    tables.write_text("built_in: true\n")
+    limits = Limits(servers=2)
+    with LocalDataverse(str(tables), str(tmp_path / "r.db"), https=str(certificate), limits=limits) as server:
+        headers = {"Authorization": f"Bearer {server.token()}"}
+        reply = requests.get(f"{server.url}WhoAmI", headers=headers, verify=str(certificate), timeout=10)
+        assert reply.headers["Set-Cookie"].endswith("; HttpOnly; secure")
+
+
+def test_a_cut_connection_is_not_told_on_the_terminal(
+    local_dataverse: LocalDataverse, caller: requests.Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log of requests has it; the terminal stays clean."""
+    local_dataverse.inject(Fault(FaultKind.DROP_ANSWER))
+    with pytest.raises(requests.RequestException):
+        caller.get(f"{local_dataverse.url}accounts")
+    local_dataverse.settle()
+    assert caller.get(f"{local_dataverse.url}WhoAmI").status_code == 200
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")] == []

@@ -61,7 +61,9 @@ def test_the_language_may_stand_beside_the_tables(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("limit: {}", "limit"),
+        ("limit: {}", "limit: found a member that is not known; allowed: limits, faults"),
+        ("limits: { srvers: 1 }", "limits.srvers: found a member that is not known; allowed: servers, requests"),
+        ("faults: [{ kinds: rain }]", "faults.0.kinds: found a member that is not known; allowed: kind, method"),
         ("limits: { servers: none }", "limits.servers"),
         ("faults: [{ kind: rain }]", "faults.0.kind"),
         ("applications: [{ client_id: x, client_secret: hidden }]", "applications.0.client_id"),
