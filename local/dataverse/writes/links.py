@@ -59,6 +59,10 @@ def _resolved(world: World, table: Table, link: Link, values: Sequence[object]) 
 
 
 def _bind(table: Table, link: Link, value: object) -> str:
+    if not link.bind and not isinstance(value, dict):
+        raise refusals.payload(
+            table.name, f"The value under '{link.column.name}' is no related row; use a bind to name one that is there."
+        )
     if not link.bind:
         raise refusals.payload(
             table.name,
