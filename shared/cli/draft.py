@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 from shared.cli.looking import SourceLook
 from shared.cli.proposals import Match, Proposal
-from shared.cli.recipes import advice, calculated
+from shared.cli.recipes import NUMBERS, advice, calculated
 from shared.cli.texts import safe
 from shared.values.tables import ColumnKind
 
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 _TEXTS = {ColumnKind.TEXT, ColumnKind.MEMO, ColumnKind.CHOICE, ColumnKind.CHOICES, ColumnKind.LOOKUP, ColumnKind.OWNER}
+_NO_TEXTS = dict.fromkeys(NUMBERS, "number") | {ColumnKind.DATETIME: "date"}
+"""The type that a source column must have to fill such a column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ def _head(draft: Draft) -> list[str]:
 
 def _source(draft: Draft) -> list[str]:
     kinds = {one.source: one.column.kind for one in draft.mappings if one.column is not None}
-    columns = [_column(column, kinds.get(str(column["name"]))) for column in draft.look.columns]
+    kinds = {name: kind for name, kind in kinds.items() if name not in draft.calculated}
+    columns = [(column, _column(column, kinds.get(str(column["name"])))) for column in draft.look.columns]
     calculated = [f"    - {flow(column)}  # please check" for column in draft.calculated.values()]
     return [
         "source:",
@@ -112,16 +115,16 @@ def _source(draft: Draft) -> list[str]:
         *([f"  path: {scalar(draft.path.replace('@', '@@'))}"] if draft.path is not None else []),
         "  # validate: true rejects a record whose value cannot be read; with mandatory: true also one without a value",
         "  schema:",
-        *(f"    - {flow(column)}{_doubt(draft, column)}" for column in columns),
+        *(f"    - {flow(column)}{_doubt(draft, seen, column)}" for seen, column in columns),
         *calculated,
         "  # filter: \"country = 'NL'\"  # which records count: SQL over the columns",
     ]
 
 
-def _doubt(draft: Draft, column: Mapping[str, object]) -> str:
+def _doubt(draft: Draft, seen: Mapping[str, object], column: Mapping[str, object]) -> str:
     name = str(column["name"])
     doubt = draft.look.doubts.get(name) if column["type"] != "text" else None
-    if column["type"] == "text" and name not in draft.calculated:
+    if seen["type"] == "text" and name not in draft.calculated:
         targets = {one.source: one.column for one in draft.filled}
         doubt = advice(name, targets.get(name))
     return f"  # {safe(doubt)}" if doubt else ""
@@ -132,9 +135,15 @@ def _typed_first(settings: Mapping[str, object]) -> dict[str, object]:
 
 
 def _column(column: Mapping[str, object], kind: ColumnKind | None) -> dict[str, object]:
-    """What goes into a text is read as text: leading zeros and the way numbers are written are kept."""
+    """What goes into a text is read as text: leading zeros and the way numbers are written are kept.
+
+    What goes into a number or a date is read as one, also where the sample is empty, looks like a code or holds a
+    broken value: that is a reject then.
+    """
     if kind in _TEXTS and column.get("type") != "text":
         return {"name": column["name"], "type": "text"}
+    if kind in _NO_TEXTS and column.get("type") == "text":
+        return {**column, "type": _NO_TEXTS[kind], "validate": True}
     return dict(column)
 
 

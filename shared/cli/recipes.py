@@ -22,7 +22,7 @@ _YES_AND_NO = (
     *(("ja", "nein"), ("ja", "nee"), ("ja", "nej"), ("oui", "non"), ("si", "no"), ("sí", "no"), ("sim", "não")),
     *(("tak", "nie"), ("ano", "ne"), ("on", "off"), ("active", "inactive")),
 )
-_NUMBERS = {ColumnKind.INTEGER, ColumnKind.BIGINT, ColumnKind.DECIMAL, ColumnKind.DOUBLE, ColumnKind.MONEY}
+NUMBERS = {ColumnKind.INTEGER, ColumnKind.BIGINT, ColumnKind.DECIMAL, ColumnKind.DOUBLE, ColumnKind.MONEY}
 
 _NUMBER = "CAST(replace(replace({text}, '.', ''), ',', '.') AS DECIMAL)"
 _BOOL = "CASE lower({text}) WHEN {yes} THEN TRUE WHEN {no} THEN FALSE ELSE CAST({text} AS BOOLEAN) END"
@@ -63,7 +63,7 @@ def calculated(name: str, source: str, column: Column | None, writing: tuple[str
     Its formula rejects the record whose text is something else.
     """
     text = identifier(source)
-    if column is not None and column.kind in _NUMBERS and writing == (",",):
+    if column is not None and column.kind in NUMBERS and writing == (",",):
         return {"name": name, "type": "number", "formula": _NUMBER.format(text=text)}
     if column is not None and column.kind is ColumnKind.BOOLEAN and len(writing) == 2:
         yes, no = map(literal, writing)
@@ -72,15 +72,15 @@ def calculated(name: str, source: str, column: Column | None, writing: tuple[str
 
 
 def advice(source: str, column: Column | None) -> str:
-    """What to do about a text column that fills a column of numbers, truth values or dates; empty where it fits."""
+    """What to do where a column seems to be text and fills numbers, truth values or dates; empty where it fits."""
     text = identifier(source)
     if column is None:
         return ""
-    if column.kind in _NUMBERS:
-        return f"a text for numbers: type: number, or for 1.234,56 a calculated column: {_NUMBER.format(text=text)}"
+    if column.kind in NUMBERS:
+        return f"for 1.234,56 a calculated column: {_NUMBER.format(text=text)}"
     if column.kind is ColumnKind.BOOLEAN:
         words = _BOOL.format(text=text, yes="'ja'", no="'nein'")
         return f"a text for yes/no: type: bool, or for other words a calculated column: {words}"
     if column.kind is ColumnKind.DATETIME:
-        return 'a text for dates: type: date, where needed with input_format: "%d/%m/%Y"'
+        return 'for dates such as 31/12/2025: input_format: "%d/%m/%Y"'
     return ""

@@ -303,14 +303,17 @@ def test_a_row_whose_key_changes_between_two_pages_is_what_it_was_last(
 
 
 def test_what_nothing_heeds_yet_is_refused(world: World) -> None:
-    """A step after a job is not built: the job is refused before anything is read, and check says the same."""
-    sync = ACCOUNT.but(rest={"post_sync": [{"name": "refresh", "action": "new_B"}]})
+    """A file by https is not built: the job is refused before anything is read, and check says the same."""
+    sync = ACCOUNT.but(source={"path": "https://files.example.com/data.csv"})
+
+    (world.folder / "syncs" / "reach.yaml").write_text("outbound: [files.example.com]\n", encoding="utf-8")
 
     with pytest.raises(NotBuiltError) as refused:
         sync.run(world, *THREE)
 
     problems = [problem for problem in world.app.check("story") if problem.severity is Severity.ERROR]
-    assert [problem.path for problem in problems] == ["post_sync.0"]
-    assert all(str(problem) in str(refused.value) for problem in problems)
-    assert "remove it and the sync runs" in str(refused.value)
+    (problem,) = (problem for problem in problems if "does not run yet" in str(problem))
+    assert problem.path == "source.path"
+    assert str(problem) in str(refused.value)
+    assert "use a local file" in str(refused.value)
     assert world.dataverse.rows("account") == []
