@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 
 from shared.definitions.catalogue import definition_hash
 from shared.definitions.sync import SyncDefinition
@@ -102,10 +103,12 @@ class JobRunner:
         apply: bool,
         undoes: str | None = None,
         job_id: str | None = None,
+        at: datetime | None = None,
     ) -> Job:
         """Store a job that waits for its turn, with the files handed over; returns at once. `slice` works on it.
 
-        `undoes`: the job that it is to take back. `job_id`: its id, where it has to be a certain one.
+        `undoes`: the job that it is to take back. `job_id`: its id, where it has to be a certain one; `at`: its time of
+        creation then, for a store knows a new job by both.
 
         Raises:
             RefuseError: the sync is switched off, or a file is not there; or as `undo`.
@@ -116,7 +119,9 @@ class JobRunner:
         else:
             refuse_undo(self._state, self._state.get(undoes))
         new = self._new_job(definition, start, apply=apply)
-        job, files = queueing.queued(replace(new, id=job_id or new.id, undoes=undoes), start)
+        job, files = queueing.queued(
+            replace(new, id=job_id or new.id, created_at=at or new.created_at, undoes=undoes), start
+        )
         self._state.add(job, files)
         event(_log, "job.queued", sync=job.sync, job=job.id)
         return job

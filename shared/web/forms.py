@@ -21,7 +21,8 @@ MOST_PARTS = 50
 FORM_FIELD = "request"
 """The field of a multipart body that holds the JSON; every other part is a file, named by its variable."""
 _UNFIT = re.compile(r"[^\w.\- ()]")
-_NAME_LENGTH = 100
+_NAME_BYTES = 100
+"""A file system takes 255 bytes, of which the job store adds some of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ def _in_memory(*_: object, **__: object) -> BytesIO:
 def _plain(name: str | None) -> str:
     """A file's own name without folders, of signs that mean nothing to any system."""
     last = re.split(r"[/\\]", name or "")[-1]
-    return _UNFIT.sub("_", last)[-_NAME_LENGTH:].strip(". ") or "file"
+    short = _UNFIT.sub("_", last).encode()[-_NAME_BYTES:].decode(errors="ignore")
+    return short.strip(". ") or "file"
 
 
 def _too_large(found: str) -> RequestError:

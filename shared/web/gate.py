@@ -53,6 +53,7 @@ class Gate:
         permissions = self.hosted.permissions(sync) if sync is not None else None
         verdict = decide(caller, operation, permissions, sync=sync)
         if verdict is Verdict.ALLOWED:
+            self._refuse_missing(caller, sync)
             return
         event(
             _log, "call.refused", level=logging.WARNING, operation=operation.value, sync=sync, caller=caller.id or None,
@@ -61,8 +62,13 @@ class Gate:
         if verdict is Verdict.SIGN_IN:
             raise NotSignedInError("nobody is signed in", remedy="send a token of Entra for this app")
         if verdict is Verdict.HIDDEN:
-            raise NotFoundError(f"there is no sync {str(sync)[:80]!r} that you may see")
+            raise _hidden(sync)
         raise NotAllowedError(_why(caller, operation), remedy=_remedy(caller, operation))
+
+    def _refuse_missing(self, caller: Caller, sync: str | None) -> None:
+        """A setting may name a sync for a function key that is gone: whoever has the key learns of no other one."""
+        if caller.kind is Kind.KEY and "*" not in caller.syncs and sync not in (None, *self.hosted.app.sync_names()):
+            raise _hidden(sync)
 
     def job(self, caller: Caller, operation: Operation, job_id: str) -> Job:
         """A job of a sync with which the caller may do it. Raises as `require`; no job and a hidden one are alike."""
@@ -77,6 +83,10 @@ class Gate:
         except NotFoundError:
             raise unknown from None
         return job
+
+
+def _hidden(sync: str | None) -> NotFoundError:
+    return NotFoundError(f"there is no sync {str(sync)[:80]!r} that you may see")
 
 
 def _why(caller: Caller, operation: Operation) -> str:
@@ -102,7 +112,15 @@ def _refuse_foreign_page(request: Request, app_url: str | None) -> None:
     """
     origin = request.headers.get("origin")
     own = {request.host.lower(), urlsplit(app_url or "").netloc.lower()} - {""}
-    foreign = origin is not None and urlsplit(origin).netloc.lower() not in own
+    foreign = origin is not None and _place(origin) not in own
     if foreign or request.headers.get("sec-fetch-site", "") in ("cross-site", "same-site"):
         event(_log, "call.refused", level=logging.WARNING, verdict="another site")
         raise NotAllowedError("a page of another site sent this call; pages of other sites may not")
+
+
+def _place(origin: str) -> str:
+    """Host and port of an origin; empty when it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""

@@ -19,7 +19,7 @@ from typing import Any
 from shared.definitions.reach import LOOPBACK
 from shared.errors import NotSignedInError
 from shared.log import event
-from shared.permissions import NOBODY, Caller, Kind
+from shared.permissions import APP_ROLES, NOBODY, Caller, Kind
 from shared.web.call import Request
 from shared.wiring.hosted import Trust
 from shared.wiring.settings import Settings
@@ -33,7 +33,8 @@ _OBJECT_ID = ("oid", "http://schemas.microsoft.com/identity/claims/objectidentif
 _TENANT = ("tid", "http://schemas.microsoft.com/identity/claims/tenantid")
 _SCOPE = ("scp", "http://schemas.microsoft.com/identity/claims/scope")
 _NAMES = ("preferred_username", "upn", "email", "name", "app_displayname", "azp", "appid")
-_GROUPS = ("groups", "roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
+_GROUPS = ("groups",)
+_ROLES = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,12 @@ def _known(principal: str, settings: Settings, now: datetime) -> Caller:
         raise _disbelieved("nameless")
     application = claims.one("idtyp") == "app" or not claims.one(*_SCOPE, "preferred_username", "upn", "email")
     kind = Kind.APPLICATION if application else Kind.PERSON
-    return Caller(kind, claims.one(*_NAMES)[:200] or identity, f"{tenant}/{identity}", claims.all(*_GROUPS))
+    return Caller(kind, claims.one(*_NAMES)[:200] or identity, f"{tenant}/{identity}", _memberships(claims))
+
+
+def _memberships(claims: Claims) -> frozenset[str]:
+    """Groups and app roles. A tenant may tell groups by name, so a group named as an app role is none."""
+    return claims.all(*_ROLES) | (claims.all(*_GROUPS) - APP_ROLES.keys())
 
 
 def _claims(principal: str) -> Claims:

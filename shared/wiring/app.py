@@ -172,15 +172,17 @@ class LocalApp(LookBack):
         started_by: str,
         apply: bool,
         job_id: str | None = None,
+        at: datetime | None = None,
     ) -> Job:
         """A new job that waits for its turn, with copies of its files; `slice` works on it, on any machine.
 
-        A file may be the address of a blob within reach. `job_id`: the id that the job is to have, from `new_job_id`.
+        A file may be the address of a blob within reach. `job_id`: the id that the job is to have, from `new_job_id`;
+        `at`: when it is made then, the same for every try.
         """
         definition = self._catalogue.get(sync)
         self._sources.refuse_outside([file for file in files.values() if isinstance(file, str)])
         start = self._started(definition, variables, files, started_by)
-        return self._runner.queue(definition, start, apply=apply, job_id=job_id)
+        return self._runner.queue(definition, start, apply=apply, job_id=job_id, at=at)
 
     def slice(self, job_id: str, *, progress: ProgressListener, stopping: Callable[[], bool] = lambda: False) -> Job:
         """Work on a queued job for one slice (`DYNSYNC_MAX_SLICE_S`); see `JobRunner.slice`."""

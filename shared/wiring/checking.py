@@ -36,7 +36,7 @@ from shared.sources import Remote, Storage, open_source
 from shared.values.problems import Problem
 from shared.values.tables import Table
 from shared.wiring.columns import missing_columns
-from shared.wiring.connections import Connector
+from shared.wiring.connections import Connector, Reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Sources:
             variables=start.variables,
             base=self.base,
             allows_path=allows,
-            secrets=self.secrets,
+            secrets=Reached(self.secrets, self.reach, definition.name),
             spool=spool,
             remote=self._remote(definition),
             since=since(definition, self.state),

@@ -76,7 +76,7 @@ class Starter:
         if found is not None:
             return found
         try:
-            return self._queued(wanted, kept.job_id)
+            return self._queued(wanted, kept)
         except StateError:
             found = self._found(kept.job_id)  # the same call came twice at once, and the other was faster
             if found is None:
@@ -92,12 +92,13 @@ class Starter:
         except NotFoundError:
             return None
 
-    def _queued(self, wanted: Wanted, job_id: str | None) -> Job:
+    def _queued(self, wanted: Wanted, kept: RememberedCall | None) -> Job:
         return self.app.queue(
             wanted.sync,
             variables=wanted.variables,
             files=wanted.files,
             started_by=wanted.started_by,
             apply=wanted.apply,
-            job_id=job_id,
+            job_id=kept.job_id if kept else None,
+            at=kept.at if kept else None,
         )

@@ -9,7 +9,9 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from shared.errors import DynsyncError, RefuseError
+from shared.definitions.source import SqlSource
+from shared.engine.surroundings import Start
+from shared.errors import DynsyncError, NotAllowedError, RefuseError
 from shared.web.functions import Doors
 from shared.web.problems import STATUSES, problem
 from tests.unit.web.conftest import Api, Opener, principal
@@ -188,6 +190,21 @@ def test_a_secret_outside_the_reach(api: Api) -> None:
     told = problem_of(api.call("POST", START, json_body={}), 409)
     assert [one["path"] for one in told["problems"]] == ["destination.client_secret"]
     assert "contacts--client-secret" not in told["detail"]  # it may be a secret itself
+
+
+def test_a_source_s_secret_is_held_against_the_reach_where_it_is_read(api: Api, tmp_path: Path) -> None:
+    """Whatever the check of the definition said."""
+    source = {
+        "type": "sql",
+        "dialect": "postgresql",
+        "connection": {"secret": "contacts--db"},
+        "table": "t",
+        "schema": [{"name": "no"}],
+    }
+    definition = api.hosted.app.definition("accounts")
+    definition = definition.model_copy(update={"source": SqlSource.model_validate(source)})
+    with pytest.raises(NotAllowedError, match="may not name the secret"):
+        api.hosted.app._sources.open(definition, Start({}, "nia"), tmp_path)
 
 
 def test_a_wrong_setting_is_for_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

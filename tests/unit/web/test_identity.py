@@ -50,6 +50,14 @@ def test_people_and_applications_are_told_apart() -> None:
     assert person.id.startswith(f"{TENANT}/")
 
 
+def test_a_group_that_is_named_as_an_app_role_is_none() -> None:
+    """A tenant may tell groups by name, and many people may make groups."""
+    claims = {"oid": "o", "tid": TENANT, "preferred_username": "nia@contoso.com"}
+    pairs = [*claims.items(), ("groups", "dynsync.admin"), ("groups", "crm-readers"), ("roles", "dynsync.read")]
+    told = {"auth_typ": "aad", "claims": [{"typ": name, "val": value} for name, value in pairs]}
+    assert caller_of(asked(encoded(told)), ON, SETTINGS, NOW).groups == {"crm-readers", "dynsync.read"}
+
+
 def test_groups_roles_and_the_principal_s_own_role_claim_count() -> None:
     """Under whichever name the platform hands them on."""
     told = {
@@ -129,3 +137,13 @@ def test_a_key_has_the_rights_that_the_setting_gives(open_api: Opener) -> None:
     assert api.call("POST", "/api/jobs", json_body={"sync": "contacts"}, key=True).status == 404
     assert api.call("POST", "/api/jobs", json_body={"sync": "accounts"}).status == 401
     assert open_api().call("POST", "/api/jobs", json_body={"sync": "accounts"}, key=True).status == 404
+
+
+def test_a_key_for_a_sync_that_is_gone_learns_of_no_other(open_api: Opener) -> None:
+    """The setting outlives the definition; the answer is that to a sync that is hidden."""
+    api = open_api(DYNSYNC_KEY_SYNCS="accounts, gone")
+    gone = api.call("POST", "/api/jobs", json_body={"sync": "gone"}, key=True)
+    assert gone.status == 404
+    assert b"contacts" not in gone.body
+    hidden = api.call("POST", "/api/jobs", json_body={"sync": "hidden"}, key=True)
+    assert gone.body.replace(b"gone", b"hidden") == hidden.body

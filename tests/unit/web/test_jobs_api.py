@@ -15,7 +15,8 @@ from shared.values.messages import OutgoingMessage
 from shared.web.call import Answer
 from shared.wiring.connections import utc_now
 from shared.wiring.nudges import Nudge
-from tests.unit.web.conftest import Api, Opener, principal
+from shared.wiring.starting import Starter, Wanted
+from tests.unit.web.conftest import NOW, Api, Opener, principal
 
 BOUNDARY = "cut-here"
 KEY = {"idempotency-key": "3f1c"}
@@ -93,6 +94,16 @@ def test_a_file_comes_along_under_its_own_name(api: Api) -> None:
     state = api.hosted.app.stores.state
     (name,) = job["handed_over"].values()
     assert state.path(job["id"], name).read_bytes() == b"no,label\nA1,One\n"
+
+
+@pytest.mark.parametrize("sign", ["a", "é", "漢", "𠀀"])
+def test_a_file_s_name_may_be_long_in_any_script(api: Api, sign: str) -> None:
+    """A file system counts bytes, not signs."""
+    body = form({"variables": {}}, {"extract": (sign * 200 + ".csv", b"no,label\nA1,One\n")})
+    job = told(api.call("POST", "/api/syncs/files/jobs", **body))
+    assert job["variables"]["extract"].endswith(sign + ".csv")
+    (name,) = job["handed_over"].values()
+    assert api.hosted.app.stores.state.path(job["id"], name).read_bytes() == b"no,label\nA1,One\n"
 
 
 def test_a_file_may_lie_in_a_container_within_reach(api: Api) -> None:
@@ -271,3 +282,10 @@ def test_what_lies_too_long_is_told_every_few_minutes(api: Api, caplog: pytest.L
     api.hosted.app.stores.state.acquire("accounts", job["id"], now=later, seconds=300)
     api.hosted.watch(clock=lambda: later)
     assert "job.stranded" not in caplog.text
+
+
+def test_every_try_of_one_key_makes_the_same_job(api: Api) -> None:
+    """A store knows a new job by its time and its id: both are the first try's, or two tries at once were two jobs."""
+    starter = Starter(api.hosted.app, api.hosted.app.stores.calls, api.hosted.nudges, lambda: NOW)
+    wanted = Wanted(sync="accounts", variables={}, files={}, started_by="nia", apply=False)
+    assert starter.start(wanted, key="one").created_at == NOW
