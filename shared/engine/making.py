@@ -12,7 +12,7 @@ from shared.definitions.sync import SyncDefinition
 from shared.engine import preparing
 from shared.engine.cases.ledger import ledger
 from shared.engine.cases.noting import note_records
-from shared.engine.cases.replaying import ReplayedRecords, as_replayed, with_stale
+from shared.engine.cases.replaying import ReplayedRecords, as_replayed, made_before, with_stale
 from shared.engine.cases.settling import REPLAYED
 from shared.engine.drafting import Draft, Drafter, store
 from shared.engine.drift import drifted, told_columns
@@ -143,7 +143,8 @@ class PlanMaking:
         around, definition = self.run.around, self.run.definition
         if around.ledger is None or definition.listener is None:
             return None
-        return Overtaking(around.ledger, definition, job.created_at)
+        read = made_before(self.run.state.path(job.id, REPLAYED)) if job.replays else []
+        return Overtaking(around.ledger, definition, job.created_at, read)
 
     def _source(self, job: Job, definition: SyncDefinition, spool: Path) -> Source:
         if job.replays:

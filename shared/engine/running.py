@@ -304,8 +304,9 @@ class Run:
 
     def _finish(self, job: Job, *, troubled: bool) -> Job:
         errors = troubled or job.source.rejected or job.source.conflict
+        # Kept before the source's own progress is noted, so nothing that is open is ever passed over.
+        job = moved(self.state, self.save(settled(self.state, job, self.definition)))
         self.state.note_files(job)
-        job = settled(self.state, moved(self.state, job), self.definition)
         if job.undoes is not None:
             note_undone(self.state, job)
         return self._end(job, JobState.COMPLETED_WITH_ERRORS if errors else JobState.SUCCEEDED)

@@ -228,7 +228,8 @@ class LocalApp(LookBack):
         """Open rejects of a sync, or of a job, run again through the definition as it is now."""
         sync, job_id = self._target(target)
         start = Start({}, started_by, progress=progress)
-        return self._runner.replay(self._catalogue.get(sync), replace(choice, job=job_id), start, apply=apply)
+        job = self._runner.replay(self._catalogue.get(sync), replace(choice, job=job_id), start, apply=apply)
+        return self._with_chain(job, progress)
 
     def queue_replay(self, target: str, choice: Choice, *, by: str, apply: bool) -> Job:
         """A queued replay; `slice` works on it."""

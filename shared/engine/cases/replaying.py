@@ -1,6 +1,7 @@
 """Runs open rejects again: their kept records are the source of a job of its own, which drops nothing.
 
-    replayed.parquet   row_no (from 1), the records' columns, "!job" and "!row" (where each was rejected), "!stale"
+    replayed.parquet   row_no (from 1), the records' columns, "!job" and "!row" (where each was rejected),
+                       "!made" (when its job was made), "!stale"
 
 A record is stale when a later job that wrote something has read its key: it is not replayed, only closed.
 """
@@ -11,6 +12,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -90,32 +92,55 @@ def keep_chosen(state: State, job: Job, rows: Mapping[str, Sequence[int]]) -> No
     with tempfile.TemporaryDirectory(prefix="dynsync-") as folder:
         path = Path(folder) / REPLAYED
         with duckdb.connect(config={"threads": 1, "memory_limit": "256MB"}) as connection:
-            stale = _stale(connection, state, job)
-            parts = " UNION ALL BY NAME ".join(_part(state, job_id, some, stale) for job_id, some in rows.items())
+            _note_newer(connection, state, job)
+            parts = " UNION ALL BY NAME ".join(_part(state, job_id, some) for job_id, some in rows.items())
             query = f'SELECT row_number() OVER (ORDER BY "!job", "!row") AS row_no, * FROM ({parts})'
             connection.execute(f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet)").fetchall()
         state.put(job.id, REPLAYED, path)
 
 
-def _part(state: State, job_id: str, rows: Sequence[int], stale: str) -> str:
+def _part(state: State, job_id: str, rows: Sequence[int]) -> str:
     listed = ", ".join(str(int(row)) for row in rows)
     return f"""
-        SELECT * EXCLUDE (row_no), {literal(job_id)} AS "!job", row_no AS "!row",
-               coalesce("!canonical" IN ({stale}), FALSE) AS "!stale"
-        FROM {literal(str(state.path(job_id, RECORDS)))} WHERE row_no IN ({listed})
+        SELECT r.*, EXISTS (FROM newer n WHERE n.canonical = r."!canonical" AND n.made > r."!made") AS "!stale"
+        FROM (
+            SELECT k.* EXCLUDE (row_no), {literal(job_id)} AS "!job", row_no AS "!row",
+                   {_made(state, job_id)} AS "!made"
+            FROM {literal(str(state.path(job_id, RECORDS)))} k WHERE row_no IN ({listed})
+        ) r
     """
 
 
-def _stale(connection: duckdb.DuckDBPyConnection, state: State, job: Job) -> str:
-    """A query of the canonical keys that jobs have read which wrote something and have not come to their end."""
-    connection.execute("CREATE TABLE newer (canonical VARCHAR)").fetchall()
+def _made(state: State, job_id: str) -> str:
+    """When a job was made whose records these are; of a replay, the job whose records it ran again."""
+    if REPLAYED in state.names(job_id):
+        replayed = literal(str(state.path(job_id, REPLAYED)))
+        return f'(SELECT any_value(r."!made") FROM {replayed} r WHERE r.row_no = k.row_no)'
+    return f"TIMESTAMP {literal(_utc(state.get(job_id)))}"
+
+
+def _utc(job: Job) -> str:
+    return job.created_at.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _note_newer(connection: duckdb.DuckDBPyConnection, state: State, job: Job) -> None:
+    """Note the canonical keys that jobs have read which wrote something and have not come to their end.
+
+    A job that came to its end has closed what it read. A replay has read nothing but what is open anyway.
+    """
+    connection.execute("CREATE TABLE newer (canonical VARCHAR, made TIMESTAMP)").fetchall()
     for other in state.list(sync=job.sync, limit=_LOOK_BACK):
-        if other.open_rejects is not None and not other.undoes:
-            break  # it settled the list; what came before it is settled as well
-        if other.id != job.id and SEEN in state.names(other.id) and state.chunks(other.id):
-            path = literal(str(state.path(other.id, SEEN)))
-            connection.execute(f"INSERT INTO newer SELECT canonical FROM {path}").fetchall()
-    return "SELECT canonical FROM newer"
+        ended = other.open_rejects is not None or other.undoes or other.replays
+        if not ended and other.id != job.id and SEEN in state.names(other.id) and state.chunks(other.id):
+            path, made = literal(str(state.path(other.id, SEEN))), literal(_utc(other))
+            connection.execute(f"INSERT INTO newer SELECT canonical, TIMESTAMP {made} FROM {path}").fetchall()
+
+
+def made_before(path: Path) -> list[tuple[int, datetime]]:
+    """Of each record of a replay: its row number, and when the job was made that set it aside."""
+    with duckdb.connect(config={"threads": 1, "memory_limit": "128MB"}) as connection:
+        query = f'SELECT row_no, "!made" FROM {literal(str(path))}'
+        return [(row_no, made) for row_no, made in connection.execute(query).fetchall()]
 
 
 def as_replayed(definition: SyncDefinition) -> SyncDefinition:
@@ -163,4 +188,4 @@ def with_stale(draft: Draft, path: Path) -> Draft:
     return replace(draft, manifest=replace(draft.manifest, source=balance))
 
 
-__all__ = ["ReplayedRecords", "as_replayed", "chosen", "keep_chosen", "variables_of", "with_stale"]
+__all__ = ["ReplayedRecords", "as_replayed", "chosen", "keep_chosen", "made_before", "variables_of", "with_stale"]

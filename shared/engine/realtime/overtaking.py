@@ -7,7 +7,7 @@ older message does not undo it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -32,11 +32,14 @@ _HEARD = "CREATE OR REPLACE TABLE heard (key VARCHAR, version VARCHAR, applied_a
 
 @dataclass(frozen=True, slots=True)
 class Overtaking:
-    """Compares one job with the ledger. `began` is when the job began."""
+    """Compares one job with the ledger. `began` is when the job began; of a replay, `read` tells by row number when
+    each record was read first.
+    """
 
     ledger: Ledger
     definition: SyncDefinition
     began: datetime
+    read: Sequence[tuple[int, datetime]] = ()
 
     def prepared(self, prepared: Prepared, typed: TypedSource) -> Prepared:
         """The mapping with the version watched, where the listener has one."""
@@ -63,9 +66,12 @@ class Overtaking:
             workspace.append("heard", [(e.key, e.version, when) for e, when in zip(entries, at, strict=True)])
         newer = "h.version > t.version" if self._version(typed) is not None else "FALSE"
         began = literal(self.began.strftime("%Y-%m-%d %H:%M:%S.%f"))
-        later = f"h.applied_at >= TIMESTAMP {began}"
+        workspace.run("CREATE OR REPLACE TABLE first_read (row_no BIGINT, read_at TIMESTAMP)")
+        workspace.append("first_read", self.read)
+        later = f"h.applied_at >= coalesce(f.read_at, TIMESTAMP {began})"
         workspace.run(
             "CREATE OR REPLACE TABLE overtaken AS SELECT t.row_no FROM told_versions t JOIN heard h ON h.key = t.key "
+            "LEFT JOIN first_read f ON f.row_no = t.row_no "
             f"WHERE CASE WHEN h.version <> '' AND t.version <> '' THEN {newer} ELSE {later} END"
         )
         rejections.fate("FROM overtaken", "stale")
