@@ -31,11 +31,14 @@ BY = "schedule"
 
 @dataclass(frozen=True, slots=True)
 class Ticker:
-    """Queues what is due. `queue` takes a definition and the job's id; it raises what the start of a job raises."""
+    """Queues what is due. `queue` takes a definition, the job's id and when it is made; it raises what a start raises.
+
+    Both follow from the due time: instances that tick at once make the same job, and the store takes it once.
+    """
 
     state: State
     schedules: Schedules
-    queue: Callable[[SyncDefinition, str], Job]
+    queue: Callable[[SyncDefinition, str, datetime], Job]
 
     def tick(self, definitions: Iterable[SyncDefinition], now: datetime) -> list[Job]:
         """Look at every schedule; gives the jobs that were queued.
@@ -70,31 +73,36 @@ class Ticker:
         there = self._there(job_id)
         if not there and self._at_work(definition.name):
             return None
-        job = None if there else self._queued(definition, job_id, now)
+        job = None if there else self._queued(definition, job_id, self._made(definition.name, at), now)
         self._note(definition.name, timetable.marked(schedule, at))
         return job
 
-    def _queued(self, definition: SyncDefinition, job_id: str, now: datetime) -> Job | None:
+    def _made(self, sync: str, due: datetime) -> datetime:
+        newest = next(iter(self.state.list(sync=sync, limit=1)), None)
+        return after(newest.created_at if newest else None, due)
+
+    def _queued(self, definition: SyncDefinition, job_id: str, made: datetime, now: datetime) -> Job | None:
         """The job, when it was queued here; None when it is there already, or cannot be queued."""
         try:
-            return self.queue(definition, job_id)
+            return self.queue(definition, job_id, made)
         except (RetryError, StateError):
             if self._there(job_id):
                 return None
             raise
         except DynsyncError as error:
-            self._fail(definition, job_id, now, error)
+            self._fail(definition, job_id, made, now, error)
             return None
 
-    def _fail(self, definition: SyncDefinition, job_id: str, now: datetime, error: DynsyncError) -> None:
+    def _fail(
+        self, definition: SyncDefinition, job_id: str, made: datetime, now: datetime, error: DynsyncError
+    ) -> None:
         """Leave a job that tells why none could be queued."""
-        newest = next(iter(self.state.list(sync=definition.name, limit=1)), None)
         job = Job(
             id=job_id,
             sync=definition.name,
             state=JobState.FAILED,
             started_by=BY,
-            created_at=after(newest.created_at if newest else None, now),
+            created_at=made,
             definition_version=definition.version,
             definition_hash=definition_hash(definition),
             finished_at=now,

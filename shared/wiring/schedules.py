@@ -69,9 +69,9 @@ class ScheduleDesk:
     def _definitions(self) -> list[SyncDefinition]:
         return [self.catalogue.get(name) for name in self.catalogue.names()]
 
-    def _queue(self, definition: SyncDefinition, job_id: str) -> Job:
+    def _queue(self, definition: SyncDefinition, job_id: str, made: datetime) -> Job:
         start = Start(self.sources.variables(definition, {}, {}), BY)
-        return self.runner.queue(definition, start, apply=True, job_id=job_id)
+        return self.runner.queue(definition, start, apply=True, job_id=job_id, at=made)
 
     def _lies(self, job: Job, now: datetime) -> bool:
         fresh = not job.has_begun and now - job.created_at < FRESH

@@ -57,6 +57,7 @@ def test_instances_that_tick_at_once_start_one_job(folder: Path) -> None:
     (job,) = app(folder).jobs()
     assert [one.id for queued in found for one in queued] == [job.id]
     assert (job.state, job.started_by, job.to_apply) == (JobState.QUEUED, "schedule", True)
+    assert job.created_at == datetime(2026, 3, 28, 13, tzinfo=UTC)  # a store knows a job by its id and this time
 
 
 def test_a_sync_that_wants_a_file_tells_that_it_has_none(folder: Path) -> None:

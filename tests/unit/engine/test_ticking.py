@@ -63,12 +63,12 @@ class World:
         """As of one machine; `before` happens before it queues."""
         state = LocalState(self.folder)
 
-        def queue(of: SyncDefinition, job_id: str) -> Job:
+        def queue(of: SyncDefinition, job_id: str, made_at: datetime) -> Job:
             before()
             self.asked.append(job_id)
             if self.error:
                 raise self.error
-            made = Job(job_id, of.name, JobState.QUEUED, "schedule", self.now, of.version, definition_hash(of))
+            made = Job(job_id, of.name, JobState.QUEUED, "schedule", made_at, of.version, definition_hash(of))
             state.add(replace(made, slices=Slices()), {})
             return made
 
