@@ -7,6 +7,8 @@ from itertools import cycle
 
 import pytest
 
+from local.dataverse.logic import Stage
+from local.dataverse.logic.events import Event
 from shared.dataverse.transport import Transport
 from shared.engine.applying import Applier
 from shared.state import LocalState
@@ -160,6 +162,112 @@ def test_what_a_cancelled_job_had_done_is_undone(world: World, monkeypatch: pyte
         assert (done.state, done.source.conflict) == (JobState.SUCCEEDED, 0), list(world.app.rejects(done.id))
         assert table(world) == before
         assert world.app.job(job.id).state is JobState.UNDONE
+
+
+FIRST_TO_GO, LAST_TO_GO = "00000000", "ffffffff"
+"""How a parent's id may begin: rows are deleted in the order of their ids, so it goes before its children or after."""
+
+
+def family(world: World, parent: str) -> dict[str, str]:
+    """Three rows, P and its children C and D; their ids by number."""
+    starts = {"P": parent, "C": "55555555", "D": "aaaaaaaa"}
+    ids = {no: f"{start}-0000-4000-8000-000000000001" for no, start in starts.items()}
+    bind = {"parentaccountid@odata.bind": f"/accounts({ids['P']})"}
+    world.dataverse.insert("account", [{"accountid": ids["P"], "accountnumber": "P", "name": "P"}])
+    children = [{"accountid": ids[no], "accountnumber": no, "name": no, **bind} for no in ("C", "D")]
+    world.dataverse.insert("account", children)
+    return ids
+
+
+@pytest.mark.parametrize("parent", [FIRST_TO_GO, LAST_TO_GO])
+@pytest.mark.parametrize("stop", [1, 2, 3])
+@pytest.mark.parametrize("method", ["mark_sent", "record"])
+def test_a_child_that_was_not_deleted_has_its_link_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str, stop: int, parent: str
+) -> None:
+    """Stopped between the deletes of a parent and its children, whichever comes first, before a request or after it."""
+    family(world, parent)
+    before = table(world)
+    note, count = getattr(LocalState, method), iter(range(1, 100))
+
+    def interrupted(*arguments: object) -> None:
+        note(*arguments)
+        if next(count) == 1 + stop:  # the first is B1's create
+            raise KeyboardInterrupt
+
+    TREE.read(world, ["B1", "b", "", "Active"])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(LocalState, method, interrupted)
+        world.run("story")
+    job = closes(world.app.jobs(limit=1)[0])
+    left = 4 - stop if method == "mark_sent" else 3 - stop
+    assert (job.state, len(table(world))) == (JobState.CANCELLED, left + 1)
+    done = undo(world, job)
+    assert (done.state, done.source.conflict) == (JobState.SUCCEEDED, 0), list(world.app.rejects(done.id))
+    cleared = left if parent == FIRST_TO_GO and left < 3 else 0
+    assert (done.source.created, done.source.updated) == (3 - left, cleared)
+    assert table(world) == before
+
+
+@pytest.mark.parametrize("becomes", ["", "B1"])
+def test_a_child_whose_own_change_was_refused_has_its_link_again(world: World, becomes: str) -> None:
+    """C's link was to be emptied, or set to a new row; D was to go; a plug-in refused both, and P was deleted."""
+    ids = family(world, FIRST_TO_GO)
+    before = table(world)
+
+    def refuse(event: Event) -> None:
+        links = [name for name in event.row if name.startswith("parentaccountid")]
+        if event.row_id == ids["D"] or (event.row_id == ids["C"] and links):
+            event.refuse("not this one")
+
+    steps = [world.dataverse.on(refuse, "account", message, stage=Stage.BEFORE) for message in ("Update", "Delete")]
+    job = TREE.run(world, ["C", "new", becomes, "Active"], *([["B1", "b", "", "Active"]] if becomes else []))
+    for step in steps:
+        world.dataverse.remove(step)
+    assert (job.state, job.source.rejected, job.destination.refused) == (JobState.COMPLETED_WITH_ERRORS, 1, 1)
+    assert {row["_parentaccountid_value"] for row in table(world).values()} == {None}
+    done = undo(world, job)
+    assert (done.state, done.source.conflict) == (JobState.SUCCEEDED, 0), list(world.app.rejects(done.id))
+    assert table(world) == before
+
+
+def test_a_link_that_moved_on_is_left_alone(world: World) -> None:
+    """D's delete was refused and P deleted; then somebody gave D another parent, which it keeps."""
+    ids = family(world, FIRST_TO_GO)
+    step = world.dataverse.on(
+        lambda event: event.refuse("no") if event.row_id == ids["D"] else None, "account", "Delete", stage=Stage.BEFORE
+    )
+    job = TREE.run(world, ["B1", "b", "", "Active"])
+    world.dataverse.remove(step)
+    (other,) = world.dataverse.insert("account", [{"accountnumber": "X", "name": "x"}])
+    world.edit("accounts", ids["D"], {"parentaccountid@odata.bind": f"/accounts({other})"})
+    done = undo(world, job)
+    assert (done.state, done.source.ignored, done.source.updated) == (JobState.SUCCEEDED, 1, 0)
+    assert table(world)[ids["D"]]["_parentaccountid_value"] == other
+
+
+def test_a_second_undo_brings_the_links_that_the_first_did_not_come_to(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first was stopped when it had made the parent and its children again, before it linked them."""
+    family(world, FIRST_TO_GO)
+    before = table(world)
+    job = TREE.run(world, ["B1", "b", "", "Active"])
+    record, count = LocalState.record, iter(range(1, 100))
+
+    def interrupted(*arguments: object) -> None:
+        record(*arguments)  # type: ignore[arg-type]
+        if next(count) == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(LocalState, "record", interrupted)
+        undo(world, job)
+    assert len(table(world)) == 4
+    assert {row["_parentaccountid_value"] for row in table(world).values()} == {None}
+    done = undo(world, job)
+    assert (done.state, done.source.updated, done.destination.deleted) == (JobState.SUCCEEDED, 2, 1)
+    assert table(world) == before
 
 
 def test_a_create_whose_second_step_was_refused_is_undone(world: World) -> None:

@@ -20,6 +20,7 @@ from shared.engine.plan import Manifest, PlanRow
 from shared.engine.readback import ReadBack, readable_columns
 from shared.engine.undoing.going import Below, Going
 from shared.engine.undoing.originals import Original, Originals
+from shared.engine.undoing.relinking import Relinker
 from shared.engine.undoing.remaking import Remaker, forms, planned
 from shared.engine.undoing.removing import Creation, Judge, Removal
 from shared.engine.undoing.reverting import AsLeft, Kept, Reverter, Standing
@@ -27,7 +28,7 @@ from shared.engine.undoing.sheet import Sheet
 from shared.engine.undoing.wire import Referents
 from shared.engine.workspace import Workspace
 from shared.ports import ProgressListener
-from shared.values.changes import Action
+from shared.values.changes import Action, OutcomeStatus
 from shared.values.jobs import Phase, Progress
 from shared.values.tables import Table
 
@@ -53,6 +54,8 @@ class UndoDrafter:
     _relations: Relations = field(init=False)
     _referents: Referents = field(init=False)
     _as_left: AsLeft = field(init=False)
+    _back: set[str] = field(default_factory=set)
+    _relinked: bool = False
 
     def __post_init__(self) -> None:
         self._sheet = Sheet(self.workspace)
@@ -68,6 +71,7 @@ class UndoDrafter:
         going.begin()
         with self._phase(Phase.COMPARE):
             self._remake()
+            self._relink()
             self._revert(going)
             self._remove(going)
         with self._phase(Phase.PLAN):
@@ -109,6 +113,8 @@ class UndoDrafter:
         there = self._relations.present(self.table.name, [original.row.id for original in originals])
         self._sheet.counts["unchanged"] += len(there)
         self._sheet.counts["rows"] += len(there)
+        surely = {original.row.id for original in originals if original.first.status is OutcomeStatus.DONE}
+        self._back |= surely & there
         return [original for original in originals if original.row.id not in there]
 
     def _remake_some(self, remaker: Remaker, originals: list[Original]) -> None:
@@ -119,6 +125,23 @@ class UndoDrafter:
             row, lost = remaker.remade(original, stored)
             self._sheet.plan([row])
             self._sheet.lose(lost)
+
+    # ---- rows that lost a link to a deleted one
+
+    def _relink(self) -> None:
+        """Links of rows that stand though the plan would have them deleted, or of changes that were not carried out."""
+        deleted = self._referents.coming | self._back
+        if not deleted:
+            return
+        relinker = Relinker(self.client, self.table, self._referents, deleted)
+        counts = self._sheet.counts
+        for originals in self.originals.of((Action.DELETE, *_STAYS)):
+            standing = [one for one in originals if one.row.action is Action.DELETE or not one.maybe_done]
+            for original, row in relinker.relinked(standing):
+                self._sheet.plan([row])
+                counts["unchanged" if original.maybe_done else "ignored"] -= 1
+                counts["rows"] += not original.maybe_done
+                self._relinked = True
 
     # ---- changed rows
 
@@ -184,7 +207,7 @@ class UndoDrafter:
     def _manifest(self, waves: tuple[int, ...]) -> Manifest:
         former, counts = self.originals.plan.manifest, self._sheet.planned
         columns = {column.name: column for column in former.columns}
-        if counts.get(Action.CREATE):
+        if counts.get(Action.CREATE) or self._relinked:
             more = forms(self.table, former)
         else:
             more = [form_of(self.table.columns[name]) for name in self.removal.columns]

@@ -7,6 +7,7 @@ are its destination. What is taken back:
     updated, expired, deactivated,   the old values of the columns that the job wrote
     revived
     deleted                          made again under its id
+    not carried out                  a link that pointed at a deleted row, and that the delete cleared
 
 A row that somebody changed since is left alone: a conflict. One that stands as it did before the job needs nothing.
 """

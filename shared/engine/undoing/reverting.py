@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -11,7 +11,7 @@ from shared.engine.plan import PlanFile, PlanRow
 from shared.engine.readback import Present
 from shared.engine.undoing.originals import Original
 from shared.engine.undoing.wire import GoneError, Referents, Values, member
-from shared.values.changes import Action
+from shared.values.changes import Action, OutcomeStatus
 from shared.values.tables import Column
 
 _REVERSED = {
@@ -77,8 +77,8 @@ class Reverter:
             return Kept(original, GONE)
         old: dict[str, object] = orjson.loads(original.row.before or "{}")
         sent = {name: value for name, value in self.plan.sent_values(original.row).items() if name in old}
-        if all(now.values.get(name) == old[name] for name in sent):
-            sent = {}
+        if self._stands(original, old, now.values, sent):
+            sent = {name: old[name] for name in sent if now.values.get(name) != old[name]}
         links = self._links(original, now.values, old)
         found = {name: now.values.get(name) for name in sent | links}
         edited = [name for name, wrote in (sent | links).items() if not self.as_left.holds(name, wrote, found[name])]
@@ -86,12 +86,25 @@ class Reverter:
             return Kept(original, EDITED, self._column(edited[0]).name)
         return Standing(found, old)
 
+    def _stands(self, original: Original, old: Values, now: Values, names: Iterable[str]) -> bool:
+        """Whether the row stands as before the job; a change in doubt may have lost a link to a row deleted later."""
+        if original.first.status is OutcomeStatus.DONE:
+            return all(now.get(name) == old[name] for name in names)
+        return all(self.as_left.holds(name, old[name], now.get(name)) for name in names)
+
     def _links(self, original: Original, now: Values, old: Values) -> dict[str, object]:
-        """The deferred links that were set: one that stands as before was not, or is taken back already."""
-        if not original.maybe_linked:
-            return {}
-        links = self.plan.sent_values(original.row._replace(after=original.row.deferred, later=None))
-        return {name: value for name, value in links.items() if now.get(name) != old.get(name)}
+        """The deferred links that differ from before; one that was not set stands as before, or a delete cleared it."""
+        links = self.plan.sent_values(original.row._replace(after=original.row.deferred or "{}", later=None))
+        found = {}
+        for name, wrote in links.items():
+            unset = original.link is None or original.link.status is not OutcomeStatus.DONE
+            if now.get(name) == old.get(name):
+                continue
+            if unset and self.as_left.holds(name, old.get(name), now.get(name)):
+                found[name] = old.get(name)
+            elif original.maybe_linked:
+                found[name] = wrote
+        return found
 
     def reverse(self, original: Original, standing: Standing) -> PlanRow | Kept:
         """The change that puts the old values back."""

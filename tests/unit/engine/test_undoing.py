@@ -3,14 +3,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator
 
+import orjson
 import pytest
 
 from shared.dataverse.relations import Relationship
 from shared.definitions.behaviour import Deactivate
 from shared.engine.noted import Noted
 from shared.engine.plan import PlanRow
+from shared.engine.readback import Present
 from shared.engine.undoing.going import Below, Going
+from shared.engine.undoing.originals import Original
 from shared.engine.undoing.removing import Removal
+from shared.engine.undoing.reverting import AsLeft, Reverter, Standing
+from shared.engine.undoing.wire import Referents
 from shared.engine.workspace import Limits, Workspace, workspace_folder
 from shared.errors import DestinationError
 from shared.values.changes import Action, ChunkOutcome, Outcome, OutcomeStatus
@@ -187,3 +192,36 @@ def test_what_becomes_of_created_rows(
     table = Table("t", "T", "ts", "tid", None, columns, deletable=deletable)
     removal = Removal.of(undo, table)
     assert (removal.inactive and removal.inactive.value, removal.possible) == (reason, possible)
+
+
+class FakePlan:
+    """A plan whose changes write a name and a parent."""
+
+    def sent_values(self, row: PlanRow) -> dict[str, object]:
+        return dict(orjson.loads(row.after or "{}"))
+
+
+@pytest.mark.parametrize(
+    ("status", "parent", "expected"),
+    [
+        (OutcomeStatus.IN_DOUBT, None, {"_parentaccountid_value": None}),
+        (OutcomeStatus.IN_DOUBT, "old", {}),
+        (OutcomeStatus.IN_DOUBT, "third", None),
+        (OutcomeStatus.DONE, None, None),
+    ],
+)
+def test_a_change_in_doubt_whose_old_link_a_delete_cleared(
+    status: OutcomeStatus, parent: str | None, expected: dict[str, object] | None
+) -> None:
+    """It was not carried out, so its link is put back; a link to another row, or one that was set, was edited."""
+    lookup = Column("parentaccountid", "_parentaccountid_value", ColumnKind.LOOKUP, "LookupType")
+    name = Column("name", "name", ColumnKind.TEXT, "StringType")
+    columns = {column.read_name: column for column in (lookup, name)}
+    reverter = Reverter(FakePlan(), AsLeft(columns, {"old"}), Referents(FakeRelations(), TABLE))  # type: ignore[arg-type]
+    old = {"name": "before", "_parentaccountid_value": "old"}
+    wrote = {"name": "after", "_parentaccountid_value": "new"}
+    texts = (orjson.dumps(old).decode(), orjson.dumps(wrote).decode())
+    row = PlanRow(1, Action.UPDATE, guid("a"), "a", 1, *texts, None)
+    now = Present({"name": "before", "_parentaccountid_value": parent}, None)
+    found = reverter.standing(Original(row, Outcome(1, status)), now)
+    assert (found.now if isinstance(found, Standing) else None) == expected
