@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -54,6 +55,11 @@ class SyncDefinition(Part):
         default=(), description="Steps after a job, in order."
     )
     permissions: Permissions = Field(default=Permissions(), description="Who may do what with this sync.")
+
+    def choice(self, variables: Mapping[str, str]) -> str:
+        """Which records a job is asked to read, by the variables that are given (no files and formulas)."""
+        given = {name for name, variable in self.variables.items() if not variable.file and not variable.formula}
+        return json.dumps({name: value for name, value in sorted(variables.items()) if name in given})
 
     @property
     def reads_a_part(self) -> bool:

@@ -128,7 +128,9 @@ class Drafter:
             ids = self._plan(prepared, rejections, found)
             tell_records(self.workspace)
         draft = self._draft(prepared, begun.staged, found, ids)
-        return replace(draft, watermark=reached(self.workspace, watched(self.definition), typed, began=self.now))
+        column, choice = watched(self.definition), self.definition.choice(self.variables)
+        mark = reached(self.workspace, column, typed, choice=choice, began=self.now)
+        return replace(draft, watermark=mark)
 
     def _of_this_shape(self, begun: Begun, prepared: Prepared, records: str) -> Begun:
         """The same, if the tables in the workspace are those that this slice would make.

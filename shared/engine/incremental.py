@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +15,7 @@ from shared.errors import RefuseError
 from shared.ports import WatermarkMemory
 from shared.sql import identifier
 from shared.values.jobs import Job
-from shared.values.watermarks import Since, Watermark, earlier
+from shared.values.watermarks import ANY, Since, Watermark, earlier
 
 
 def watched(definition: SyncDefinition) -> SchemaColumn | None:
@@ -23,13 +24,16 @@ def watched(definition: SyncDefinition) -> SchemaColumn | None:
     return definition.source.column(wanted.column) if wanted else None
 
 
-def since(definition: SyncDefinition, memory: WatermarkMemory) -> Since | None:
-    """Which records the next run reads; None: all, as the sync is not incremental or has not run yet."""
+def since(definition: SyncDefinition, memory: WatermarkMemory, variables: Mapping[str, str]) -> Since | None:
+    """Which records the next run reads; None: all, as the sync is not incremental or has not run yet.
+
+    A run that is asked for other records than those that the watermark tells of, by its variables, reads all of them.
+    """
     wanted, column = definition.source.watermark, watched(definition)
     if wanted is None or column is None:
         return None
     kept = memory.watermark(definition.name)
-    if kept is None or not fits(column, kept):
+    if kept is None or not fits(column, kept) or kept.choice not in (ANY, definition.choice(variables)):
         return None
     value = earlier(kept.value, wanted.overlap) if isinstance(kept.value, datetime) else kept.value
     return Since(column.name, column.label, value)
@@ -41,9 +45,9 @@ def fits(column: SchemaColumn, kept: Watermark) -> bool:
 
 
 def reached(
-    workspace: Workspace, column: SchemaColumn | None, typed: TypedSource, *, began: datetime
+    workspace: Workspace, column: SchemaColumn | None, typed: TypedSource, *, choice: str, began: datetime
 ) -> Watermark | None:
-    """The greatest value among the records that were read; a date never after `began`, when reading began.
+    """The greatest value among the records of a choice that were read; a date never after `began`, when reading began.
 
     A clock that is ahead, or a mistyped year, would otherwise hide every record until that day has come.
     """
@@ -57,7 +61,7 @@ def reached(
         return None
     text = str(found)
     value = min(datetime.fromisoformat(text).replace(tzinfo=UTC), began) if date else Decimal(text).normalize()
-    return Watermark(column.label, value)
+    return Watermark(column.label, value, choice)
 
 
 def moved(memory: WatermarkMemory, job: Job) -> Job:

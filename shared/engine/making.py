@@ -118,7 +118,7 @@ class PlanMaking:
                 job_id=job.id,
                 now=job.created_at,
                 progress=run.tell,
-                since=since(definition, run.state),
+                since=since(definition, run.state, run.start.variables),
                 overtaking=self._overtaking(job),
                 columns=columns,
                 begun=begun,

@@ -43,8 +43,8 @@ CREATE TABLE IF NOT EXISTS files_read (
   sync TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, job_id TEXT NOT NULL,
   PRIMARY KEY (sync, name, version)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS watermarks (
-  sync TEXT PRIMARY KEY, column_name TEXT NOT NULL, value TEXT NOT NULL
+CREATE TABLE IF NOT EXISTS read_up_to (
+  sync TEXT PRIMARY KEY, column_name TEXT NOT NULL, value TEXT NOT NULL, choice TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
 """What came later and an older version does not miss; added to a store when it is opened."""

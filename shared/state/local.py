@@ -223,16 +223,17 @@ class LocalState:
 
     def watermark(self, sync: str) -> Watermark | None:
         """As far as the finished jobs have come, or None."""
-        rows = self._database.rows("SELECT column_name, value FROM watermarks WHERE sync = ?", (sync,))
-        return watermark_from_text(str(rows[0][0]), str(rows[0][1])) if rows else None
+        rows = self._database.rows("SELECT column_name, value, choice FROM read_up_to WHERE sync = ?", (sync,))
+        return watermark_from_text(*map(str, rows[0])) if rows else None
 
     def move_watermark(self, sync: str, to: Watermark | None) -> None:
         """Put it there, or take it away."""
         with self._database.writing() as connection:
             self._require_right(connection, sync)
-            connection.execute("DELETE FROM watermarks WHERE sync = ?", (sync,))
+            connection.execute("DELETE FROM read_up_to WHERE sync = ?", (sync,))
             if to is not None:
-                connection.execute("INSERT INTO watermarks VALUES (?, ?, ?)", (sync, to.column, str(to)))
+                row = (sync, to.column, str(to), to.choice)
+                connection.execute("INSERT INTO read_up_to VALUES (?, ?, ?, ?)", row)
 
     def put(self, job_id: str, name: str, path: Path) -> None:
         """Keep the file at `path` under `name` (whole or not at all); `path` is consumed."""

@@ -61,15 +61,15 @@ def _job(members: Mapping[str, Any]) -> Job:
     if members.get("slices") is not None:
         typed["slices"] = Slices(**members["slices"])
     if members.get("watermark") is not None:
-        typed["watermark"] = watermark_from_text(members["watermark"]["column"], members["watermark"]["value"])
+        typed["watermark"] = watermark_from_text(**members["watermark"])
     if members["finished_at"] is not None:
         typed["finished_at"] = datetime.fromisoformat(members["finished_at"])
     return Job(**{**members, **typed})
 
 
-def watermark_from_text(column: str, text: str) -> Watermark:
+def watermark_from_text(column: str, value: str, choice: str) -> Watermark:
     """The watermark whose text was stored. Raises `RefuseError`."""
-    return Watermark.from_text(column, text, date="T" in text)
+    return Watermark.from_text(column, value, date="T" in value, choice=choice)
 
 
 def exceptions_to_text(exceptions: tuple[Outcome, ...]) -> str:

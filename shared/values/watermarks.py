@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Self
@@ -13,25 +13,33 @@ from shared.errors import RefuseError
 Mark = datetime | Decimal
 """A date column's value as an instant in UTC, or a number column's value."""
 
+ANY = "*"
+"""The choice of a watermark that a person has set: it holds whichever records a run is asked for."""
+
 _FOLD, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """The greatest value of a source column that jobs of a sync have read and the destination has confirmed."""
+    """The greatest value of a source column that jobs of a sync have read and the destination has confirmed.
+
+    `choice` says which records were read, by the variables that were given (`SyncDefinition.choice`); of others nothing
+    has been read.
+    """
 
     column: str
     value: Mark
+    choice: str = ANY
 
     @classmethod
-    def from_text(cls, column: str, text: str, *, date: bool) -> Self:
+    def from_text(cls, column: str, text: str, *, date: bool, choice: str = ANY) -> Self:
         """A watermark as a person writes it: a plain number, or an ISO date and time, UTC where it names no zone.
 
         Raises:
             RefuseError: the text is neither.
         """
         try:
-            return cls(column, _instant(text) if date else _number(text))
+            return cls(column, _instant(text) if date else _number(text), choice)
         except (ValueError, InvalidOperation):
             wanted = "an ISO date such as 2026-01-31T08:00:00Z" if date else "a plain number such as 120045"
             raise RefuseError(f"{text!r} is no value of {column}; write {wanted}") from None
@@ -41,12 +49,12 @@ class Watermark:
 
     def furthest(self, other: Watermark | None) -> Watermark:
         """This one or the other, whichever is further; this one when they cannot be compared."""
-        if other is None or other.column != self.column:
+        if other is None or other.column != self.column or other.choice not in (ANY, self.choice):
             return self
         if isinstance(self.value, datetime) and isinstance(other.value, datetime):
-            return other if other.value > self.value else self
+            return replace(other, choice=self.choice) if other.value > self.value else self
         if isinstance(self.value, Decimal) and isinstance(other.value, Decimal):
-            return other if other.value > self.value else self
+            return replace(other, choice=self.choice) if other.value > self.value else self
         return self
 
 

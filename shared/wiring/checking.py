@@ -64,7 +64,7 @@ class Sources:
             secrets=Reached(self.secrets, self.reach, definition.name),
             spool=spool,
             remote=self._remote(definition),
-            since=since(definition, self.state),
+            since=since(definition, self.state, start.variables),
         )
 
     def _remote(self, definition: SyncDefinition) -> Remote:

@@ -87,7 +87,10 @@ def test_files_of_finished_jobs_are_remembered_by_sync(state: State) -> None:
 
 def test_a_watermark_is_kept_by_sync(state: State) -> None:
     """A number or an instant, exactly; it can be moved either way and taken away."""
-    instant, number = Watermark("changed ü", NOW + timedelta(microseconds=7)), Watermark("no", Decimal("-12.50"))
+    instant, number = (
+        Watermark("changed ü", NOW + timedelta(microseconds=7)),
+        Watermark("no", Decimal("-12.50"), '{"region": "EMEA"}'),
+    )
     assert state.watermark("accounts") is None
     for mark in (instant, number, Watermark("no", Decimal("1E+3"))):
         state.move_watermark("accounts", mark)

@@ -113,6 +113,23 @@ def test_a_day_to_come_does_not_hide_the_present(world: World) -> None:
     assert ACCOUNT.run(world, ["A2", "Two", soon]).source.created == 1
 
 
+def test_other_variables_are_other_records(world: World) -> None:
+    """What was read of one region says nothing of another: a run for that one reads everything of it."""
+    regional = ACCOUNT.but(
+        columns={**ACCOUNT.columns, "region": "text"},
+        source={**ACCOUNT.source, "filter": "region = @region"},
+        rest={"variables": {"region": {}}},
+    )
+    rows = (["A1", "One", f"{DAY}12:00Z", "EMEA"], ["A2", "Two", f"{DAY}08:00Z", "NA"])
+    assert regional.run(world, *rows, variables={"region": "EMEA"}).source.created == 1
+    assert regional.run(world, *rows, variables={"region": "NA"}).source.created == 1
+    late = (*rows, ["A3", "Three", f"{DAY}07:00Z", "NA"])
+    again = regional.run(world, *late, variables={"region": "NA"})
+    assert (again.source.created, again.source.unchanged) == (0, 0)  # before the overlap of what was read of NA
+    world.app.set_watermark("story", f"{DAY}06:00Z")
+    assert regional.run(world, *late, variables={"region": "NA"}).source.created == 1
+
+
 def test_it_can_be_set_and_taken_away(world: World) -> None:
     """By a person, who may read a stretch again, or everything."""
     ACCOUNT.run(world, ["A1", "One", f"{DAY}08:00Z"])

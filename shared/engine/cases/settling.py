@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,8 +49,7 @@ def _settling() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
 
 def choice_of(job: Job, definition: SyncDefinition) -> str:
     """Which records a job was asked to read, by the variables that were given."""
-    given = {name for name, variable in definition.variables.items() if not variable.file and not variable.formula}
-    return json.dumps({name: value for name, value in sorted(job.variables.items()) if name in given})
+    return definition.choice(job.variables)
 
 
 def _reads_all(job: Job, definition: SyncDefinition) -> bool:

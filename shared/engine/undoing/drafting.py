@@ -231,7 +231,8 @@ class UndoDrafter:
     def _notes(self, counts: Mapping[str, int], below: Below | None) -> Iterator[str]:
         if counts:
             sync = self.originals.plan.manifest.sync
-            yield f"a run of {sync} that reads these records again brings the changes back"
+            back = f"`dynsync watermark {sync}` sets back how far an incremental sync has read"
+            yield f"a run of {sync} that reads these records again brings the changes back; {back}"
         if counts.get(Action.CREATE):
             yield "rows that are made again have their ids and values; who created and changed them, and when, is new"
             yield "other rows that pointed at deleted ones lost that link when they were deleted; it stays empty"

@@ -216,13 +216,14 @@ class AzureState:
     def watermark(self, sync: str) -> Watermark | None:
         """As far as the finished jobs have come, or None."""
         row = self._rows.get(keys.partition(sync), keys.WATERMARK)
-        return watermark_from_text(row[0]["column"], row[0]["value"]) if row and row[0]["value"] else None
+        found = row[0] if row else {"value": ""}
+        return watermark_from_text(found["column"], found["value"], found["choice"]) if found["value"] else None
 
     def move_watermark(self, sync: str, to: Watermark | None) -> None:
         """Put it there, or take it away."""
         self._leases.prepare(sync)
         self._require_right(sync)
-        value = {"column": to.column, "value": str(to)} if to else {"column": "", "value": ""}
+        value = {"column": to.column, "value": str(to), "choice": to.choice} if to else {"column": "", "value": ""}
         row = {"PartitionKey": keys.partition(sync), "RowKey": keys.WATERMARK, **value}
         self._commit(sync, [tables.put(row)])
 
