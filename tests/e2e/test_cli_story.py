@@ -68,3 +68,15 @@ def test_a_first_sync_in_five_minutes(terminal: Terminal) -> None:
     assert (last["source"]["rejected"], last["source"]["unchanged"]) == (1, 99)
     (reject,) = terminal.read("rejects", last["id"])["rejects"]
     assert (reject["row"], reject["column"], reject["type"]) == (1, "credit", "Invalid Format")
+
+
+@pytest.mark.parametrize("third", ["B,y,13,n/a,31/02/2024", "B,y,13,,", "B,y,13,7.5,2024-02-28"])
+def test_what_init_writes_passes_check_whatever_the_file(terminal: Terminal, third: str) -> None:
+    """A number whose name sounds like a code, a column that is empty in the sample, a value that cannot be read."""
+    lines = ["accountnumber,Account Name,Number of Employees,creditlimit,new_openedon", "A,x,12,,", third]
+    (terminal.folder / "odd.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = ["--source", "odd.csv", "--entity", "account", "--service-url", terminal.url, "--yes"]
+    made = terminal.type("init", "customers", *options)
+    assert made.exit_code == 0, made.stderr
+    checked = terminal.type("check", "customers")
+    assert (checked.exit_code, checked.stdout) == (0, "customers: fine\n")
