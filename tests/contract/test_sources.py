@@ -190,7 +190,7 @@ def test_a_missing_file_names_similar_ones(case: Case) -> None:
         case.open("nowhere/extract.x")
     with pytest.raises(SourceError, match="@missing"):
         case.open("@missing")
-    with pytest.raises(NotBuiltError, match="a web address"):
+    with pytest.raises(NotBuiltError, match="address"):
         case.open("https://example.org/x")
 
 

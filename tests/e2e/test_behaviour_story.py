@@ -112,7 +112,7 @@ def test_a_row_is_born_inactive_in_two_steps_with_one_outcome(world: World) -> N
     assert column(world, "statecode") == {"A1": 0, "A2": 1, "A3": 1}
     bad = sync.run(world, ["A1", "Active", "Active"], ["A2", "Inactive", "2"], ["A4", "1", "1"], ["A5", "0", "1"])
     (reject,) = world.app.rejects(bad.id)
-    assert (reject.row, reject.type.value, reject.code) == (3, "Refused by Dataverse", "0x80048408")
+    assert (reject.row, reject.type.value, reject.code) == (3, "Unknown Option", None)
     assert bad.source.created == 1
 
 

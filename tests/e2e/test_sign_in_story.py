@@ -154,7 +154,7 @@ def test_secrets_outside_the_reach_are_not_asked_for(cloud: Cloud) -> None:
     problems = cloud.app.check("cities")
     assert any(problem.path == "destination.client_id" for problem in problems)
     with pytest.raises(NotAllowedError):
-        cloud.app._connector._secret("cities", "others--id")
+        cloud.app._connector.secret("cities", "others--id")
     assert not any("others--id" in seen.path for seen in cloud.azure.requests)
 
 
