@@ -25,8 +25,8 @@ from tests.faults.powercut import Power, power
 
 __all__ = ["power"]
 TIMES = int(os.environ.get("DYNSYNC_KILLS", "1"))
-EVERY = int(os.environ.get("DYNSYNC_KILLS_EVERY", "24"))
-INSTANTS = {"local": 120, "azure": 30}
+EVERY = int(os.environ.get("DYNSYNC_KILLS_EVERY", "96"))
+INSTANTS = {"local": 120, "azure": 5}
 """Random instants of each of two parts, at least."""
 STORES = [pytest.param("local", id="local"), pytest.param("azure", id="azure", marks=pytest.mark.needs("azurite"))]
 MODES = ["run", "approved", "queue"]
