@@ -8,7 +8,16 @@ from pathlib import Path
 from shared.ports import CallMemory, Ledger, Listeners, Park, RejectedEvents, Schedules, Secrets, State
 from shared.state import LocalState
 from shared.state.calls import LocalCalls
-from shared.state.events import LocalLedger, LocalListeners, LocalPark, LocalRejectedEvents, open_database
+from shared.state.events import (
+    PARKED,
+    REJECTED,
+    LocalLedger,
+    LocalListeners,
+    LocalShelf,
+    ShelvedPark,
+    ShelvedRejects,
+    open_database,
+)
 from shared.state.schedules import LocalSchedules
 from shared.wiring.settings import Settings
 
@@ -38,8 +47,8 @@ def open_stores(settings: Settings, folder: Path, secrets: Secrets, *, verify: b
     return Stores(
         LocalState(folder),
         LocalLedger(database),
-        LocalPark(database),
-        LocalRejectedEvents(database),
+        ShelvedPark(LocalShelf(database, PARKED)),
+        ShelvedRejects(LocalShelf(database, REJECTED)),
         LocalListeners(database),
         LocalCalls(database),
         LocalSchedules(database),
@@ -49,7 +58,7 @@ def open_stores(settings: Settings, folder: Path, secrets: Secrets, *, verify: b
 def _in_azure(settings: Settings, secrets: Secrets, *, verify: bool | str) -> Stores:
     from shared.state.azure import Account, AzureState, opened  # dear to start
     from shared.state.azure.calls import AzureCalls
-    from shared.state.azure.events import AzureLedger, AzureListeners, AzurePark, AzureRejectedEvents
+    from shared.state.azure.events import AzureLedger, AzureListeners, AzureShelf
     from shared.state.azure.schedules import AzureSchedules
 
     secret = settings.state_secret
@@ -65,8 +74,8 @@ def _in_azure(settings: Settings, secrets: Secrets, *, verify: bool | str) -> St
     return Stores(
         AzureState(rows, blobs),
         AzureLedger(rows),
-        AzurePark(rows, blobs),
-        AzureRejectedEvents(rows, blobs),
+        ShelvedPark(AzureShelf(rows, blobs, PARKED)),
+        ShelvedRejects(AzureShelf(rows, blobs, REJECTED)),
         AzureListeners(rows),
         AzureCalls(rows),
         AzureSchedules(rows),

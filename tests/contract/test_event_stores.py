@@ -16,8 +16,17 @@ from hypothesis import strategies as st
 
 from shared.ports import Ledger, Listeners, Park, RejectedEvents
 from shared.state.azure import Account, opened
-from shared.state.azure.events import AzureLedger, AzureListeners, AzurePark, AzureRejectedEvents
-from shared.state.events import LocalLedger, LocalListeners, LocalPark, LocalRejectedEvents, open_database
+from shared.state.azure.events import AzureLedger, AzureListeners, AzureShelf
+from shared.state.events import (
+    PARKED,
+    REJECTED,
+    LocalLedger,
+    LocalListeners,
+    LocalShelf,
+    ShelvedPark,
+    ShelvedRejects,
+    open_database,
+)
 from shared.values.events import (
     Event,
     Hold,
@@ -50,7 +59,8 @@ Opener = Callable[[Path], Memory]
 
 def local(folder: Path) -> Memory:
     database = open_database(folder)
-    return Memory(LocalLedger(database), LocalPark(database), LocalRejectedEvents(database), LocalListeners(database))
+    park, rejects = ShelvedPark(LocalShelf(database, PARKED)), ShelvedRejects(LocalShelf(database, REJECTED))
+    return Memory(LocalLedger(database), park, rejects, LocalListeners(database))
 
 
 @pytest.fixture(params=STORES)
@@ -63,7 +73,9 @@ def opener(request: pytest.FixtureRequest) -> Opener:
     def azure(folder: Path) -> Memory:
         name = f"t{hashlib.sha256(str(folder).encode()).hexdigest()[:40]}"
         rows, blobs = opened(Account(connection=lambda: account.connection, table=name, container=name))
-        return Memory(AzureLedger(rows), AzurePark(rows, blobs), AzureRejectedEvents(rows, blobs), AzureListeners(rows))
+        park = ShelvedPark(AzureShelf(rows, blobs, PARKED))
+        rejects = ShelvedRejects(AzureShelf(rows, blobs, REJECTED))
+        return Memory(AzureLedger(rows), park, rejects, AzureListeners(rows))
 
     return azure
 

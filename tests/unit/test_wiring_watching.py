@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.state.events import LocalListeners, LocalPark, open_database
+from shared.state.events import PARKED, LocalListeners, LocalShelf, ShelvedPark, open_database
 from shared.values.events import Event, Hold, Operation, Origin, ParkedEvent, Pulse
 from shared.values.jobs import Job, JobState, Slices
 from shared.wiring.watching import LONG, watch
@@ -22,7 +22,7 @@ QUEUED = Job("j1", "accounts", JobState.QUEUED, "timer", NOW - LONG - timedelta(
 class Watcher:
     """Looks, and gives the lines that are said."""
 
-    park: LocalPark
+    park: ShelvedPark
     listeners: LocalListeners
     caplog: pytest.LogCaptureFixture
 
@@ -36,7 +36,7 @@ class Watcher:
 def said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Watcher:
     database = open_database(tmp_path)
     caplog.set_level(logging.INFO)
-    return Watcher(LocalPark(database), LocalListeners(database), caplog)
+    return Watcher(ShelvedPark(LocalShelf(database, PARKED)), LocalListeners(database), caplog)
 
 
 def test_a_job_that_nobody_begins(said: Watcher) -> None:

@@ -8,9 +8,19 @@ from shared.state.database import Database
 from shared.state.events import ledger, listeners, shelf
 from shared.state.events.ledger import LocalLedger
 from shared.state.events.listeners import LocalListeners
-from shared.state.events.shelf import LocalPark, LocalRejectedEvents
+from shared.state.events.shelf import LocalShelf
+from shared.state.events.shelved import PARKED, REJECTED, ShelvedPark, ShelvedRejects
 
-__all__ = ["LocalLedger", "LocalListeners", "LocalPark", "LocalRejectedEvents", "open_database"]
+__all__ = [
+    "PARKED",
+    "REJECTED",
+    "LocalLedger",
+    "LocalListeners",
+    "LocalShelf",
+    "ShelvedPark",
+    "ShelvedRejects",
+    "open_database",
+]
 
 _TABLES = {"ledger": ledger.TABLE, "event_shelves": shelf.TABLE, "listeners": listeners.TABLE}
 

@@ -1,4 +1,4 @@
-"""Events that wait or were set aside, in SQLite: shelves on which each event has its place."""
+"""Shelves in SQLite: texts of a sync, each at its place."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import itertools
 from collections.abc import Collection, Iterable, Sequence
 
 from shared.state.database import Database
-from shared.state.events.texts import parked_from_text, parked_to_text, rejected_from_text, rejected_to_text
-from shared.values.events import ParkedEvent, RejectedEvent
+from shared.state.events.shelved import Place
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS event_shelves (
@@ -27,11 +26,13 @@ ORDER BY key, number, part LIMIT ?
 _FIRST_PLACE = ("", -1, -1)
 _AT_A_TIME = 500
 
-Place = tuple[str, int, int]
 
+class LocalShelf:
+    """One shelf of one state folder; safe for several threads and processes at once.
 
-class _Shelf:
-    """One shelf of the store."""
+    Raises:
+        StateError: from every method, when the database cannot be read or written.
+    """
 
     def __init__(self, database: Database, shelf: str) -> None:
         self._database, self._shelf = database, shelf
@@ -68,62 +69,3 @@ class _Shelf:
         sql = "SELECT count(*) FROM event_shelves WHERE shelf = ? AND sync = ?"
         ((number,),) = self._database.rows(sql, (self._shelf, sync))
         return number if isinstance(number, int) else 0
-
-
-class LocalPark:
-    """Events that wait, of one state folder; safe for several threads and processes at once.
-
-    Raises:
-        StateError: from every method, when the database cannot be read or written.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._shelf = _Shelf(database, "parked")
-
-    def put(self, events: Sequence[ParkedEvent]) -> None:
-        """Keep events; one that waits already takes its own place again."""
-        self._shelf.put([(parked.event.sync, parked.place, parked_to_text(parked)) for parked in events])
-
-    def waiting(self, sync: str, keys: Collection[str]) -> frozenset[str]:
-        """Those of the keys that have an event waiting."""
-        return self._shelf.keys(sync, keys)
-
-    def first(self, sync: str, *, limit: int, after: Place | None = None) -> list[ParkedEvent]:
-        """The first ones by key and order of sending; behind a place when it is given."""
-        return [parked_from_text(text) for text in self._shelf.first(sync, limit, after)]
-
-    def take(self, sync: str, places: Collection[Place]) -> None:
-        """Take events away."""
-        self._shelf.take(sync, places)
-
-    def count(self, sync: str) -> int:
-        """How many wait."""
-        return self._shelf.count(sync)
-
-
-class LocalRejectedEvents:
-    """Events that were set aside, of one state folder; safe for several threads and processes at once.
-
-    Raises:
-        StateError: from every method, when the database cannot be read or written.
-    """
-
-    def __init__(self, database: Database) -> None:
-        self._shelf = _Shelf(database, "rejected")
-
-    def note(self, events: Sequence[RejectedEvent]) -> None:
-        """Keep events; one that is there already is replaced."""
-        self._shelf.put([(one.sync, ("", *one.origin.place), rejected_to_text(one)) for one in events])
-
-    def first(self, sync: str, *, limit: int, after: tuple[int, int] | None = None) -> list[RejectedEvent]:
-        """The first ones in the order of sending; behind a place when it is given."""
-        place = None if after is None else ("", *after)
-        return [rejected_from_text(text) for text in self._shelf.first(sync, limit, place)]
-
-    def take(self, sync: str, places: Collection[tuple[int, int]]) -> None:
-        """Take events away."""
-        self._shelf.take(sync, [("", *place) for place in places])
-
-    def count(self, sync: str) -> int:
-        """How many were set aside."""
-        return self._shelf.count(sync)

@@ -10,6 +10,6 @@ A row is changed only as it was read (its ETag); who meets another version reads
 
 from shared.state.azure.events.ledger import AzureLedger
 from shared.state.azure.events.listeners import AzureListeners
-from shared.state.azure.events.shelf import AzurePark, AzureRejectedEvents
+from shared.state.azure.events.shelf import AzureShelf
 
-__all__ = ["AzureLedger", "AzureListeners", "AzurePark", "AzureRejectedEvents"]
+__all__ = ["AzureLedger", "AzureListeners", "AzureShelf"]

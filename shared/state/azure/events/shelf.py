@@ -1,4 +1,4 @@
-"""Events that wait or were set aside, in Azure Tables: each a row at its place."""
+"""Shelves in Azure Tables: texts of a sync, each a row at its place."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from shared.state.azure.keys import after as just_after
 from shared.state.azure.keys import escaped
 from shared.state.azure.tables import Rows
 from shared.state.azure.texts import packed, unpacked
-from shared.state.events.texts import parked_from_text, parked_to_text, rejected_from_text, rejected_to_text
-from shared.values.events import ParkedEvent, RejectedEvent
+from shared.state.events.shelved import Place
 
-Place = tuple[str, int, int]
 _READERS = 16
 _MOST_ROWS = 20
 """Rows of one transaction: texts of up to 600 KB each would pass its 4 MiB, so few go together."""
@@ -23,8 +21,13 @@ _MOST_BYTES = 3_000_000
 _LAST = "~"
 
 
-class _Shelf:
-    """One shelf of the store."""
+class AzureShelf:
+    """One shelf in one storage account; safe for several threads, processes and machines at once.
+
+    Raises:
+        StateError: from every method, when the storage does not answer or refuses.
+        AuthenticationError: the identity may not use it.
+    """
 
     def __init__(self, rows: Rows, blobs: Blobs, shelf: str) -> None:
         self._rows, self._blobs, self._shelf = rows, blobs, shelf
@@ -99,64 +102,3 @@ def _by_size(rows: list[dict[str, object]]) -> list[list[dict[str, object]]]:
         runs[-1].append(row)
         size += own
     return runs
-
-
-class AzurePark:
-    """Events that wait, in one storage account; safe for several threads, processes and machines at once.
-
-    Raises:
-        StateError: from every method, when the storage does not answer or refuses.
-        AuthenticationError: the identity may not use it.
-    """
-
-    def __init__(self, rows: Rows, blobs: Blobs) -> None:
-        self._shelf = _Shelf(rows, blobs, "parked")
-
-    def put(self, events: Sequence[ParkedEvent]) -> None:
-        """Keep events; one that waits already takes its own place again."""
-        self._shelf.put([(parked.event.sync, parked.place, parked_to_text(parked)) for parked in events])
-
-    def waiting(self, sync: str, keys: Collection[str]) -> frozenset[str]:
-        """Those of the keys that have an event waiting."""
-        return self._shelf.keys(sync, keys)
-
-    def first(self, sync: str, *, limit: int, after: Place | None = None) -> list[ParkedEvent]:
-        """The first ones by key and order of sending; behind a place when it is given."""
-        return [parked_from_text(text) for text in self._shelf.first(sync, limit, after)]
-
-    def take(self, sync: str, places: Collection[Place]) -> None:
-        """Take events away."""
-        self._shelf.take(sync, places)
-
-    def count(self, sync: str) -> int:
-        """How many wait."""
-        return self._shelf.count(sync)
-
-
-class AzureRejectedEvents:
-    """Events that were set aside, in one storage account; safe for several threads, processes and machines at once.
-
-    Raises:
-        StateError: from every method, when the storage does not answer or refuses.
-        AuthenticationError: the identity may not use it.
-    """
-
-    def __init__(self, rows: Rows, blobs: Blobs) -> None:
-        self._shelf = _Shelf(rows, blobs, "rejected")
-
-    def note(self, events: Sequence[RejectedEvent]) -> None:
-        """Keep events; one that is there already is replaced."""
-        self._shelf.put([(one.sync, ("", *one.origin.place), rejected_to_text(one)) for one in events])
-
-    def first(self, sync: str, *, limit: int, after: tuple[int, int] | None = None) -> list[RejectedEvent]:
-        """The first ones in the order of sending; behind a place when it is given."""
-        place = None if after is None else ("", *after)
-        return [rejected_from_text(text) for text in self._shelf.first(sync, limit, place)]
-
-    def take(self, sync: str, places: Collection[tuple[int, int]]) -> None:
-        """Take events away."""
-        self._shelf.take(sync, [("", *place) for place in places])
-
-    def count(self, sync: str) -> int:
-        """How many were set aside."""
-        return self._shelf.count(sync)
