@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,6 +36,8 @@ _SCOPE = ("scp", "http://schemas.microsoft.com/identity/claims/scope")
 _NAMES = ("preferred_username", "upn", "email", "name", "app_displayname", "azp", "appid")
 _GROUPS = ("groups",)
 _ROLES = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
+"""A time as RFC 7519 has it (NumericDate). What else Python takes for a number may be none at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,19 @@ class Claims:
 
     pairs: tuple[tuple[str, str], ...]
 
+    def has(self, name: str) -> bool:
+        """Whether the name is there at all."""
+        return any(typ == name for typ, _ in self.pairs)
+
     def one(self, *names: str) -> str:
         """The first value of the first of the names that is there; empty when none is."""
         return next((value for name in names for typ, value in self.pairs if typ == name and value), "")
+
+    def only(self, *names: str) -> str:
+        """As `one`, of a claim that is said once. Raises `ValueError` when there are two that differ."""
+        if len({value for typ, value in self.pairs if typ in names}) > 1:
+            raise ValueError
+        return self.one(*names)
 
     def all(self, *names: str) -> frozenset[str]:
         """All values of the names."""
@@ -77,13 +90,12 @@ def _from_here(request: Request) -> bool:
 def _known(principal: str, settings: Settings, now: datetime) -> Caller:
     try:
         claims = _claims(principal)
-        expires = claims.one("exp")
-        ended = bool(expires) and now.timestamp() > float(expires) + SESSION.total_seconds()
+        ended = _ended(claims, now)
+        tenant, identity = claims.only(*_TENANT), claims.only(*_OBJECT_ID)
     except (ValueError, binascii.Error, RecursionError):
         raise _disbelieved("malformed") from None
     if ended:
         raise _disbelieved("expired")
-    tenant, identity = claims.one(*_TENANT), claims.one(*_OBJECT_ID)
     if settings.tenant_id and tenant.lower() != settings.tenant_id.lower():
         raise _disbelieved("tenant")
     if not identity:
@@ -91,6 +103,16 @@ def _known(principal: str, settings: Settings, now: datetime) -> Caller:
     application = claims.one("idtyp") == "app" or not claims.one(*_SCOPE, "preferred_username", "upn", "email")
     kind = Kind.APPLICATION if application else Kind.PERSON
     return Caller(kind, claims.one(*_NAMES)[:200] or identity, f"{tenant}/{identity}", _memberships(claims))
+
+
+def _ended(claims: Claims, now: datetime) -> bool:
+    """Whether the session is over. Raises `ValueError` when its end is no time."""
+    if not claims.has("exp"):
+        return False
+    expires = claims.only("exp")
+    if not _SECONDS.fullmatch(expires):
+        raise ValueError
+    return now.timestamp() > float(expires) + SESSION.total_seconds()
 
 
 def _memberships(claims: Claims) -> frozenset[str]:
@@ -102,7 +124,7 @@ def _claims(principal: str) -> Claims:
     """The claims of Entra's principal. Raises `ValueError` when it is none."""
     if len(principal) > _LONGEST:
         raise ValueError
-    told = json.loads(base64.b64decode(principal, validate=True))
+    told = json.loads(base64.b64decode(principal, validate=True), object_pairs_hook=_members)
     if not isinstance(told, dict) or told.get("auth_typ") != "aad":
         raise ValueError
     return Claims(tuple(_pairs(told.get("claims"), str(told.get("role_typ") or ""))))
@@ -112,10 +134,26 @@ def _pairs(claims: Any, role_type: str) -> Iterator[tuple[str, str]]:
     if not isinstance(claims, list):
         raise ValueError  # noqa: TRY004 - one kind of error for every malformed principal
     for claim in claims:
-        if not isinstance(claim, Mapping) or not isinstance(claim.get("typ"), str):
+        if not isinstance(claim, Mapping):
             raise ValueError  # noqa: TRY004 - one kind of error for every malformed principal
-        name, value = claim["typ"], claim.get("val")
-        yield ("roles" if role_type and name == role_type else name), value if isinstance(value, str) else ""
+        name, value = _text(claim.get("typ")), _text(claim.get("val"))
+        yield ("roles" if role_type and name == role_type else name), value
+
+
+def _text(found: Any) -> str:
+    """A text that every store can keep; the platform tells claims of other kinds as their text."""
+    if not isinstance(found, str):
+        raise ValueError  # noqa: TRY004 - one kind of error for every malformed principal
+    found.encode()  # half a character is a UnicodeEncodeError, which is a ValueError
+    return found
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, each of whose members is told once."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
+    return found
 
 
 def _disbelieved(why: str) -> NotSignedInError:
