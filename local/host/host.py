@@ -19,7 +19,7 @@ from local.host import appsettings, hostfile
 from local.host.calls import Calls
 from local.host.engine import Engine
 from local.host.functions import TimerTrigger, Triggers, triggers
-from local.host.http import Front, Keys
+from local.host.http import PEER_HEADER, Front, Keys
 from local.host.messages import TypedData
 from local.host.queues import connecting
 from local.host.queues.pump import Pump
@@ -184,7 +184,11 @@ def _start(name: str, text: str, found: Triggers, calls: Calls, background: set[
 
 
 def settle_environment(settings: Path) -> None:
-    """Put a file of local settings under this process's environment, which wins where it says something."""
+    """Put a file of local settings under this process's environment, which wins where it says something.
+
+    Beside them stands the name of the header in which this host tells the app where a call comes from.
+    """
+    os.environ["LOCAL_HOST_PEER_HEADER"] = PEER_HEADER
     for name, text in appsettings.read(settings).items():
         if not os.environ.get(name):
             os.environ[name] = text

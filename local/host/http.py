@@ -24,6 +24,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MOST_BYTES = 100 * 1024 * 1024
 """A request's body, at most. Source: "Azure Functions HTTP trigger", limits."""
+PEER_HEADER = "x-local-host-peer"
+"""Tells the app the address that a call comes from; what a caller sends under this name is left out."""
 _KEY_HEADER, _KEY_PARAMETER = "x-functions-key", "code"
 
 
@@ -146,6 +148,7 @@ def _request(scope: Scope) -> _Request:
     for name, value in scope["headers"]:
         known, text = name.decode("latin-1").lower(), value.decode("latin-1")
         headers[known] = f"{headers[known]},{text}" if known in headers else text
+    headers[PEER_HEADER] = str((scope.get("client") or ("",))[0])
     query: dict[str, str] = {}
     for name, text in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
         query[name] = f"{query[name]},{text}" if name in query else text

@@ -49,7 +49,7 @@ class Cloud:
             self._start_identity()
             self._start_dataverse()
             self._start_bus()
-            settings = write_settings(self._at, self._at.app_settings(self._identity))
+            settings = write_settings(self._at, self._at.app_settings(self._identity, for_tools=not with_host))
             if with_host:
                 self._start_host(settings)
         except ChildError as error:

@@ -62,8 +62,11 @@ class Furnished:
         """For temporary files of all parts; removed at the end."""
         return self.folder / "tmp"
 
-    def app_settings(self, identity: Mapping[str, str]) -> dict[str, str]:
-        """The app's settings; `identity` is what the managed identity endpoint asks for."""
+    def app_settings(self, identity: Mapping[str, str], *, for_tools: bool = False) -> dict[str, str]:
+        """The app's settings; `identity` is what the managed identity endpoint asks for.
+
+        `for_tools`: the Core Tools are to run the app, which do not tell it who calls.
+        """
         state = (
             {"DYNSYNC_STATE_SECRET": STATE_SECRET} if self.storage else {"DYNSYNC_STATE": str(self.folder / "state")}
         )
@@ -72,7 +75,7 @@ class Furnished:
             "AzureWebJobsStorage": self.storage or "UseDevelopmentStorage=true",
             "DYNSYNC_BUS": self.bus,
             "DYNSYNC_SYNCS": str(self.folder / "syncs"),
-            "DYNSYNC_DEVELOPER": "true",
+            "DYNSYNC_DEVELOPER": "unchecked" if for_tools else "true",
             "DYNSYNC_KEY_SYNCS": "*",
             **state,
             **identity,
@@ -102,7 +105,8 @@ def furnish(folder: Path, ports: Ports, *, with_storage: bool) -> Furnished:
 def write_settings(furnished: Furnished, settings: Mapping[str, str]) -> Path:
     """The app's settings as a file that the host, and the Core Tools, read."""
     path = furnished.folder / "local.settings.json"
-    document = {"IsEncrypted": False, "Values": settings, "Host": {"LocalHttpPort": furnished.ports.app}}
+    host = {"LocalHttpPort": furnished.ports.app, "LocalHttpAddress": HOST}
+    document = {"IsEncrypted": False, "Values": settings, "Host": host}
     _write(path, json.dumps(document, indent=2) + "\n")
     return path
 

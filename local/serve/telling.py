@@ -23,10 +23,15 @@ def ready(at: Furnished, *, with_host: bool) -> str:
         ("Keys", f"{FUNCTION_KEY} (functions), {ADMIN_KEY} (everything)"),
     ]
     lines = [f"  {name:<12} {text}" for name, text in rows]
-    tries = (
-        "\n".join(f"  {line}" for line in _tries(app, at)) if with_host else f"  cp {at.folder}/local.settings.json ."
-    )
+    tries = "\n".join(f"  {line}" for line in _tries(app, at)) if with_host else _for_tools(at)
     return "\n".join(["", "The local cloud runs. Ctrl-C ends it.", "", *lines, "", "Try first:", tries, ""])
+
+
+def _for_tools(at: Furnished) -> str:
+    return (
+        f"  cp {at.folder}/local.settings.json . && func start\n"
+        "  Core Tools from before July 2026 listen to every machine that reaches this one; any of them may use the app."
+    )
 
 
 def _tries(app: str, at: Furnished) -> list[str]:

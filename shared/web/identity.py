@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 from shared.definitions.reach import LOOPBACK
@@ -76,12 +77,23 @@ def caller_of(request: Request, trust: Trust, settings: Settings, now: datetime)
     if trust.platform:
         principal = request.headers.get(PRINCIPAL)
         return NOBODY if principal is None else _known(principal, settings, now)
-    if trust.developer and _from_here(request):
+    if trust.developer and _by_own_name(request) and _from_here(request, trust):
         return Caller(Kind.DEVELOPER, "developer", "developer")
     return NOBODY
 
 
-def _from_here(request: Request) -> bool:
+def _from_here(request: Request, trust: Trust) -> bool:
+    """Whether the host says that the call comes from this machine, or a setting that this need not be asked."""
+    if trust.peer_header is None:
+        return trust.unchecked
+    try:
+        peer = ip_address(request.headers.get(trust.peer_header, ""))
+    except ValueError:
+        return False
+    return peer.is_loopback
+
+
+def _by_own_name(request: Request) -> bool:
     """Whether a program on this machine asked this machine by its own name (a foreign name that leads here is none)."""
     host = request.host.rpartition(":")[0] if request.host.count(":") == 1 or "]:" in request.host else request.host
     return host.strip("[]").lower() in LOOPBACK

@@ -56,6 +56,7 @@ class LocalApp(LookBack):
 
     def __init__(self, *, state: Path, syncs: Path, environ: Mapping[str, str], local: bool = True) -> None:
         settings = Settings.from_environment(environ)
+        self.syncs_folder = syncs
         self._base = syncs.resolve().parent
         self._reach = load_local_reach(syncs) if local else load_reach(syncs / "reach.yaml")
         self._catalogue = Catalogue(syncs, self._reach, local=local)

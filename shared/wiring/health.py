@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from shared.definitions.reach import address
 from shared.errors import DynsyncError
@@ -13,15 +13,35 @@ from shared.wiring.nudges import QUEUE, Nudges
 
 KEPT_S = 60.0
 """How long the look at other systems is kept: nobody makes the app knock at them more often."""
+NEAR_KEPT_S = 5.0
+"""How long the look at definitions and store is kept: strangers may ask, and must not make work by it."""
+_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
 class PartHealth:
-    """One part: whether it is up, and what there is to say."""
+    """One part: whether it is up, and what there is to say. `vital`: while it is down, nothing goes."""
 
     name: str
     up: bool
     note: str = ""
+    vital: bool = False
+
+
+class _Look:
+    """What a look found, for as long as it is kept; whoever asks meanwhile waits for the one that is under way."""
+
+    def __init__(self, find: Callable[[], Iterable[PartHealth]], kept_s: float, monotonic: Callable[[], float]) -> None:
+        self._find, self._kept_s, self._monotonic = find, kept_s, monotonic
+        self._lock = threading.Lock()
+        self._kept: tuple[float, tuple[PartHealth, ...]] | None = None
+
+    def parts(self) -> tuple[PartHealth, ...]:
+        with self._lock:
+            now = self._monotonic()
+            if self._kept is None or now - self._kept[0] > self._kept_s:
+                self._kept = (now, tuple(self._find()))
+            return self._kept[1]
 
 
 class HealthDesk:
@@ -30,23 +50,41 @@ class HealthDesk:
     def __init__(self, app: LocalApp, nudges: Nudges, monotonic: Callable[[], float]) -> None:
         self._app = app
         self._nudges = nudges
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._kept: tuple[float, tuple[PartHealth, ...]] | None = None
+        self._near = _Look(self._find_near, NEAR_KEPT_S, monotonic)
+        self._far = _Look(self._find_far, KEPT_S, monotonic)
 
     def near(self) -> tuple[PartHealth, ...]:
-        """What is cheap to know and without which nothing goes: definitions and the store."""
-        broken = sorted(self._app.broken())
-        note = f"broken: {', '.join(broken)}" if broken else f"{len(self._app.sync_names())} sound"
-        return PartHealth("definitions", True, note), _tried("store", lambda: self._app.jobs(limit=1))
+        """What is cheap to know: definitions and the store, as they were found within the last seconds."""
+        return self._near.parts()
 
     def all(self) -> tuple[PartHealth, ...]:
         """Every part; other systems as they were found within the last minute."""
-        with self._lock:
-            now = self._monotonic()
-            if self._kept is None or now - self._kept[0] > KEPT_S:
-                self._kept = (now, (_tried("vault", self._app.secret_entries), self._bus(), *self._destinations()))
-            return (*self.near(), *self._kept[1])
+        return (*self.near(), *self._far.parts())
+
+    def _find_near(self) -> Iterator[PartHealth]:
+        yield self._definitions()
+        yield replace(_tried("store", lambda: self._app.jobs(limit=1)), vital=True)
+
+    def _find_far(self) -> Iterator[PartHealth]:
+        yield _tried("vault", self._app.secret_entries)
+        yield self._bus()
+        yield from self._destinations()
+
+    def _definitions(self) -> PartHealth:
+        """Every file is looked at. A broken one takes out its own sync alone; a folder that is not there, all."""
+        folder = self._app.syncs_folder
+        if not folder.is_dir():
+            return PartHealth("definitions", False, f"there is no folder {folder}", vital=True)
+        try:
+            names, broken = self._app.sync_names(), self._app.broken()
+        except OSError as error:
+            return PartHealth("definitions", False, f"{folder} cannot be read: {error.strerror}", vital=True)
+        sound = f"{len(names) - len(broken)} sound"
+        if not broken:
+            return PartHealth("definitions", True, sound)
+        reasons = [f"{name}: {error.problems[0]}" for name, error in list(broken.items())[:_TOLD]]
+        more = ["…"] if len(broken) > _TOLD else []
+        return PartHealth("definitions", False, "; ".join([f"{sound}, {len(broken)} broken", *reasons, *more]))
 
     def _bus(self) -> PartHealth:
         try:

@@ -33,13 +33,23 @@ _AZURE = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTA
 App Service", 2026."""
 
 
+_PEER_HEADER = "LOCAL_HOST_PEER_HEADER"
+"""What a host on this machine sets for the app when it tells, in a header of its own, where a call comes from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trust:
     """Whom the app believes: `platform`: App Service authentication is on, so its header is the platform's own;
-    `developer`: this is a developer's machine, and who calls it from there may do everything."""
+    `developer`: this is a developer's machine, and who calls it from there may do everything.
+
+    `peer_header`: in which the host tells the address that a call comes from, whatever the caller sent under that name;
+    `unchecked`: a developer is believed, too, by a host that tells none.
+    """
 
     platform: bool = False
     developer: bool = False
+    peer_header: str | None = None
+    unchecked: bool = False
 
     @classmethod
     def told(cls, settings: Settings, environ: Mapping[str, str]) -> Trust:
@@ -48,7 +58,23 @@ class Trust:
         return cls(
             platform=environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
             developer=settings.developer and not in_azure,
+            peer_header=environ.get(_PEER_HEADER, "").lower() or None,
+            unchecked=settings.developer_unchecked,
         )
+
+    def note(self) -> None:
+        """Say in the log what a host that does not tell who calls means for a developer."""
+        if not self.developer or self.peer_header:
+            return
+        if self.unchecked:
+            name, why = (
+                "developer.left_unchecked",
+                "whoever reaches this port may do everything: have `func start` listen",
+            )
+            event(_log, name, level=logging.WARNING, why=f"{why} to 127.0.0.1 alone")
+        else:
+            why = "this host (func start) does not tell who calls, so DYNSYNC_DEVELOPER=true lets nobody in"
+            event(_log, "developer.refused", level=logging.WARNING, why=why, see="docs/local.md")
 
 
 class Hosted:
@@ -149,6 +175,7 @@ def open_hosted(environ: Mapping[str, str], *, base: Path) -> Hosted:
     """
     settings = Settings.from_environment(environ)
     trust = Trust.told(settings, environ)
+    trust.note()
     app = LocalApp(
         state=base / settings.state_folder,
         syncs=base / settings.syncs_folder,

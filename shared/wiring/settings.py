@@ -28,7 +28,8 @@ class Settings:
     Of the app in Azure Functions: `state_folder` and `syncs_folder` are where the command line has options.
     `bus` is the connection string of a Service Bus on this machine, `bus_namespace` the host of one in Azure, entered
     by the managed identity `bus_identity`. A function key may start the syncs `key_syncs` (`*`: every one).
-    `developer`: who calls from this machine may do everything. `tenant_id` is the only tenant whose people and
+    `developer`: who calls from this machine may do everything; `developer_unchecked`: also where the host cannot tell
+    whether a call comes from there. `tenant_id` is the only tenant whose people and
     applications are let in; `api_client_id` the app's registration in Entra, told to those who are to sign in.
     `upload_mb` is the most that a call may bring. `app_url` is where people find the app.
     """
@@ -53,6 +54,7 @@ class Settings:
     bus_identity: str | None = None
     key_syncs: frozenset[str] = frozenset()
     developer: bool = False
+    developer_unchecked: bool = False
     tenant_id: str | None = None
     api_client_id: str | None = None
     upload_mb: int = 10
@@ -91,7 +93,8 @@ class Settings:
             bus_namespace=_namespace(environ, "DYNSYNC_BUS__fullyQualifiedNamespace"),
             bus_identity=_text(environ, "DYNSYNC_BUS__clientId"),
             key_syncs=_names(environ, "DYNSYNC_KEY_SYNCS"),
-            developer=_flag(environ, "DYNSYNC_DEVELOPER"),
+            developer=_developer(environ) != "false",
+            developer_unchecked=_developer(environ) == "unchecked",
             tenant_id=_text(environ, "DYNSYNC_TENANT_ID"),
             api_client_id=_text(environ, "DYNSYNC_API_CLIENT_ID"),
             upload_mb=_whole(environ, "DYNSYNC_UPLOAD_MB", 10, least=1),
@@ -201,8 +204,8 @@ def _names(environ: Mapping[str, str], name: str) -> frozenset[str]:
     return frozenset(part.strip() for part in environ.get(name, "").split(",") if part.strip())
 
 
-def _flag(environ: Mapping[str, str], name: str) -> bool:
-    text = environ.get(name, "").strip().lower()
-    if text not in ("", "true", "false"):
-        raise RefuseError(f"setting {name} is {text[:40]!r}; it must be true or false")
-    return text == "true"
+def _developer(environ: Mapping[str, str]) -> str:
+    text = environ.get("DYNSYNC_DEVELOPER", "").strip().lower() or "false"
+    if text not in ("true", "false", "unchecked"):
+        raise RefuseError(f"setting DYNSYNC_DEVELOPER is {text[:40]!r}; it must be true, false or unchecked")
+    return text

@@ -28,7 +28,7 @@ class Cloud:
 
     def __init__(self, world: World) -> None:
         self.hosted: Hosted = open_hosted(
-            {**world.environ, "DYNSYNC_DEVELOPER": "true", "DYNSYNC_STATE": "state"}, base=world.folder
+            {**world.environ, "DYNSYNC_DEVELOPER": "unchecked", "DYNSYNC_STATE": "state"}, base=world.folder
         )
         self.hosted.nudges._bus = self  # type: ignore[assignment]
         self.application = Application(self.hosted)

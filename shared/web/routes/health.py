@@ -12,19 +12,24 @@ from shared.wiring.health import PartHealth
 
 
 class Health(BaseModel):
-    """How the app does; `parts` for those who may see them."""
+    """How the app does; `parts` for those who may see them. Only they are told `degraded`: a part that is not well."""
 
-    status: Literal["up", "down"]
+    status: Literal["up", "degraded", "down"]
     parts: tuple[PartHealth, ...] | None = None
 
 
 def health(call: Call) -> Reply:
-    """The health of the app; 503 when a part is down without which nothing goes."""
+    """The health of the app; 503 when a part is down without which nothing goes, and only then.
+
+    A platform that asks takes an instance that answers otherwise out of use, though another one would do no better.
+    """
     may_see = call.gate.may(call.caller, Operation.SEE_HEALTH_PARTS)
     parts = call.hosted.health.all() if may_see else call.hosted.health.near()
-    up = all(part.up for part in parts[:2])
-    shown = parts if may_see else None
-    return Reply(Health(status="up" if up else "down", parts=shown), 200 if up else 503)
+    if any(part.vital and not part.up for part in parts):
+        return Reply(Health(status="down", parts=parts if may_see else None), 503)
+    if not may_see:
+        return Reply(Health(status="up"))
+    return Reply(Health(status="up" if all(part.up for part in parts) else "degraded", parts=parts))
 
 
 ROUTES = [

@@ -29,6 +29,13 @@ def test_the_first_route_that_fits_answers(host: Running) -> None:
     assert requests.get(f"{host.url}/elsewhere", timeout=30).status_code == 404
 
 
+def test_the_app_learns_where_a_call_comes_from(host: Running) -> None:
+    """Not from the caller: what one sends under the header's name is left out."""
+    forged = {"X-Local-Host-Peer": "10.0.0.7"}
+    for headers in ({}, forged):
+        assert requests.get(f"{host.url}/api/jobs/peer", headers=headers, timeout=30).text == "127.0.0.1"
+
+
 @pytest.mark.parametrize(
     ("path", "given", "status"),
     [

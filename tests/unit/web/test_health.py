@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from shared.errors import AuthenticationError
-from shared.wiring.health import KEPT_S, HealthDesk
-from tests.unit.web.conftest import Api, Opener
+from shared.errors import AuthenticationError, StateError
+from shared.wiring.health import KEPT_S, NEAR_KEPT_S, HealthDesk, PartHealth
+from tests.unit.web.conftest import Api, Opener, principal
 
 
 class Bus:
@@ -26,7 +27,7 @@ def test_every_part_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Broken definitions, missing secrets, no bus: each by name; no job is hindered, so the app is up."""
     monkeypatch.setattr(api.hosted.app.checker.connector.__class__, "connect", refuse)
     found = parts(api)
-    assert found["definitions"] == (True, "broken: broken")
+    assert not found["definitions"][0]
     assert found["store"] == (True, "")
     assert found["vault"] == (True, "")
     assert not found["bus"][0]
@@ -63,3 +64,49 @@ def test_strangers_learn_up_or_down_and_ask_nobody_else(open_api: Opener, monkey
     api = open_api()
     monkeypatch.setattr(api.hosted.app.checker.connector.__class__, "connect", lambda *_: pytest.fail("asked"))
     assert api.get("/api/health") == {"status": "up", "parts": None}
+
+
+def test_a_broken_definition_is_told_with_its_reason(
+    api: Api, open_api: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To those who may see; the app goes on with the others, so a platform that asks must not take it down."""
+    monkeypatch.setattr(api.hosted.app.checker.connector.__class__, "connect", refuse)
+    told = api.get("/api/health")
+    up, note = parts(api)["definitions"]
+    assert (told["status"], up) == ("degraded", False)
+    assert note.startswith("4 sound, 1 broken; broken: ")
+    assert "source" in note
+    assert open_api().get("/api/health") == {"status": "up", "parts": None}
+    (api.folder / "syncs" / "broken.yaml").unlink()
+    desk = HealthDesk(api.hosted.app, api.hosted.nudges, lambda: 0.0)
+    assert desk.near()[0] == PartHealth("definitions", True, "4 sound")
+
+
+def test_definitions_that_cannot_be_looked_at_take_the_app_down(open_api: Opener) -> None:
+    """A folder that is not there is no folder without syncs: nothing could be started."""
+    api = open_api(principal("dynsync.admin"), DYNSYNC_SYNCS="elsewhere")
+    answer = api.call("GET", "/api/health")
+    told = json.loads(answer.body)
+    assert (answer.status, told["status"], told["parts"][0]["up"]) == (503, "down", False)
+    assert "no folder" in told["parts"][0]["note"]
+    assert "elsewhere" not in open_api(DYNSYNC_SYNCS="elsewhere").call("GET", "/api/health").body.decode()
+
+
+def test_strangers_make_no_work(open_api: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often they ask, the store and the folder are looked at once in a few seconds; a fault does not stay."""
+    app, now, looks = open_api().hosted.app, [100.0], list[int]()
+    desk = HealthDesk(app, open_api().hosted.nudges, lambda: now[0])
+
+    def look(**_: Any) -> list[Any]:
+        looks.append(1)
+        if len(looks) == 1:
+            raise StateError("the disk is gone")
+        return []
+
+    monkeypatch.setattr(app, "jobs", look)
+    for _ in range(5):
+        assert not desk.near()[1].up
+    now[0] += NEAR_KEPT_S + 0.1
+    for _ in range(5):
+        assert desk.near()[1].up
+    assert len(looks) == 2

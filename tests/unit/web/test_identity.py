@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from shared.permissions import Kind
 from shared.web.call import Request
 from shared.web.identity import caller_of
-from shared.wiring.hosted import Trust
+from shared.wiring.hosted import Trust, open_hosted
 from shared.wiring.settings import Settings
 from tests.unit.web.conftest import NOW, TENANT, Opener, principal
 
@@ -119,15 +120,57 @@ def test_another_tenant_s_people_are_refused_where_one_is_set(open_api: Opener) 
 )  # fmt: skip
 def test_a_developer_asks_this_machine_by_its_own_name(host: str, kind: Kind) -> None:
     """A foreign name that leads to this machine is a trick of another site's page."""
-    assert caller_of(asked({}, host), Trust(developer=True), SETTINGS, NOW).kind is kind
+    here = {"x-peer": "127.0.0.1"}
+    assert caller_of(asked(here, host), Trust(developer=True, peer_header="x-peer"), SETTINGS, NOW).kind is kind
+    assert caller_of(asked({}, host), Trust(developer=True, unchecked=True), SETTINGS, NOW).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("peer", "kind"),
+    [
+        ("127.0.0.1", Kind.DEVELOPER), ("127.0.0.53", Kind.DEVELOPER), ("::1", Kind.DEVELOPER),
+        ("::ffff:127.0.0.1", Kind.DEVELOPER), ("10.0.0.7", Kind.NOBODY), ("::ffff:10.0.0.7", Kind.NOBODY),
+        ("fe80::1%eth0", Kind.NOBODY), ("localhost", Kind.NOBODY), ("127.0.0.1,10.0.0.7", Kind.NOBODY),
+        ("", Kind.NOBODY), (None, Kind.NOBODY),
+    ],
+)  # fmt: skip
+def test_a_developer_calls_from_this_machine(peer: str | None, kind: Kind) -> None:
+    """The host tells where a call comes from; the name that was asked for is the caller's word, and not enough.
+
+    That holds whatever the setting says.
+    """
+    headers = {} if peer is None else {"x-peer": peer}
+    for unchecked in (False, True):
+        trust = Trust(developer=True, peer_header="x-peer", unchecked=unchecked)
+        assert caller_of(asked(headers, "127.0.0.1:7071"), trust, SETTINGS, NOW).kind is kind
+
+
+def test_a_host_that_does_not_tell_who_calls_needs_a_word(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    """Of the developer, by a setting of its own; both ways the log says what it means."""
+    told = {"DYNSYNC_DEVELOPER": "true"}
+    for value, kind, line in (
+        ("true", Kind.NOBODY, "developer.refused"),
+        ("unchecked", Kind.DEVELOPER, "developer.left"),
+    ):
+        caplog.clear()
+        trust = open_hosted({"DYNSYNC_DEVELOPER": value}, base=tmp_path).trust
+        assert caller_of(asked({"x-peer": "127.0.0.1"}, "localhost:7071"), trust, SETTINGS, NOW).kind is kind
+        assert caplog.messages[-1].startswith(line)
+        assert "func start" in caplog.messages[-1]
+    caplog.clear()
+    open_hosted(told | {"LOCAL_HOST_PEER_HEADER": "x-local-host-peer"}, base=tmp_path)
+    open_hosted({}, base=tmp_path)
+    open_hosted({"DYNSYNC_DEVELOPER": "unchecked", "WEBSITE_SITE_NAME": "contoso"}, base=tmp_path)
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("name", ["WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "CONTAINER_NAME", "WEBSITE_POD_NAME"])
 def test_nobody_is_a_developer_in_azure(name: str) -> None:
     """Whatever the setting says."""
-    settings = Settings.from_environment({"DYNSYNC_DEVELOPER": "true"})
-    assert Trust.told(settings, {}).developer
-    assert not Trust.told(settings, {name: "x"}).developer
+    for value in ("true", "unchecked"):
+        settings = Settings.from_environment({"DYNSYNC_DEVELOPER": value})
+        assert Trust.told(settings, {}).developer
+        assert not Trust.told(settings, {name: "x"}).developer
 
 
 def test_a_key_has_the_rights_that_the_setting_gives(open_api: Opener) -> None:
