@@ -6,6 +6,7 @@
                 form, "!touched" (when it was created or changed; only where rows can be dropped), kh and rh as in
                 `records`; rh is NULL for a row that was removed before
     candidates  the key hashes that need a closer look: one side only, or other values
+    closer      the records that need a closer look, and all that are not ok, as the source told them
     wanted      whole rows (see `mapping/compose.py`) of the records that need a closer look, and of all that are not ok
     pairs       wanted and present side by side, joined on the real key
     fresh       row_no of the records without a row
@@ -152,14 +153,22 @@ CANDIDATES = """
 """
 
 
-CLOSER_LOOK = """(
-    SELECT * FROM source WHERE row_no IN (
-        SELECT row_no FROM records
-        WHERE NOT ok OR "!reported" OR kh IN (FROM candidates) OR kh IN (FROM twins)
-           OR kh IN (SELECT kh FROM records WHERE ok GROUP BY kh HAVING count(*) > 1)
-    )
-)"""
-"""The staged records that need a closer look, as a relation: bad ones, doubles, and those that may differ."""
+CLOSER_ROWS = """
+    CREATE OR REPLACE TABLE closer_rows AS
+    SELECT row_no FROM records
+    WHERE NOT ok OR "!reported" OR kh IN (FROM candidates) OR kh IN (FROM twins)
+       OR kh IN (SELECT kh FROM records WHERE ok GROUP BY kh HAVING count(*) > 1)
+"""
+"""Which staged records need a closer look: bad ones, doubles, and those that may differ."""
+
+CLOSER = "closer"
+"""The relation that holds these records."""
+
+
+def closer(*, copied: bool) -> str:
+    """The statement that makes `closer`: a table, or a view where so many are not worth a copy."""
+    kind = "TABLE" if copied else "VIEW"
+    return f"CREATE OR REPLACE {kind} {CLOSER} AS SELECT * FROM source WHERE row_no IN (FROM closer_rows)"
 
 
 def records(mapping: Mapping, source: TypedSource) -> str:
@@ -169,7 +178,7 @@ def records(mapping: Mapping, source: TypedSource) -> str:
 
 
 def wanted(mapping: Mapping, source: TypedSource) -> str:
-    """The statement that fills `wanted`; `source` is composed over `CLOSER_LOOK`."""
+    """The statement that fills `wanted`; `source` is composed over `CLOSER`."""
     return f"CREATE OR REPLACE TABLE wanted AS {wanted_query(mapping, source)}"
 
 
@@ -183,7 +192,7 @@ def pairs(prepared: Prepared) -> str:
         CREATE OR REPLACE TABLE pairs AS
         SELECT w.*, p.id AS "!id"{before}
         FROM (SELECT * FROM wanted WHERE ok AND kh IN (FROM candidates)) w
-        JOIN (SELECT * FROM present WHERE kh IN (FROM candidates)) p ON {same_key(mapping, "w", "p")}
+        JOIN present p ON p.kh = w.kh AND {same_key(mapping, "w", "p")}
     """
 
 

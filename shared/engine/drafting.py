@@ -126,7 +126,7 @@ class Drafter:
                 self.overtaking.set_aside(self.workspace, prepared, typed, rejections)
         with self._phase(Phase.PLAN):
             ids = self._plan(prepared, rejections, found)
-            tell_records(self.workspace)
+            tell_records(self.workspace, reconcile.CLOSER)
         draft = self._draft(prepared, begun.staged, found, ids)
         column, choice = watched(self.definition), self.definition.choice(self.variables)
         mark = reached(self.workspace, column, typed, choice=choice, began=self.now)

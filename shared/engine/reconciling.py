@@ -8,11 +8,15 @@ from datetime import datetime
 
 from shared import reconcile
 from shared.columns import TypedSource
-from shared.engine.rejecting import FLAGGED, UNSOUND, Rejections
+from shared.engine.rejecting import Rejections, flagged, unsound
 from shared.engine.workspace import Workspace
 from shared.mapping.build import Prepared
 from shared.ports import StagedSource
 from shared.values.records import RejectType
+
+COPIED_SHARE = 4
+"""The records that need a closer look are copied where they are at most one in so many. They are read up to five times;
+a copy of nearly all costs more than that, and as much of the disk as the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ class Comparison:
             self.workspace.run(reconcile.DEDUPLICATE_PRESENT)
         self.workspace.run(reconcile.TWINS)
         self.workspace.run(reconcile.CANDIDATES)
-        closer = self.typed(reconcile.CLOSER_LOOK)
+        self._look_closer()
+        closer = self.typed(reconcile.CLOSER)
         self.workspace.run(reconcile.wanted(self.prepared.mapping, closer), closer.parameters)
         rejections = self._set_aside()
         self.workspace.run(reconcile.pairs(self.prepared))
@@ -78,14 +83,20 @@ class Comparison:
         self.workspace.run(reconcile.dropped(self.prepared), moment)
         return _counts(self.workspace, len(self.staged.malformed)), rejections
 
+    def _look_closer(self) -> None:
+        """Take the records that need a closer look out of the source, which is read again for them, once."""
+        chosen = self.workspace.run(reconcile.CLOSER_ROWS)
+        copied = chosen * COPIED_SHARE <= self.staged.records
+        self.workspace.run(reconcile.closer(copied=copied))
+
     def _set_aside(self) -> Rejections:
         mapping = self.prepared.mapping
-        rejections = Rejections(self.workspace, mapping, self.staged_names)
+        rejections = Rejections(self.workspace, mapping, self.staged_names, told=reconcile.CLOSER)
         rejections.malformed(self.staged.malformed)
         if self.workspace.value('SELECT count(*) FROM wanted WHERE "!rejected" OR "!reported"'):
-            rejections.by_schema(self.typed(FLAGGED))
+            rejections.by_schema(self.typed(flagged(reconcile.CLOSER)))
         if self.workspace.value("SELECT count(*) FROM wanted WHERE NOT ok"):
-            rejections.by_mapping(self.typed(UNSOUND))
+            rejections.by_mapping(self.typed(unsound(reconcile.CLOSER)))
         rejections.by_key_and_action()
         set_aside_repeated(self.workspace, self.prepared, rejections, self.keep)
         reason = f"r.times || ' rows of {self.table} have this key; it must name one'"

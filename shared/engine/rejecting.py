@@ -22,22 +22,30 @@ _TABLE = """
         code VARCHAR, request_id VARCHAR, rejecting BOOLEAN
     )
 """
-FLAGGED = """(SELECT * FROM source WHERE row_no IN (SELECT row_no FROM wanted WHERE "!rejected" OR "!reported"))"""
-"""The staged records with a problem of the schema's, as a relation."""
-UNSOUND = "(SELECT * FROM source WHERE row_no IN (SELECT row_no FROM wanted WHERE NOT ok))"
-"""The staged records that are not ok, as a relation."""
 _FATES = "CREATE OR REPLACE TABLE fates (row_no BIGINT, bucket VARCHAR)"
+
+
+def flagged(told: str) -> str:
+    """The staged records with a problem of the schema's, as a relation over `told` (see `Rejections`)."""
+    return f'(SELECT * FROM {told} WHERE row_no IN (SELECT row_no FROM wanted WHERE "!rejected" OR "!reported"))'
+
+
+def unsound(told: str) -> str:
+    """The staged records that are not ok, as a relation over `told`."""
+    return f"(SELECT * FROM {told} WHERE row_no IN (SELECT row_no FROM wanted WHERE NOT ok))"
 
 
 class Rejections:
     """The reject table of one job, and the fates of records that are neither written nor unchanged.
 
-    `staged` gives each source column's name in the table `source`; calculated ones are not there.
+    `told` is the relation that holds the records of `wanted` as the source told them; `staged` gives each source
+    column's name in it; calculated ones are not there.
     """
 
-    def __init__(self, workspace: Workspace, mapping: Mapping, staged: Staged) -> None:
+    def __init__(self, workspace: Workspace, mapping: Mapping, staged: Staged, *, told: str = "source") -> None:
         self._workspace = workspace
         self._staged = staged
+        self._told = told
         self._key = key_display(mapping.key_forms, "w")
         self._mapping = mapping
         workspace.run(_TABLE)
@@ -55,7 +63,7 @@ class Rejections:
     def by_schema(self, source: TypedSource) -> None:
         """Records that break the schema's rules, or are only reported by them.
 
-        `source` is composed over `FLAGGED`, so that only those records are looked at again.
+        `source` is composed over `flagged`, so that only those records are looked at again.
         """
         self._workspace.run(
             f"""
@@ -69,7 +77,7 @@ class Rejections:
         )
 
     def by_mapping(self, source: TypedSource) -> None:
-        """Records with a flawed cell; `source` is composed over `UNSOUND`."""
+        """Records with a flawed cell; `source` is composed over `unsound`."""
         self._workspace.run(f"CREATE OR REPLACE TABLE flaws AS {flaws_query(self._mapping, source)}", source.parameters)
         for target in self._mapping.targets:
             if target.flaws:
@@ -98,7 +106,7 @@ class Rejections:
             INSERT INTO rejects
             SELECT w.row_no, {self._key}, CASE {number} {types} END, {literal(target.name)},
                    {found}, CASE {number} {reasons} END, NULL, NULL, TRUE
-            FROM flaws f JOIN wanted w ON w.row_no = f.row_no JOIN source s ON s.row_no = f.row_no
+            FROM flaws f JOIN wanted w ON w.row_no = f.row_no JOIN {self._told} s ON s.row_no = f.row_no
             WHERE {number} > 0 ORDER BY w.row_no
         """)
 
@@ -119,7 +127,7 @@ class Rejections:
             INSERT INTO rejects
             SELECT w.row_no, {self._key}, {literal(type_.value)}, {literal(target.name)}, {self._found(target)},
                    {literal(reason)}, NULL, NULL, FALSE
-            FROM wanted w JOIN source s ON s.row_no = w.row_no WHERE {where} ORDER BY w.row_no
+            FROM wanted w JOIN {self._told} s ON s.row_no = w.row_no WHERE {where} ORDER BY w.row_no
         """)
 
     def reject_rows(self, rows: str, type_: RejectType, column: str | None, reason_sql: str) -> None:
@@ -150,12 +158,15 @@ SOURCE_LENGTH = 20_000
 """Characters of a rejected record that are kept as its source told it."""
 
 
-def tell_records(workspace: Workspace) -> None:
-    """Fill `told`: the rejects, each with its record as the source told it (JSON, or the text that was no record)."""
+def tell_records(workspace: Workspace, relation: str) -> None:
+    """Fill `told`: the rejects, each with its record as the source told it (JSON, or the text that was no record).
+
+    `relation` holds the records that were rejected.
+    """
     if not workspace.value("SELECT count(*) FROM rejects"):
         workspace.run("CREATE OR REPLACE TABLE told AS SELECT *, NULL::VARCHAR AS source FROM rejects")
         return
-    names = [identifier(name) for name in workspace.columns("source") if name != "row_no"]
+    names = [identifier(name) for name in workspace.columns(relation) if name != "row_no"]
     cells = f"to_json(struct_pack({', '.join(f'{name} := {name}' for name in names)}))::VARCHAR"
     torn = f"r.type = {literal(RejectType.MALFORMED_ROW.value)}"
     workspace.run(f"""
@@ -163,6 +174,6 @@ def tell_records(workspace: Workspace) -> None:
         SELECT r.*, CASE WHEN {torn} THEN r.found ELSE t.source END AS source
         FROM rejects r LEFT JOIN (
             SELECT row_no, left({cells}, {SOURCE_LENGTH}) AS source
-            FROM source WHERE row_no IN (SELECT row_no FROM rejects)
+            FROM {relation} WHERE row_no IN (SELECT row_no FROM rejects)
         ) t ON t.row_no = r.row_no
     """)

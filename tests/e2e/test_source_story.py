@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 import sqlite3
 from collections.abc import Mapping
 
@@ -10,9 +12,11 @@ import duckdb
 import psycopg
 import pytest
 
+from shared.engine.workspace import Workspace
+from shared.values.cases import ANY
 from shared.values.jobs import Job, JobState
 from shared.values.problems import Severity
-from tests.e2e.conftest import World
+from tests.e2e.conftest import World, ignore
 from tests.e2e.stories import Sync, column
 from tests.postgres import Server
 
@@ -126,3 +130,38 @@ def test_a_table_of_postgresql_is_kept_in_step(world: World, postgresql: Server)
     failed = start(world, sync)
     assert failed.state is JobState.FAILED
     assert 'relation "story" does not exist' in str(failed.error)
+
+
+@pytest.mark.parametrize("changed", [2, 40])
+def test_a_source_is_read_twice_at_most_where_little_changed(
+    world: World, changed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few records that need a closer look are copied, and kept from there; many are read where they are, as often.
+
+    Either way what is kept of a reject is what the source said.
+    """
+    sync = ACCOUNT.but(columns={**ACCOUNT.columns, "staff": {"type": "number", "validate": True}})
+    records = [[f"A{number}", "One", number] for number in range(40)]
+    sync.run(world, *records)
+    asked: list[str] = []
+    run = Workspace.run
+
+    def noting(self: Workspace, sql: str, *rest: object, **more: object) -> int:
+        asked.append(sql)
+        return run(self, sql, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Workspace, "run", noting)
+    changes = [[f"A{number}", "Two", number] for number in range(changed - 1)] + [["A39", "Two", "many"]]
+
+    job = sync.run(world, *changes, *records[changed - 1 : 39])
+
+    assert (job.source.updated, job.source.rejected) == (changed - 1, 1)
+    (reject,) = world.app.rejects(job.id)
+    assert (reject.found, json.loads(reject.source or "")) == ("many", {"no": "A39", "name": "Two", "staff": "many"})
+    readings = [sql for sql in asked if re.search(r"\b(FROM|JOIN) source\b", sql)]
+    assert ["TABLE records", f"{'TABLE' if changed == 2 else 'VIEW'} closer"] == [
+        found[1] for sql in readings if (found := re.search(r"CREATE OR REPLACE (\w+ \w+)", sql))
+    ]
+    assert len(readings) == 2
+    replayed = world.app.replay(job.id, ANY, started_by="nia", progress=ignore, apply=True)
+    assert replayed.source.rejected == 1

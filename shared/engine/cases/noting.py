@@ -9,6 +9,7 @@ from shared.canonical import Form, key_form
 from shared.engine.cases.ledger import RECORDS, SEEN
 from shared.engine.workspace import Workspace
 from shared.mapping.compose import Mapping
+from shared.reconcile import CLOSER
 from shared.sql import identifier, literal
 
 SEPARATOR = "chr(31)"
@@ -49,7 +50,7 @@ def _records(mapping: Mapping) -> str:
     canonical = f"CASE WHEN {missing} THEN NULL ELSE concat_ws({SEPARATOR}, {', '.join(keys)}) END"
     return f"""
         SELECT s.*, {canonical} AS "!canonical", {literal(key_columns(mapping))} AS "!keys"
-        FROM source s JOIN (SELECT * FROM wanted WHERE row_no IN ({_KEPT_ROWS})) w ON w.row_no = s.row_no
+        FROM {CLOSER} s JOIN (SELECT * FROM wanted WHERE row_no IN ({_KEPT_ROWS})) w ON w.row_no = s.row_no
     """
 
 

@@ -17,7 +17,7 @@ from shared.engine.realtime.hearing import (
     version_column,
     version_sql,
 )
-from shared.engine.rejecting import FLAGGED, UNSOUND
+from shared.engine.rejecting import flagged, unsound
 from shared.mapping.build import Prepared
 from shared.mapping.compose import Target, wanted_query
 from shared.sql import identifier
@@ -71,8 +71,8 @@ def statements_of(hearing: Hearing, prepared: Prepared, upserts: TypedSource, de
         heard_all=f"{head} (SELECT * FROM ({ups}) UNION ALL BY NAME SELECT * FROM ({downs})) w",
         upserts=upserts,
         deletes=deletes,
-        flagged=hearing.typed(FLAGGED),
-        unsound=hearing.typed(UNSOUND),
+        flagged=hearing.typed(flagged("source")),
+        unsound=hearing.typed(unsound("source")),
         fold=_fold(prepared),
         present=reconcile.present_table(prepared),
         pages=reconcile.page_rows(prepared),
