@@ -15,10 +15,11 @@ from local.dataverse.documents import DocumentError
 from local.dataverse.faults import ROUGH
 from local.dataverse.limits import Limits
 from local.dataverse.seeding import SeedError
-from local.dataverse.server import CannotListenError, LocalDataverse
+from local.dataverse.server import LocalDataverse
 from local.dataverse.settings import Settings
 from local.dataverse.store import CannotOpenError
 from local.dataverse.tls import CannotWriteError
+from local.listening import CannotListenError
 
 _LOOK_EVERY_S = 1.0
 _LIMITS = ("servers", "call_ms", "row_ms", "dop_hint")

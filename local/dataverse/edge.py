@@ -10,13 +10,12 @@ from typing import Any
 from isal import igzip
 
 from local.dataverse.messages import Reply
+from local.listening import TRANSPORT
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-TRANSPORT = "local.transport"
-"""Where the protocol leaves the connection for us, so that a fault can cut it."""
 MAX_BODY = 128 * 1024 * 1024
 
 

@@ -13,14 +13,12 @@ from types import TracebackType
 from typing import Self
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from local.dataverse import documents, seeding, tls
 from local.dataverse import settings as settings_file
 from local.dataverse.application import Application, LoggedRequest
 from local.dataverse.collation import fold_of
 from local.dataverse.definitions import TableFileError
-from local.dataverse.edge import TRANSPORT
 from local.dataverse.faults import Fault
 from local.dataverse.identity import CLIENT_ID, CLIENT_SECRET, TENANT_ID, Identity
 from local.dataverse.limits import Gate, Gauge, Limits
@@ -30,12 +28,9 @@ from local.dataverse.settings import Registration, Settings
 from local.dataverse.store import Store
 from local.dataverse.webhooks import Delivery, Webhook
 from local.dataverse.world import Clock, World
+from local.listening import CannotListenError, Protocol, open_listener, server_settings
 
 _START_S = 10.0
-
-
-class CannotListenError(Exception):
-    """The port cannot be listened at; the message says which and why."""
 
 
 class LocalDataverse:
@@ -233,17 +228,13 @@ class LocalDataverse:
             CannotListenError: the port is taken or not allowed; the database is closed then.
         """
         try:
-            listener = _listener(self._port)
-        except (OSError, OverflowError) as error:
+            opened = open_listener(self._port, "local Dataverse")
+        except CannotListenError:
             self._store.close()
-            reason = str(error.strerror if isinstance(error, OSError) else error).rstrip(".")
-            raise CannotListenError(
-                f"port {self._port} cannot be listened at ({reason}); it may belong to another program, perhaps a "
-                "local Dataverse that runs already; choose another with --port"
-            ) from None
-        self._port = int(listener.getsockname()[1])
-        self._server = uvicorn.Server(_settings(self.application, self._tls))
-        self._thread = threading.Thread(target=self._run, args=(self._server, listener), daemon=True)
+            raise
+        self._port = int(opened.getsockname()[1])
+        self._server = uvicorn.Server(_config(self.application, self._tls))
+        self._thread = threading.Thread(target=self._run, args=(self._server, opened), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -269,25 +260,8 @@ class LocalDataverse:
             server.run(sockets=[listener])
 
 
-def _listener(port: int) -> socket.socket:
-    """A listening socket. It names its protocol: asyncio switches Nagle's delay off only where that is TCP."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(2048)
-    except (OSError, OverflowError):
-        listener.close()
-        raise
-    return listener
-
-
-class _Protocol(HttpToolsProtocol):
-    """Leaves the connection in the scope, so that a fault can cut it."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
+class _Protocol(Protocol):
+    """Ends as its connection's kind wants it."""
 
     def shutdown(self) -> None:
         """An idle TLS connection ends at once: its client, which reads nothing now, would not say goodbye."""
@@ -301,20 +275,7 @@ def _is_told(record: logging.LogRecord) -> bool:
     return "without completing response" not in record.getMessage()
 
 
-def _settings(application: Application, context: ssl.SSLContext | None) -> uvicorn.Config:
-    config = uvicorn.Config(
-        application,
-        http=_Protocol,
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=120,
-        timeout_graceful_shutdown=1,
-    )
-    config.load()
+def _config(application: Application, context: ssl.SSLContext | None) -> uvicorn.Config:
+    config = server_settings(application, protocol=_Protocol, tls=context, keep_alive_s=120)
     logging.getLogger("uvicorn.error").addFilter(_is_told)
-    config.ssl = context
     return config

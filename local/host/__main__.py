@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from local.host import hostfile
 from local.host.appsettings import FILE
 from local.host.host import Choices, Host, settle_environment
 from local.host.http import Keys
 from local.host.refusals import HostError
+from local.listening import CannotListenError, open_listener, server_settings
 
 FUNCTION_KEY, ADMIN_KEY = "local-function-key", "local-admin-key"
 _LOOK_EVERY_S = 1.0
@@ -36,9 +36,9 @@ def main() -> int:
         settle_environment(given.settings or folder / FILE)
         config = hostfile.read(folder / "host.json")
         _log_to_output(config)
-        with _listener(given.port) as listener:
-            again, left = asyncio.run(_run(choices, config, listener, given))
-    except HostError as problem:
+        with open_listener(given.port, "local host") as opened:
+            again, left = asyncio.run(_run(choices, config, opened, given))
+    except (HostError, CannotListenError) as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
     if again:
@@ -56,7 +56,7 @@ async def _run(
     """Run until the end is asked for, or a function is overdue (True); how many calls are left."""
     ended = _asked_to_end(given.end_with_parent)
     host = await Host.load(choices, config)
-    server = _Server(_settings(host))
+    server = _Server(server_settings(host.front))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     await host.start()
     _say(host, listener.getsockname()[1], given.ready_file)
@@ -111,36 +111,6 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Nothing is captured."""
         yield
-
-
-def _settings(host: Host) -> uvicorn.Config:
-    return uvicorn.Config(
-        host.front,
-        http=HttpToolsProtocol,
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=1,
-    )
-
-
-def _listener(port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(("127.0.0.1", port))
-        made.listen(2048)
-    except (OSError, OverflowError) as error:
-        made.close()
-        reason = str(error.strerror if isinstance(error, OSError) else error)
-        raise HostError(
-            f"port {port} cannot be listened at ({reason}); it may belong to another program, perhaps a local host "
-            "that runs already; choose another with --port"
-        ) from None
-    return made
 
 
 def _log_to_output(config: hostfile.HostFile) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-TRANSPORT = "local.transport"
+from local.listening import TRANSPORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,39 +10,17 @@ from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from local.identity.faults import TRANSPORT
+from local.listening import server_settings
 
 _START_S = 10.0
-
-
-class _Protocol(HttpToolsProtocol):
-    """Leaves the connection in the scope, so that a fault can cut it."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
 
 
 class _Server(uvicorn.Server):
     """A server whose listener is already encrypted or not by its own context."""
 
     def __init__(self, application: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
-        config = uvicorn.Config(
-            application,
-            http=_Protocol,
-            ws="none",
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        config.load()
-        config.ssl = tls
-        super().__init__(config)
+        super().__init__(server_settings(application, tls=tls))
         self.listener = listener
 
 
@@ -84,16 +62,3 @@ class Listening:
             for connection in list(server.server_state.connections):
                 connection.transport.abort()  # over TLS a farewell would wait for the other side's
         await asyncio.gather(*running)
-
-
-def listener(port: int = 0) -> socket.socket:
-    """A listening socket on the loopback; raises `OSError` when the port is taken."""
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(("127.0.0.1", port))
-        made.listen(2048)
-    except (OSError, OverflowError):
-        made.close()
-        raise
-    return made

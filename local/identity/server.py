@@ -17,12 +17,13 @@ from starlette.types import ASGIApp
 from local.identity.directory import Application, ClientSecret, Directory
 from local.identity.entra import Entra
 from local.identity.faults import Fault, Seen, UnderWeather, Weather
-from local.identity.listening import Listening, listener
+from local.identity.listening import Listening
 from local.identity.machine import PATH, Machine
 from local.identity.tokens import Issuer
 from local.identity.vault.api import VaultApi
 from local.identity.vault.rights import OFFICER, USER, Rights
 from local.identity.vault.store import Vault
+from local.listening import open_listener
 
 TENANT_ID = "1d000000-0000-4000-8000-00000000aaaa"
 APP_ID = "1d000000-0000-4000-8000-00000000c1d1"
@@ -65,7 +66,7 @@ class LocalIdentity:
         self.ca_file = (folder or Path(self._temporary.name if self._temporary else "")) / "authority.pem"
         self._header = secrets.token_hex(16)
         self._listening = Listening()
-        listeners = [listener(port) for port in ports]
+        listeners = [open_listener(port, "local identity") for port in ports]
         self._ports = tuple(int(one.getsockname()[1]) for one in listeners)
         tls = self._certificate()
         applications = (self._entra(), self._vault(), self._machine())

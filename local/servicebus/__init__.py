@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from local.listening import CannotListenError
 from local.servicebus.faults import Fault
 from local.servicebus.queues.browsing import Counters
 from local.servicebus.refusals import DocumentError
-from local.servicebus.server import CannotListenError, Entry, LocalServiceBus
+from local.servicebus.server import Entry, LocalServiceBus
 from local.servicebus.settings import NamespaceSettings, QueueSettings
 
 __all__ = [

@@ -11,9 +11,10 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
+from local.listening import CannotListenError
 from local.servicebus import settings
 from local.servicebus.refusals import DocumentError
-from local.servicebus.server import CannotListenError, Entry, LocalServiceBus
+from local.servicebus.server import Entry, LocalServiceBus
 from local.servicebus.tokens import KEY, KEY_NAME
 
 _LOOK_EVERY_S = 1.0

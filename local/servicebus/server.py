@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from local.listening import open_listener
 from local.servicebus import settings as settings_file
 from local.servicebus.faults import Fault
 from local.servicebus.queues.browsing import Counters
@@ -24,10 +25,6 @@ from local.servicebus.wire.broker import Broker
 from local.servicebus.wire.connection import Connection
 
 _WAIT_S = 10.0
-
-
-class CannotListenError(Exception):
-    """The port cannot be listened at; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +88,7 @@ class LocalServiceBus:
             CannotListenError: the port is taken or not allowed.
             DocumentError: the file cannot be used.
         """
-        listener = self._open_port()
+        listener = open_listener(self._port, "local Service Bus")
         try:
             broker = self._make_broker()
         except BaseException:
@@ -186,20 +183,6 @@ class LocalServiceBus:
         if store is not None:
             store.load(namespace)
         return Broker(namespace, Doorkeeper(self._entry.keys, self._entry.check_token), store)
-
-    def _open_port(self) -> socket.socket:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", self._port))
-        except (OSError, OverflowError) as error:
-            listener.close()
-            reason = str(error.strerror if isinstance(error, OSError) else error).rstrip(".")
-            raise CannotListenError(
-                f"port {self._port} cannot be listened at ({reason}); it may belong to another program, perhaps a "
-                "local Service Bus that runs already; choose another with --port"
-            ) from None
-        return listener
 
     async def _listen(self, listener: socket.socket, broker: Broker) -> None:
         loop = asyncio.get_running_loop()

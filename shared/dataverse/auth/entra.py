@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable
 from urllib.parse import urlencode, urlsplit
@@ -21,6 +20,7 @@ from shared.dataverse.auth.authority import (
     checked_tenant,
     origin_of,
 )
+from shared.dataverse.auth.caching import CachedTokens
 from shared.dataverse.auth.proofs import Application, ClientSecret
 from shared.dataverse.connection import Connection, NoAnswerError, Request
 from shared.dataverse.pauses import retry_after_s
@@ -40,8 +40,8 @@ ReadApplication = Callable[[bool], Application]
 """Reads the application's credentials: as they are remembered or, for True, as their home has them now."""
 
 
-class EntraTokens:
-    """OAuth client credentials: one application, one environment. Thread-safe.
+class EntraTokens(CachedTokens):
+    """OAuth client credentials: one application, one environment.
 
     Credentials that Entra refuses are read once more; when they have changed since, they are tried. `verify` is what
     requests takes.
@@ -62,40 +62,20 @@ class EntraTokens:
         sleep: Callable[[float], None] = time.sleep,
         verify: bool | str = True,
     ) -> None:
+        super().__init__(clock)
         self._allowed = KNOWN_AUTHORITIES | {origin_of(url) for url in allowed_authorities}
         self._authority = allowed_authority(authority, self._allowed)
         self._read = read
         self._application = self._checked(read(False))
         self._learned_tenant: str | None = None
         self._service = parse_service_url(service_url)
-        self._clock, self._sleep = clock, sleep
+        self._sleep = sleep
         self._connection = Connection(
             timeout_s=_TIMEOUT_S, pool=1, clock=clock, verify=verify, reply_limit_bytes=_REPLY_LIMIT_BYTES
         )
-        self._lock = threading.Lock()
-        self._token: Token | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(for {self._service.origin})"
-
-    def token(self) -> str:
-        """The cached token, renewed five minutes before it ends.
-
-        Raises:
-            AuthenticationError: Entra refused the credentials.
-            ThrottledError: Entra asks for longer pauses than are kept.
-            UnavailableError: Entra cannot be reached.
-        """
-        with self._lock:
-            if self._token is None or self._clock() >= self._token.renew_at:
-                self._token = self._fetch()
-            return self._token.text
-
-    def renew(self) -> str:
-        """Forget the cached token and fetch a new one; raises as `token` does."""
-        with self._lock:
-            self._token = self._fetch()
-            return self._token.text
 
     def _fetch(self) -> Token:
         tenant = self._tenant()

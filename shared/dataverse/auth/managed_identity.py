@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from shared.dataverse.auth.answers import Token, lifetime
+from shared.dataverse.auth.caching import CachedTokens
 from shared.dataverse.service_url import parse_service_url
 from shared.errors import AuthenticationError, UnavailableError
 from shared.ports import Clock
@@ -16,38 +16,19 @@ if TYPE_CHECKING:
 _RETRIES = 3
 
 
-class ManagedIdentityTokens:
-    """Tokens for one environment, from the platform's own endpoint. Thread-safe.
+class ManagedIdentityTokens(CachedTokens):
+    """Tokens for one environment, from the platform's own endpoint.
 
     `client_id` names a user-assigned identity; None: the app's own.
     """
 
     def __init__(self, client_id: str | None, service_url: str, *, clock: Clock, retries: int = _RETRIES) -> None:
+        super().__init__(clock)
         self._client_id, self._service = client_id, parse_service_url(service_url)
-        self._clock, self._retries = clock, retries
-        self._lock = threading.Lock()
-        self._token: Token | None = None
+        self._retries = retries
 
     def __repr__(self) -> str:
         return f"ManagedIdentityTokens(for {self._service.origin})"
-
-    def token(self) -> str:
-        """The cached token, renewed five minutes before it ends.
-
-        Raises:
-            AuthenticationError: this machine has no such identity, or may not have a token for the service.
-            UnavailableError: the platform's endpoint does not answer.
-        """
-        with self._lock:
-            if self._token is None or self._clock() >= self._token.renew_at:
-                self._token = self._fetch()
-            return self._token.text
-
-    def renew(self) -> str:
-        """Forget the cached token and fetch a new one; raises as `token` does."""
-        with self._lock:
-            self._token = self._fetch()
-            return self._token.text
 
     def _fetch(self) -> Token:
         from azure.core import exceptions as azure
