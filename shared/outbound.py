@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from shared.errors import DynsyncError, FailError, NotAllowedError, RetryError
+from shared.errors import AuthenticationError, DynsyncError, FailError, NotAllowedError, RetryError
 
 ANSWER_BYTES = 65_536
 """The most of an answer that is read."""
@@ -50,6 +50,7 @@ def call(
     Raises:
         NotAllowedError: the host leads to an address that is not public.
         RetryError: no answer in time, or one that says "not now".
+        AuthenticationError: what signs the call is not accepted.
         FailError: another answer than success, a redirect included.
     """
     host = urlsplit(url).hostname or "the host"
@@ -78,6 +79,8 @@ def _accepted(answer: Answer, host: str) -> Answer:
         raise FailError(f"{host} redirects (status {answer.status}); none is followed: write the last address")
     if answer.status in _PASSING:
         raise RetryError(f"{host} answered with status {answer.status}")
+    if answer.status in (401, 403):
+        raise AuthenticationError(f"{host} refused the call's signature or token (status {answer.status})")
     if answer.status >= 400:
         raise FailError(f"{host} refused the call (status {answer.status})")
     return answer

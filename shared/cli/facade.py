@@ -113,10 +113,10 @@ class App(Protocol):
     ) -> list[RecordStory]:
         """What a job did to the record with a key, or what the last jobs did to it, the newest first."""
 
-    def table(self, destination: Mapping[str, object]) -> Table:
+    def table(self, sync: str, destination: Mapping[str, object]) -> Table:
         """The table that a definition's `destination:` leads to: what it says, in YAML's words, of where and who."""
 
-    def sample(self, source: Mapping[str, object]) -> SourceSample:
+    def sample(self, sync: str, source: Mapping[str, object]) -> SourceSample:
         """A first look at the table that a definition's `source:` leads to: what it says, in YAML's words, of where."""
 
 

@@ -65,7 +65,7 @@ def init(session: Session, /, **given: object) -> None:
     target = _target(session, answers, name)
     connection = _connection(answers, name)
     path = None if answers.dialect else reachable_path(session.syncs, source, agree=answers.agree)
-    connection, table = _table(session, answers, connection)
+    connection, table = _table(session, answers, name, connection)
     mappings = _confirmed(session, answers, _stated(answers, _proposals(look, table), look, table), look, table)
     draft = Draft(
         name=name,
@@ -87,7 +87,7 @@ def _table_look(session: Session, answers: Answers, name: str, table: str) -> So
     question = "Secret with the connection string"
     secret = answers.ask(question, answers.source_secret, f"{name}--source", checked=secret_name)
     where = {"type": "sql", "dialect": answers.dialect, "connection": {"secret": secret}, "table": table}
-    sample = session.app.sample(where)
+    sample = session.app.sample(name, where)
     if not session.json:
         about = f"about {sample.about:,} rows; " if sample.about is not None else ""
         click.echo(f"{table}: {about}the first ones:", err=True)
@@ -132,7 +132,9 @@ def _loopback(url: str) -> str | None:
     return f"{parts.scheme}://{parts.netloc}" if found is not None and found.host in LOOPBACK else None
 
 
-def _table(session: Session, answers: Answers, connection: dict[str, object]) -> tuple[dict[str, object], Table | None]:
+def _table(
+    session: Session, answers: Answers, name: str, connection: dict[str, object]
+) -> tuple[dict[str, object], Table | None]:
     """The connection and the table it leads to, asked for until there is such a table; None while nobody answers.
 
     Raises:
@@ -140,7 +142,7 @@ def _table(session: Session, answers: Answers, connection: dict[str, object]) ->
     """
     while True:
         try:
-            return connection, session.app.table(connection)
+            return connection, session.app.table(name, connection)
         except UnknownTableError as error:
             if answers.yes:
                 raise

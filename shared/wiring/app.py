@@ -41,6 +41,7 @@ from shared.wiring.connections import Connector, utc_now
 from shared.wiring.events import EventDesk
 from shared.wiring.listening import Listening
 from shared.wiring.lookback import LookBack
+from shared.wiring.rotation import Reached, once_more
 from shared.wiring.schedules import ScheduleDesk
 from shared.wiring.secrets import SecretDesk, open_secrets
 from shared.wiring.settings import Settings
@@ -279,22 +280,21 @@ class LocalApp(LookBack):
         """Keep a secret that some sync may name; `read` gives the value, once it is known that it is wanted."""
         self._desk.put(name, read)
 
-    def table(self, destination: Mapping[str, object]) -> Table:
-        """The table that a definition's `destination:` (as in YAML) leads to."""
+    def table(self, sync: str, destination: Mapping[str, object]) -> Table:
+        """The table that the `destination:` (as in YAML) of a definition of that name leads to."""
         connection = DataverseConnection.model_validate({k: v for k, v in destination.items() if k != "type"})
-        with self._connector.open(_sync_of(connection), connection) as client:
+        with self._connector.open(sync, connection) as client:
             return client.table(connection.entity)
 
-    def sample(self, source: Mapping[str, object]) -> SourceSample:
-        """A first look at the table that a definition's `source:` (as in YAML, without a schema) leads to."""
+    def sample(self, sync: str, source: Mapping[str, object]) -> SourceSample:
+        """A first look at the table that the `source:` (as in YAML, without a schema) of a definition leads to."""
         definition = SqlSource.model_validate({**source, "schema": [{"name": "any"}]})
-        return sample_table(definition, base=self._base, allows_path=self._reach.allows_path, secrets=self._secrets)
-
-
-def _sync_of(connection: DataverseConnection) -> str:
-    """The sync to which the connection's secrets belong by name: `<sync>--client-id`."""
-    client_id = connection.sign_ins[0].client_id if connection.sign_ins else connection.client_id
-    return client_id.secret.partition("--")[0] if client_id else ""
+        return once_more(
+            Reached(self._secrets, self._reach, sync),
+            lambda secrets: sample_table(
+                definition, base=self._base, allows_path=self._reach.allows_path, secrets=secrets
+            ),
+        )
 
 
 def new_job_id(now: datetime) -> str:

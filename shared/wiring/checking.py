@@ -14,6 +14,7 @@ from shared.definitions.catalogue import Catalogue
 from shared.definitions.ordering import circle
 from shared.definitions.reach import Reach
 from shared.definitions.resolving import resolve_variables
+from shared.definitions.source import FileSource, SourceBase, SqlSource
 from shared.definitions.sync import SyncDefinition
 from shared.engine.drift import drifted, gone, told_columns
 from shared.engine.incremental import since
@@ -36,7 +37,8 @@ from shared.sources import Remote, Storage, open_source
 from shared.values.problems import Problem
 from shared.values.tables import Table
 from shared.wiring.columns import missing_columns
-from shared.wiring.connections import Connector, Reached
+from shared.wiring.connections import Connector
+from shared.wiring.rotation import Reached, RenewedSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +58,20 @@ class Sources:
         def allows(path: Path) -> bool:
             return path.resolve() in start.handed_over or self.reach.allows_path(path)
 
-        return open_source(
-            definition.source,
-            variables=start.variables,
-            base=self.base,
-            allows_path=allows,
-            secrets=Reached(self.secrets, self.reach, definition.name),
-            spool=spool,
-            remote=self._remote(definition),
-            since=since(definition, self.state, start.variables),
-        )
+        def opened(secrets: Secrets) -> Source:
+            return open_source(
+                definition.source,
+                variables=start.variables,
+                base=self.base,
+                allows_path=allows,
+                secrets=secrets,
+                spool=spool,
+                remote=self._remote(definition),
+                since=since(definition, self.state, start.variables),
+            )
+
+        secrets = Reached(self.secrets, self.reach, definition.name)
+        return RenewedSource(secrets, opened) if _signs_in(definition.source) else opened(secrets)
 
     def _remote(self, definition: SyncDefinition) -> Remote:
         read = self.state.files_read(definition.name) if definition.only_new_files else frozenset()
@@ -180,6 +186,12 @@ class Checker:
             return [_problem("destination.entity", error)]
         except (AuthenticationError, DestinationError, NotAllowedError, RetryError) as error:
             return [_problem("destination", error)]
+
+
+def _signs_in(source: SourceBase) -> bool:
+    """Whether it names a secret."""
+    sas = source.sas if isinstance(source, FileSource) else None
+    return sas is not None or (isinstance(source, SqlSource) and source.connection is not None)
 
 
 def _problem(path: str, error: DynsyncError) -> Problem:

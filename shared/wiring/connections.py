@@ -28,6 +28,7 @@ from shared.definitions.sync import SyncDefinition
 from shared.errors import AuthenticationError, NotAllowedError
 from shared.ports import Secrets
 from shared.values.tables import Table
+from shared.wiring.rotation import Reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,32 +135,6 @@ class Connector:
         """
         home = Reached(self.secrets, self.reach, sync)
         return home.renew(name) if fresh else home.get(name)
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """The secrets that one sync may name; any other is refused with `NotAllowedError`."""
-
-    secrets: Secrets
-    reach: Reach
-    sync: str
-
-    def get(self, name: str) -> str:
-        """The value, as it is remembered."""
-        self._refuse_outside(name)
-        return self.secrets.get(name)
-
-    def renew(self, name: str) -> str:
-        """The value as its home has it now."""
-        self._refuse_outside(name)
-        return self.secrets.renew(name)
-
-    def _refuse_outside(self, name: str) -> None:
-        if not self.reach.allows_secret(self.sync, name):
-            raise NotAllowedError(
-                f"sync {self.sync!r} may not name the secret {name!r}",
-                remedy=f"it may name {self.sync}--…, and what an operator adds under `secrets` in syncs/reach.yaml",
-            )
 
 
 def options_of(destination: DynamicsDestination) -> WriteOptions:

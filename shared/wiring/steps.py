@@ -4,13 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared.dataverse.client import DataverseClient
+from shared.definitions.post_sync import PostSyncStep
 from shared.definitions.sync import SyncDefinition
 from shared.post_sync import Taker, Ways
 from shared.values.jobs import Job
+from shared.values.steps import Ended, Said
 from shared.wiring.connections import Connector, utc_now
+from shared.wiring.rotation import Reached, once_more
+
+
+@dataclass(frozen=True, slots=True)
+class RenewedTaker:
+    """Takes steps; a secret that was refused is read once more, and the step that was refused by it taken again."""
+
+    connector: Connector
+    ways: Ways
+
+    def take(self, definition: SyncDefinition, step: PostSyncStep, ended: Ended) -> Said:
+        """Take one step. Raises as `Taker.take`."""
+        secrets = Reached(self.connector.secrets, self.connector.reach, definition.name)
+        return once_more(
+            secrets,
+            lambda some: Taker(replace(self.ways, secret=lambda _, name: some.get(name))).take(definition, step, ended),
+        )
 
 
 def step_taker(
@@ -19,7 +39,7 @@ def step_taker(
     base: Path,
     identity: str | None,
     queue: Callable[[str, Mapping[str, str], str, tuple[str, ...]], Job],
-) -> Taker:
+) -> RenewedTaker:
     """Takes steps with the secrets and within the reach of `connector`; `queue` starts a chained sync."""
 
     @contextmanager
@@ -28,7 +48,8 @@ def step_taker(
         with connector.open(definition.name, destination) as client:
             yield client
 
-    return Taker(
+    return RenewedTaker(
+        connector,
         Ways(
             connect=connect,
             secret=connector.secret,
@@ -40,5 +61,5 @@ def step_taker(
             clock=utc_now,
             verify=connector.verify,
             identity=identity,
-        )
+        ),
     )

@@ -243,11 +243,11 @@ class RemoteApp:
         """See `secret_place`."""
         _local("secrets are kept in the app's key vault: set DYNSYNC_KEY_VAULT_URL here instead of --app")
 
-    def table(self, destination: Mapping[str, object]) -> Table:
+    def table(self, sync: str, destination: Mapping[str, object]) -> Table:
         """Nothing: definitions are written on one's own machine."""
         return _local("definitions are written on your own machine; leave --app out")
 
-    def sample(self, source: Mapping[str, object]) -> SourceSample:
+    def sample(self, sync: str, source: Mapping[str, object]) -> SourceSample:
         """See `table`."""
         return _local("definitions are written on your own machine; leave --app out")
 

@@ -276,12 +276,12 @@ class MadeUpApp:
     def rejects(self, job_id: str, *, limit: int | None = None) -> Iterator[Reject]:
         return iter([] if job_id == CLEAN.id else REJECTS[:limit])
 
-    def sample(self, source: Mapping[str, object]) -> SourceSample:
+    def sample(self, sync: str, source: Mapping[str, object]) -> SourceSample:
         self.asked.append(("sample", dict(source)))
         types = {"accountnumber": "VARCHAR", "Credit Limit": "DECIMAL", "openedon": "TIMESTAMP", "done": "BOOLEAN"}
         return SourceSample(types, (("A1", "1.50", None, "true"),), 25_000)
 
-    def table(self, destination: Mapping[str, object]) -> Table:
+    def table(self, sync: str, destination: Mapping[str, object]) -> Table:
         self.asked.append(("table", dict(destination)))
         if not self.reachable:
             raise UnavailableError("nobody answers at 127.0.0.1:8765")
