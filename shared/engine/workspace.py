@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,12 +13,12 @@ from typing import Self
 
 import duckdb
 
+from shared import temporary
 from shared.errors import FailError
 from shared.ports import Explain
 from shared.sql import identifier, literal
 
 Row = tuple[object, ...]
-_PREFIX = "dynsync-work-"
 _ROW_GROUP = 20_480
 """Rows of a table's part that is written at once. A group of pages fills several, so each goes straight to the file
 instead of by way of the write-ahead log."""
@@ -44,36 +41,9 @@ class Limits:
 @contextmanager
 def workspace_folder(parent: Path | None = None) -> Iterator[Path]:
     """A folder for one job's workspace; it vanishes afterwards, and with it what killed processes have left."""
-    _sweep(Path(parent or tempfile.gettempdir()))
-    prefix = f"{_PREFIX}{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as folder:
-        (Path(folder) / SPOOL).mkdir()
-        yield Path(folder)
-
-
-def _sweep(parent: Path) -> None:
-    """Delete this user's workspaces whose process is gone; they hold field values."""
-    for folder in parent.glob(f"{_PREFIX}*-*"):
-        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if pid.isdecimal() and not _lives(int(pid)) and _is_ours(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_ours(folder: Path) -> bool:
-    try:
-        return folder.stat().st_uid == os.getuid()
-    except OSError:  # another process was faster
-        return False
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    with temporary.folder("work", parent) as folder:
+        (folder / SPOOL).mkdir()
+        yield folder
 
 
 class Workspace:

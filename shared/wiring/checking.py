@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from shared import temporary
 from shared.definitions.catalogue import Catalogue
 from shared.definitions.ordering import circle
 from shared.definitions.reach import Reach
@@ -101,8 +101,8 @@ class Sources:
             RefuseError: a variable has no value of its own.
         """
         start = Start(self.variables(definition, {}, {}), "")
-        with tempfile.TemporaryDirectory(prefix="dynsync-") as spool:
-            yield self.open(definition, start, Path(spool))
+        with temporary.folder("look") as spool:
+            yield self.open(definition, start, spool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 LONGEST_MODULE = 350
 
 LAYERS = {
-    "words": ["errors", "values", "log", "ports", "expressions", "sql", "variables", "json_text"],
+    "words": ["errors", "values", "log", "ports", "expressions", "sql", "variables", "json_text", "temporary"],
     "definitions": ["definitions"],
     "rules": [
         "columns",

@@ -9,7 +9,6 @@ A record is stale when a later job that wrote something has read its key: it is 
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from shared import temporary
 from shared.definitions.source import SourceBase
 from shared.definitions.sync import SyncDefinition
 from shared.engine.cases.ledger import RECORDS, SEEN, open_cases
@@ -74,8 +74,8 @@ def variables_of(state: State, jobs: Sequence[str]) -> Mapping[str, str]:
 
 def add_replay(state: State, job: Job, choice: Choice) -> None:
     """Store a queued job together with the choice of rejects that it is to replay."""
-    with tempfile.TemporaryDirectory(prefix="dynsync-") as folder:
-        path = Path(folder) / CHOICE
+    with temporary.folder("cases") as folder:
+        path = folder / CHOICE
         path.write_text(json.dumps(asdict(choice)), "utf-8")
         state.add(job, {CHOICE: path})
 
@@ -89,8 +89,8 @@ def keep_queued(state: State, job: Job) -> None:
 
 def keep_chosen(state: State, job: Job, rows: Mapping[str, Sequence[int]]) -> None:
     """Keep the records with the job that replays them."""
-    with tempfile.TemporaryDirectory(prefix="dynsync-") as folder:
-        path = Path(folder) / REPLAYED
+    with temporary.folder("cases") as folder:
+        path = folder / REPLAYED
         with duckdb.connect(config={"threads": 1, "memory_limit": "256MB"}) as connection:
             _note_newer(connection, state, job)
             parts = " UNION ALL BY NAME ".join(_part(state, job_id, some) for job_id, some in rows.items())

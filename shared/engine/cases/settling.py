@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from shared import temporary
 from shared.definitions.sync import SyncDefinition
 from shared.engine.cases.ledger import COLUMNS, LEDGER, RECORDS, SEEN, ledger
 from shared.engine.rejects import rejects
@@ -42,9 +42,9 @@ def settled(state: State, job: Job, definition: SyncDefinition) -> Job:
 def _settling() -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     columns = ", ".join(f"{identifier(name)} {type_}" for name, type_ in COLUMNS.items())
     connection = duckdb.connect(config={"threads": 1, "memory_limit": "256MB"})
-    with tempfile.TemporaryDirectory(prefix="dynsync-") as folder, connection:
+    with temporary.folder("cases") as folder, connection:
         connection.execute(f"CREATE TABLE cases ({columns})").fetchall()
-        yield connection, Path(folder)
+        yield connection, folder
 
 
 def choice_of(job: Job, definition: SyncDefinition) -> str:

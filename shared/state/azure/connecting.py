@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from shared import temporary
 from shared.errors import RefuseError
 from shared.state.azure.blobs import Blobs
 from shared.state.azure.state import AzureState
@@ -55,7 +54,7 @@ def connect(account: Account) -> AzureState:
 
 def opened(account: Account) -> tuple[Rows, Blobs]:
     """The rows and blobs that all stores of an account are made of. Raises as `connect`."""
-    cache = Path(tempfile.mkdtemp(prefix="dynsync-state-"))
+    cache = temporary.made("state")
     client, container = _clients(account)
     blobs, rows = Blobs(container, cache), Rows(client)
     weakref.finalize(blobs, shutil.rmtree, cache, ignore_errors=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from shared import temporary
 from shared.errors import RequestError
 from shared.permissions import Operation
 from shared.values.changes import Outcome, OutcomeStatus
@@ -166,8 +165,8 @@ def _told(stories: list[RecordStory]) -> StoriesView:
 def plan(call: Call) -> Answer:
     """The whole plan as a file."""
     query: PlanQuery = call.query
-    with tempfile.TemporaryDirectory(prefix="dynsync-plan-") as folder:
-        path = Path(folder) / f"plan.{query.format}"
+    with temporary.folder("plan") as folder:
+        path = folder / f"plan.{query.format}"
         call.hosted.app.export_plan(call.job.id, path)
         if path.stat().st_size > LARGEST_BYTES:
             raise RequestError(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from shared import temporary
 from shared.errors import RequestError
 from shared.permissions import Operation
 from shared.values.jobs import Job
@@ -70,10 +70,10 @@ def _key(call: Call) -> str | None:
 @contextmanager
 def _saved(call: Call) -> Iterator[Mapping[str, Path]]:
     """The files that came with the call, each in a folder of its own under its own name."""
-    with tempfile.TemporaryDirectory(prefix="dynsync-upload-") as folder:
+    with temporary.folder("upload") as folder:
         paths: dict[str, Path] = {}
         for number, (name, upload) in enumerate(call.body.files.items()):
-            path = Path(folder) / str(number) / upload.name
+            path = folder / str(number) / upload.name
             path.parent.mkdir()
             path.write_bytes(upload.content)
             paths[name] = path
