@@ -54,7 +54,7 @@ async def _run(
     choices: Choices, config: hostfile.HostFile, listener: socket.socket, given: argparse.Namespace
 ) -> tuple[bool, int]:
     """Run until the end is asked for, or a function is overdue (True); how many calls are left."""
-    ended = _asked_to_end(given.end_with_parent)
+    ended = _asked_to_end(given)
     host = await Host.load(choices, config)
     server = _Server(server_settings(host.front))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -69,17 +69,19 @@ async def _run(
     return again, left
 
 
-def _asked_to_end(with_parent: bool) -> asyncio.Event:
+def _asked_to_end(given: argparse.Namespace) -> asyncio.Event:
+    """Set once the end is asked for. Without a parent nobody waits for calls under way, so they get no time then."""
     ended, loop, parent = asyncio.Event(), asyncio.get_running_loop(), os.getppid()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
 
     def look() -> None:
         if os.getppid() != parent:
+            given.grace_s = 0.0
             ended.set()
         loop.call_later(_LOOK_EVERY_S, look)
 
-    if with_parent:
+    if given.end_with_parent:
         look()
     return ended
 

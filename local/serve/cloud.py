@@ -76,15 +76,13 @@ class Cloud:
         words += ["--location", "storage"]
         for kind, port in (("blob", ports.blobs), ("queue", ports.queues), ("table", ports.tables)):
             words += [f"--{kind}Host", HOST, f"--{kind}Port", str(port)]
-        command = python("local.serve.guarded", *words)
         key = f"{ACCOUNT}:{self._at.storage_key}"
-        self._run("storage", command, {"AZURITE_ACCOUNTS": key}).said("successfully listening", times=3)
+        self._run("storage", words, {"AZURITE_ACCOUNTS": key}).said("successfully listening", times=3)
 
     def _start_identity(self) -> None:
         at = self._at
         words = ["--port", str(at.ports.entra), "--folder", ".", "--settings", "identity.yaml"]
-        command = python("local.serve.guarded", *python("local.identity", *words))
-        child = self._run("identity", command)
+        child = self._run("identity", python("local.identity", *words))
         child.said("export DYNSYNC_CA_FILE=")
         told = (re.fullmatch(r"export ([A-Z_]+)=(.*)", line) for line in child.lines)
         self._identity = {found[1]: found[2] for found in told if found}
@@ -93,17 +91,17 @@ class Cloud:
     def _start_dataverse(self) -> None:
         at = self._at
         words = ["--port", str(at.ports.dataverse), "--file", "dataverse.db", "--settings", "dataverse.yaml"]
-        words += ["--authority", at.entra, "--ca-file", "authority.pem", "--end-with-parent"]
+        words += ["--authority", at.entra, "--ca-file", "authority.pem"]
         self._run("dataverse", python("local.dataverse", *words)).said("listens at")
 
     def _start_bus(self) -> None:
-        words = ["--port", str(self._at.ports.bus), "--file", "bus.db", "--end-with-parent"]
+        words = ["--port", str(self._at.ports.bus), "--file", "bus.db"]
         self._run("bus", python("local.servicebus", *words)).said("listens at")
 
     def _start_host(self, settings: Path) -> None:
         at = self._at
         words: list[str | Path] = [ROOT, "--port", str(at.ports.app), "--settings", settings]
-        words += ["--kept", at.folder / "host", "--grace-s", f"{GRACE_S:g}", "--end-with-parent"]
+        words += ["--kept", at.folder / "host", "--grace-s", f"{GRACE_S:g}"]
         self._run("host", python("local.host", *words)).said("Local Functions host listens at")
 
     def _run(self, name: str, command: Sequence[str | Path], environ: Mapping[str, str] | None = None) -> Child:
@@ -118,6 +116,7 @@ class Cloud:
 
         clean = {key: "" for key in os.environ if _OTHERS.fullmatch(key)}
         given = {**clean, **python_path(), "TMPDIR": str(self._at.temporary), **(environ or {})}
-        child = Child(name, command, folder=self._at.folder, environ=given, listener=note)
+        guarded = python("local.serve.guarded", str(os.getpid()), *command)
+        child = Child(name, guarded, folder=self._at.folder, environ=given, listener=note)
         self._children.append(child)
         return child

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,7 @@ def furnish(folder: Path, ports: Ports, *, with_storage: bool) -> Furnished:
         ServeError: it belongs to other ports, or cannot be written.
     """
     try:
+        shutil.rmtree(folder / "tmp", ignore_errors=True)  # of a cloud that was killed; the folder is ours alone now
         for name in ("syncs", "logs", "tmp"):
             (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         _claim(folder, ports)

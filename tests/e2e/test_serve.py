@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import signal
 import socket
@@ -52,13 +54,16 @@ def state_of(app: str, job_id: str) -> str:
 
 def left(folder: Path) -> list[str]:
     """Processes that still work in the folder."""
+    return [Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in left_ids(folder)]
+
+
+def left_ids(folder: Path) -> list[int]:
+    """Their numbers."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
-        try:
+        with contextlib.suppress(OSError):
             if (entry / "cwd").resolve().is_relative_to(folder):
-                found.append((entry / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
+                found.append(int(entry.name))
     return found
 
 
@@ -104,6 +109,28 @@ def test_a_killed_cloud_takes_its_parts_along(serve: Callable[..., Child], tmp_p
     assert "none: jobs are kept in the folder" in "\n".join(child.lines)
     child.kill()
     until(lambda: not listening(first) and not left(tmp_path / "cloud"))
+
+
+@pytest.mark.needs("azurite")
+def test_a_killed_cloud_s_parts_need_not_notice(serve: Callable[..., Child], tmp_path: Path) -> None:
+    """The system ends them with it: also those that are stopped, or busy, and could do nothing about it themselves.
+
+    A new cloud takes the same ports and the same folder at once, and throws away what the old one left for the moment.
+    """
+    child = serve("--port", "0")
+    first = int(child.said(r"App +http://127.0.0.1:(\d+)")[1])
+    child.said("scheduled_syncs -H")
+    parts = [pid for pid in left_ids(tmp_path / "cloud") if pid != child.pid]
+    assert len(parts) >= 5
+    for pid in parts:
+        os.kill(pid, signal.SIGSTOP)
+    (tmp_path / "cloud" / "tmp" / "dynsync-work-1-left").mkdir()
+    child.kill()
+    until(lambda: not left_ids(tmp_path / "cloud"))
+    assert listening(first) == []
+    again = serve("--port", str(first), "--without-host")
+    again.said("local.settings.json .")
+    assert not (tmp_path / "cloud" / "tmp" / "dynsync-work-1-left").exists()
 
 
 def test_a_taken_port_is_told(serve: Callable[..., Child]) -> None:
