@@ -1,7 +1,7 @@
 """What users may do, as the service tells it: their privileges, secured columns, plug-in steps, duplicate rules.
 
-Everybody has every privilege, at the depth of the whole organization; a fault of the kind `privilege` or
-`column_security` that is on takes one away, here as in the requests that it refuses.
+Everybody has every privilege, at the depth of the whole organization unless `depths` says less; a fault of the kind
+`privilege` or `column_security` that is on takes one away, here as in the requests that it refuses.
 Source: Microsoft Learn, "RetrieveUserPrivileges Function", "RetrievePrincipalAttributePrivileges Function",
 "SdkMessageProcessingStep table", "SecurityPrivilegeMetadata".
 """
@@ -31,6 +31,7 @@ MISCELLANEOUS = (
 )
 """Privileges that belong to no table."""
 BUSINESS_UNIT = "0d000000-0000-4000-8000-0000000000b0"
+_PUBLISHED = 2
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 _USER = re.compile(r"systemusers\(([0-9a-fA-F-]{36})\)")
 _NAMESPACE = "Microsoft.Dynamics.CRM."
@@ -43,6 +44,10 @@ class Rights:
     def __init__(self, world: World) -> None:
         self._world = world
         self.faults: Callable[[], Sequence[Fault]] = tuple
+        self.depths: dict[str, str] = {}
+        """Privileges that reach less than the whole organization, by name: `Basic`, `Local` or `Deep`."""
+        self.duplicate_rules: dict[str, str] = {}
+        """Published duplicate detection rules: the table of each, by the rule's name."""
 
     def secured(self) -> frozenset[tuple[str, str]]:
         """Table ('' = any) and name of every column that is secured."""
@@ -60,7 +65,7 @@ class Rights:
         lists = {
             "privileges": (self._privileges, "privilegeid"),
             "sdkmessageprocessingsteps": (self._steps, "sdkmessageprocessingstepid"),
-            "duplicaterules": (lambda: [], "duplicateruleid"),
+            "duplicaterules": (self._rules, "duplicateruleid"),
         }
         if len(segments) != 1 or segments[0] not in lists:
             return None
@@ -95,12 +100,15 @@ class Rights:
             if ("", name) not in denied:
                 held.append((name, identity("privilege", name)))
         shared = {
-            "Depth": "Global",
             "BusinessUnitId": BUSINESS_UNIT,
             "RecordFilterId": _NOBODY,
             "RecordFilterUniqueName": "",
         }
-        return {"RolePrivileges": [{"PrivilegeName": name, "PrivilegeId": key, **shared} for name, key in held]}
+        rows = [
+            {"PrivilegeName": name, "PrivilegeId": key, "Depth": self.depths.get(str(name), "Global"), **shared}
+            for name, key in held
+        ]
+        return {"RolePrivileges": rows}
 
     def _columns(self, user: str) -> Document:
         """Secured columns that the user may read or write: none, for a column is secured here only by a fault."""
@@ -111,6 +119,17 @@ class Rights:
         named = [(one["Name"], one["PrivilegeId"]) for table in tables for one in table_privileges(table)]
         named += [(name, identity("privilege", name)) for name in MISCELLANEOUS]
         return [{"privilegeid": key, "name": name} for name, key in named]
+
+    def _rules(self) -> list[Document]:
+        return [
+            {
+                "duplicateruleid": identity("duplicaterule", name),
+                "name": name,
+                "baseentityname": table,
+                "statuscode": _PUBLISHED,
+            }
+            for name, table in self.duplicate_rules.items()
+        ]
 
     def _steps(self) -> list[Document]:
         listed: list[Document] = []

@@ -15,8 +15,8 @@ from shared.cli.options import everywhere, session_of
 from shared.cli.output import CLEAN, FAILED, say_json
 from shared.cli.screens.paper import say
 from shared.cli.session import Session
-from shared.cli.texts import called
-from shared.errors import RefuseError
+from shared.cli.texts import as_called, called, counted, safe
+from shared.errors import DefinitionError, NotFoundError, RefuseError
 from shared.values.rights import Finding, Grade, Grant, Role
 
 _SIGNS = {
@@ -34,9 +34,9 @@ _COLUMNS = ("service_url", "table", "access", "privilege", "privilege_id", "dept
 @session_of
 def doctor(session: Session, sync: str | None) -> int:
     """Look at the environment of SYNC (of every sync): identity, rights, key, plug-ins, limits; each with its fix."""
-    app = _doctor(session)
-    names = [sync] if sync else session.app.sync_names()
-    found = {name: app.findings(name) for name in names if name not in session.app.broken() or sync}
+    app, broken = _doctor(session), session.app.broken()
+    names = [sync] if sync else _every_name(session)
+    found = {name: _of_broken(broken[name]) if name in broken and not sync else app.findings(name) for name in names}
     if session.json:
         say_json([{"sync": name, "findings": findings} for name, findings in found.items()])
     else:
@@ -60,7 +60,10 @@ def role(session: Session, names: tuple[str, ...], undo: bool, out: Path | None)
     """Write the least-privilege security role that the syncs need (none named: all), one for each environment."""
     if out is not None and out.suffix not in (".json", ".csv"):
         raise RefuseError(f"--out {out.name}: write a file that ends with .json or .csv")
-    roles = _doctor(session).roles(names, undo=undo)
+    app = _doctor(session)
+    if not names:
+        _tell_left_out(session)
+    roles = app.roles(names, undo=undo)
     if out is not None:
         _write(out, roles)
     if session.json:
@@ -81,13 +84,35 @@ def _doctor(session: Session) -> Doctor:
     return session.app
 
 
+def _every_name(session: Session) -> list[str]:
+    names = session.app.sync_names()
+    if not names:
+        raise NotFoundError(f"there is no definition in {session.syncs}; `{called()} init` writes one")
+    return names
+
+
+def _of_broken(error: DefinitionError) -> list[Finding]:
+    found = f"the definition cannot be used: {counted(len(error.problems), 'problem')}"
+    return [Finding("definition", Grade.ERROR, found, f"`dynsync check {error.sync}` tells each with its remedy")]
+
+
+def _tell_left_out(session: Session) -> None:
+    """A role without the needs of a broken sync is too small for it, so that is said."""
+    broken = session.app.broken()
+    if not [name for name in _every_name(session) if name not in broken]:
+        raise RefuseError(f"every definition in {session.syncs} is broken; `{called()} check` tells why")
+    if broken:
+        listed = safe(", ".join(broken))
+        say(session.err(), f"Without what these need, whose definitions are broken (`{called()} check`): {listed}.")
+
+
 def _show(out: Console, name: str, findings: Sequence[Finding]) -> None:
-    say(out, f"{name}:")
+    say(out, f"{safe(name)}:")
     width = max((len(finding.area) for finding in findings), default=0)
     for one in findings:
-        say(out, "  ", _SIGNS[one.grade], f" {one.area.ljust(width)}  {one.found}")
+        say(out, "  ", _SIGNS[one.grade], f" {one.area.ljust(width)}  {safe(one.found)}")
         if one.fix and one.grade is not Grade.GOOD:
-            say(out, f"    {' ' * width}  → {one.fix}")
+            say(out, f"    {' ' * width}  → {safe(as_called(one.fix))}")
 
 
 def _show_role(out: Console, one: Role) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
+from shared.dataverse.service_url import parse_service_url
 from shared.definitions.catalogue import Catalogue
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.sync import SyncDefinition
@@ -38,7 +39,8 @@ def roles(catalogue: Catalogue, connector: Connector, syncs: Sequence[str], *, u
     by_environment: dict[str, list[SyncDefinition]] = {}
     for name in syncs or catalogue.names():
         definition = catalogue.get(name)
-        by_environment.setdefault(definition.destination.service_url.rstrip("/").lower(), []).append(definition)
+        environment = parse_service_url(definition.destination.service_url).origin
+        by_environment.setdefault(environment, []).append(definition)
     found = []
     for definitions in by_environment.values():
         with connector.open(definitions[0].name, definitions[0].destination) as client:

@@ -8,12 +8,14 @@ import os
 import re
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from local.dataverse.logic import Event
+from local.dataverse.tables import Key
 from shared.cli.root import dynsync
 from shared.values.jobs import JobState
 from shared.values.rights import Finding, Grade
@@ -158,6 +160,99 @@ def test_plug_in_steps(world: World) -> None:
     found = worst(world, "plug-in steps").found
     assert "Create: number_it" in found
     assert "elsewhere" not in found
+
+
+def with_table(world: World, **changes: object) -> None:
+    """The table `account` with other members."""
+    store = world.dataverse.application.service.world.store
+    store.tables = store.tables.with_tables(store.tables.by_name["account"].changed(**changes))
+
+
+def fault(world: World, area: str) -> tuple[Grade, str]:
+    """The worst of an area; whatever is no good news has its fix."""
+    found = worst(world, area)
+    assert found.grade is Grade.GOOD or found.fix
+    return found.grade, f"{found.found} → {found.fix}"
+
+
+@pytest.mark.parametrize(
+    ("state", "grade", "says"),
+    [
+        ("Active", Grade.GOOD, "is active"),
+        ("Pending", Grade.WARNING, "is Pending → wait until it is active"),
+        ("InProgress", Grade.WARNING, "is InProgress → wait until it is active"),
+        ("Failed", Grade.ERROR, "has failed → two rows have the same key: merge them"),
+        (None, Grade.WARNING, "→ add an alternate key over accountnumber"),
+    ],
+)
+def test_the_alternate_key_in_each_state(world: World, state: str | None, grade: Grade, says: str) -> None:
+    """As the environment tells it: over the sync key, and only over it."""
+    SYNC.read(world, ["A1", "One", ""])
+    other = Key("new_other", "new_Other", "Other", ("name", "accountnumber"))
+    own = [Key("new_number", "new_Number", "Number", ("accountnumber",), state)] if state else []
+    with_table(world, keys=(other, *own))
+    found = fault(world, "key")
+    assert (found[0], says in found[1]) == (grade, True), found
+
+
+def test_a_required_column(world: World) -> None:
+    """A column that the system requires and nobody fills is named; a mapped one is not."""
+    SYNC.read(world, ["A1", "One", ""])
+    assert fault(world, "required columns")[0] is Grade.GOOD
+    columns = world.dataverse.application.service.world.tables.by_name["account"].columns
+    required = {name: replace(columns[name], required="SystemRequired") for name in ("telephone1", "name")}
+    with_table(world, columns={**columns, **required})
+    (found,) = findings(world, "required columns")
+    assert found.grade is Grade.WARNING
+    assert "telephone1 is required" in found.found
+
+
+def test_duplicate_rules_of_the_environment(world: World) -> None:
+    """Those of this table only; asked for and absent, there and not asked for."""
+    rules = world.dataverse.application.service.rights.duplicate_rules
+    rules["Contacts alike"] = "contact"
+    SYNC.read(world, ["A1", "One", ""])
+    assert fault(world, "duplicate rules") == (Grade.GOOD, "none published → ")
+    SYNC.but(destination={"duplicate_detection": True}).define(world)
+    assert fault(world, "duplicate rules")[0] is Grade.WARNING
+    rules["Accounts alike"] = "account"
+    assert fault(world, "duplicate rules")[0] is Grade.GOOD
+    SYNC.define(world)
+    grade, told = fault(world, "duplicate rules")
+    assert grade is Grade.NOTE
+    assert "Accounts alike" in told
+    assert "Contacts" not in told
+
+
+def test_a_table_without_change_tracking_and_versions(world: World) -> None:
+    """Both are told, each with what it means."""
+    SYNC.read(world, ["A1", "One", ""])
+    assert fault(world, "change tracking")[0] is Grade.GOOD
+    with_table(world, change_tracking=False, optimistic=False)
+    assert fault(world, "change tracking")[0] is Grade.NOTE
+    assert fault(world, "table")[0] is Grade.WARNING
+
+
+def test_a_privilege_that_reaches_too_few_rows(world: World) -> None:
+    """Rows of others would not be seen and made again: the depth is told with how to mend it."""
+    world.dataverse.application.service.rights.depths["prvReadAccount"] = "Local"
+    SYNC.read(world, ["A1", "One", ""])
+    grade, told = fault(world, "privileges")
+    assert grade is Grade.WARNING
+    assert "prvReadAccount reaches only Local rows" in told
+    assert "depth to Organization" in told
+
+
+def test_a_look_without_an_answer_spoils_no_other(world: World) -> None:
+    """A service that is busy just then is a finding of that look; every other one is told."""
+    SYNC.but(destination={"timeout_s": 1}).read(world, ["A1", "One", ""])
+    world.dataverse.inject({"status": 503, "path": "duplicaterules", "headers": {"Retry-After": "600"}, "count": None})
+    grade, told = fault(world, "duplicate rules")
+    assert grade is Grade.WARNING
+    assert "again in a while" in told
+    assert {"identity", "privileges", "key", "plug-in steps", "change tracking"} <= {
+        one.area for one in findings(world)
+    }
 
 
 def test_what_cannot_be_looked_at_is_a_note(world: World) -> None:

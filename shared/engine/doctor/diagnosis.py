@@ -74,11 +74,14 @@ def _identity(name: str, user: User) -> Finding:
 
 
 def _looked(look: Callable[[], Sequence[Finding]], area: str) -> Sequence[Finding]:
-    """What a look finds; one that is refused is a finding of its own."""
+    """What a look finds; one that is refused, or gets no answer, is a finding of its own."""
     try:
         return look()
     except DestinationError as error:
         return [Finding(area, Grade.NOTE, f"could not be looked at: {error.found}", "ask an administrator to look")]
+    except (AuthenticationError, RetryError) as error:
+        found = getattr(error, "found", "") or str(error)
+        return [Finding(area, Grade.WARNING, f"could not be looked at: {found}", "run the doctor again in a while")]
 
 
 def _privileges(client: DataverseClient, user: User, needs: Needs) -> list[Finding]:

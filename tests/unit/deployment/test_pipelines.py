@@ -25,7 +25,6 @@ AZ = {
     "deployment sub what-if",
     "deployment sub create",
     "deployment sub show",
-    "functionapp deployment source config-zip",
 }
 """Commands of the Azure command line that may be called. Source: Microsoft Learn, Azure CLI reference."""
 
@@ -86,7 +85,7 @@ def test_every_step_that_is_promised(kind: str) -> None:
     """Lint, definitions, tests, compiler, what-if, plan on the pull request, deployment, look at the end; in order."""
     said = "\n".join(PIPELINES[kind])
     steps = ["make lint", "tools/check-definitions", ".ci/run", "az bicep build", "tools/package", "what-if"]
-    steps += ["tools/plan-report", "deployment sub create", "config-zip", "tools/smoke-test"]
+    steps += ["tools/plan-report", "deployment sub create", "tools/publish", "tools/smoke-test"]
     places = [said.find(step) for step in steps]
     assert -1 not in places, dict(zip(steps, places, strict=True))
     assert places == sorted(places)
@@ -107,20 +106,46 @@ def test_files_and_parameters_that_are_named_exist(kind: str) -> None:
 
 
 def test_github_has_no_more_rights_than_it_needs() -> None:
-    """Reading by default; an identity only where Azure is entered, none for forks; versions of actions are told."""
+    """Reading by default; an identity only where Azure is entered, none for forks; actions are pinned to a commit."""
     workflow = loaded(GITHUB)
     text = GITHUB.read_text("utf-8")
     assert workflow["permissions"] == {"contents": "read"}
+    rights = {name: job.get("permissions", workflow["permissions"]) for name, job in workflow["jobs"].items()}
+    assert rights == {
+        "test": {"contents": "read"},
+        "preview": {"contents": "read", "id-token": "write"},
+        "say": {"pull-requests": "write"},
+        "deploy": {"contents": "read", "id-token": "write"},
+    }
+    assert {name: job.get("environment") for name, job in workflow["jobs"].items()} == {
+        "test": None,
+        "preview": "preview",
+        "say": None,
+        "deploy": "production",
+    }
+    assert {name: job.get("needs") for name, job in workflow["jobs"].items()} == {
+        "test": None,
+        "preview": "test",
+        "say": "preview",
+        "deploy": "test",
+    }
     with_identity = {name for name, job in workflow["jobs"].items() if "id-token" in job.get("permissions", {})}
     assert with_identity == {"preview", "deploy"}
     assert "head.repo.full_name == github.repository" in workflow["jobs"]["preview"]["if"]
-    assert "refs/heads/main" in workflow["jobs"]["deploy"]["if"]
+    assert workflow["jobs"]["preview"]["if"].startswith("github.event_name == 'pull_request' && ")
+    assert workflow["jobs"]["deploy"]["if"] == "github.event_name != 'pull_request' && github.ref == 'refs/heads/main'"
+    said = [str(step.get("run", step.get("uses"))) for step in workflow["jobs"]["say"]["steps"]]
+    assert not [words for words in said if "checkout" in words or "tools/" in words], "a branch's code with a right"
     assert "pull_request_target" not in text
     assert "secrets." not in text
     for job in workflow["jobs"].values():
         assert job["timeout-minutes"]
         for step in job["steps"]:
-            assert "run" in step or re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"])
+            assert "run" in step or re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"])
+            assert "checkout@" not in step.get("uses", "") or step["with"]["persist-credentials"] is False
+    assert len(re.findall(r"uses: \S+@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", text, flags=re.MULTILINE)) == text.count(
+        "uses:"
+    )
 
 
 def test_what_others_write_is_no_part_of_a_script() -> None:
@@ -130,10 +155,20 @@ def test_what_others_write_is_no_part_of_a_script() -> None:
 
 
 def test_azure_devops_enters_by_its_service_connection() -> None:
-    """Every step that enters Azure names the connection; no secret stands in the file."""
+    """A branch enters by the preview's connection, never by production's; a fork by none; no secret is there."""
     text = AZURE.read_text("utf-8")
     tasks = re.findall(r"task: AzureCLI@2", text)
-    assert len(tasks) == text.count("azureSubscription: $(connection)") == 3
+    stages = {one["stage"]: one for one in loaded(AZURE)["stages"]}
+    assert len(tasks) == 3
+    assert str(stages["preview"]).count("'azureSubscription': '$(preview-connection)'") == 2
+    assert str(stages["deploy"]).count("'azureSubscription': '$(connection)'") == 1
+    assert text.count("azureSubscription:") == 3
+    assert "ne(variables['System.PullRequest.IsFork'], 'True')" in stages["preview"]["condition"]
+    assert "eq(variables['Build.Reason'], 'PullRequest')" in stages["preview"]["condition"]
+    assert "eq(variables['Build.SourceBranch'], 'refs/heads/main')" in stages["deploy"]["condition"]
+    assert "ne(variables['Build.Reason'], 'PullRequest')" in stages["deploy"]["condition"]
+    assert {stages[name]["dependsOn"] for name in ("preview", "deploy")} == {"test"}
+    assert [job["environment"] for job in stages["deploy"]["jobs"]] == ["production"]
     assert not re.search(r"(?i)password|client_?secret|accountkey", text)
 
 
@@ -152,6 +187,13 @@ def test_azure_yaml_names_what_is_there() -> None:
     bicep = (INFRA / "modules/app.bicep").read_text("utf-8")
     assert bicep.count(f"'azd-service-name': '{service}'") == 2
     assert project["services"][service]["dist"] == "dist/app.zip"
+    assert project["services"][service]["remoteBuild"] is False
+    assert {name: hook["run"] for name, hook in project["hooks"].items()} == {
+        "preprovision": "tools/entra-app before",
+        "postprovision": "tools/entra-app after",
+        "prepackage": "tools/package",
+        "postdeploy": "tools/smoke-test",
+    }
     assert (ROOT / project["infra"]["path"] / f"{project['infra']['module']}.bicep").is_file()
     for hook in project["hooks"].values():
         assert os.access(ROOT / hook["run"].split()[0], os.X_OK)

@@ -145,6 +145,13 @@ def test_a_shallow_privilege_is_a_warning() -> None:
     assert diagnosis._privilege(Held({}), None, "x", R, "so") is None
 
 
+def test_a_person_instead_of_an_application_user() -> None:
+    """Works, and is told: the sign-in ends with the person."""
+    person = diagnosis._identity("one--id", diagnosis.User("u", "Nia", "b", application=False))
+    assert (person.grade, "'Nia', a person" in person.found, bool(person.fix)) == (Grade.WARNING, True, True)
+    assert diagnosis._identity("one--id", diagnosis.User("u", "# One", "b", application=True)).grade is Grade.GOOD
+
+
 @pytest.mark.parametrize(
     ("state", "grade", "says"),
     [
