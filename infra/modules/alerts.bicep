@@ -66,6 +66,13 @@ var rules = [
     query: loadTextContent('../queries/job-stranded.kql')
   }
   {
+    name: 'app-silent'
+    title: 'The app is silent'
+    severity: 1
+    minutes: 30
+    query: loadTextContent('../queries/app-silent.kql')
+  }
+  {
     name: 'rejects'
     title: 'Rejects above their share'
     severity: 2

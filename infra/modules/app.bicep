@@ -243,6 +243,8 @@ resource classicApp 'Microsoft.Web/sites@2024-04-01' = if (!flex) {
       ftpsState: 'Disabled'
       remoteDebuggingEnabled: false
       vnetRouteAllEnabled: !empty(subnetId)
+      // The platform cannot look into a private namespace, so the running app tells it how long the queues are.
+      functionsRuntimeScaleMonitoringEnabled: hosting == 'premium' && !empty(subnetId)
     }
   }
 }

@@ -142,8 +142,9 @@ class Hosted:
         """Every few minutes: say in the log what people should be told of without asking."""
         now = clock()
         if now.minute % EVERY_MINUTES == 0:
-            stores, stranded = self.app.stores, self.app.schedules.stranded(now)
-            watch(stranded, syncs=self.app.sync_names(), park=stores.park, listeners=stores.listeners, now=now)
+            stores, names, broken = self.app.stores, self.app.sync_names(), len(self.app.broken())
+            stranded = self.app.schedules.stranded(now)
+            watch(stranded, syncs=names, broken=broken, park=stores.park, listeners=stores.listeners, now=now)
 
     def run_job(self, message: bytes, *, stopping: Callable[[], bool] = lambda: False) -> None:
         """One slice of the job that a message on the queue names; the next slice gets a message of its own.

@@ -6,7 +6,7 @@ Said in the log every few minutes; the alerts of the deployment look for these l
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from shared.log import event
@@ -24,11 +24,16 @@ _WANTED = frozenset({Hold.PAUSED})
 """Holds that somebody has asked for."""
 
 
-def watch(stranded: Iterable[Job], *, syncs: Iterable[str], park: Park, listeners: Listeners, now: datetime) -> None:
-    """Log what is to be said: of `stranded`, jobs that nobody works on just now, and of every sync's listener.
+def watch(
+    stranded: Iterable[Job], *, syncs: Sequence[str], broken: int, park: Park, listeners: Listeners, now: datetime
+) -> None:
+    """Log what is to be said: that the app looks after its `syncs`, of which so many are `broken`; of `stranded`, jobs
+    that nobody works on just now; and of every sync's listener.
 
-    A job that is told once is nudged and goes on; one that is told again and again does not.
+    A job that is told once is nudged and goes on; one that is told again and again does not. An alert waits for the
+    first of these lines to stay away.
     """
+    event(_log, "app.watched", syncs=len(syncs), broken=broken)
     for job in stranded:
         reason = _reason(job, now)
         if reason:

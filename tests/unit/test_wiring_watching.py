@@ -28,8 +28,10 @@ class Watcher:
 
     def __call__(self, *jobs: Job, syncs: tuple[str, ...] = ("accounts",)) -> list[str]:
         self.caplog.clear()
-        watch(jobs, syncs=syncs, park=self.park, listeners=self.listeners, now=NOW)
-        return [record.getMessage() for record in self.caplog.records]
+        watch(jobs, syncs=syncs, broken=2, park=self.park, listeners=self.listeners, now=NOW)
+        first, *others = [record.getMessage() for record in self.caplog.records]
+        assert first == f"app.watched syncs={len(syncs)} broken=2"
+        return others
 
 
 @pytest.fixture

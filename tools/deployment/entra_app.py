@@ -96,7 +96,8 @@ class Registration:
         object_id = self._run(
             ["az", "ad", "app", "show", "--id", client_id, "--query", "id", "--output", "tsv"]
         ).strip()
-        self._patch(object_id, {"api": {"oauth2PermissionScopes": [scope]}})
+        # Tokens of version 2: those of version 1 have another issuer than the one that the platform asks for.
+        self._patch(object_id, {"api": {"requestedAccessTokenVersion": 2, "oauth2PermissionScopes": [scope]}})
         known = {"appId": AZURE_CLI, "delegatedPermissionIds": [scope["id"]]}
         self._patch(object_id, {"api": {"preAuthorizedApplications": [known]}})
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Sequence
 
-from tools.deployment.entra_app import AZURE_CLI, Registration
+from tools.deployment.entra_app import AZURE_CLI, ROLES, Registration
 
 ENV = {
     "AZURE_ENV_NAME": "dev",
@@ -96,6 +97,15 @@ def test_the_next_deployment_makes_nothing_twice() -> None:
     entra.env.clear()
     deploy(entra)
     assert len(entra.apps) == len(entra.subjects) == len(entra.principals) == len(entra.admitted) == 1
+
+
+def test_the_platform_asks_for_the_tokens_that_the_registration_gives() -> None:
+    """Its issuer is that of version 2, and so are the tokens: of version 1, every caller would be refused."""
+    bicep = (ROLES.parent / "modules/app-settings.bicep").read_text("utf-8")
+    assert re.search(r"openIdIssuer: '.*/v2\.0'", bicep)
+    entra = Entra()
+    deploy(entra)
+    assert [patch["requestedAccessTokenVersion"] for patch in entra.patches if "oauth2PermissionScopes" in patch] == [2]
 
 
 def test_who_may_not_register_is_told_and_the_deployment_goes_on() -> None:

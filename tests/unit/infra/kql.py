@@ -11,6 +11,7 @@ import duckdb
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _EXTRACT = r'extract\(@"(?P<pattern>[^"]*)", 1, Message\)'
+_SUM = r"\w+ = (?:count\(\)|(?:max|sum)\(\w+\))"
 
 
 class NotInTheSubsetError(Exception):
@@ -55,11 +56,21 @@ def sql(line: str, table: str) -> str:
         return f"SELECT *, TRY_CAST({_extracted(found['pattern'])} AS DOUBLE) AS {found['name']} FROM {table}"
     if found := re.fullmatch(r"\| where ((?:\w+(?: [*+] \w+)?) (?:>=|>|<|<=|==) (?:\w+(?: [*+] \w+)?))", line):
         return f"SELECT * FROM {table} WHERE {found[1].replace('==', '=')}"
-    if found := re.fullmatch(r"\| summarize (\w+) = (count\(\)|(?:max|sum)\(\w+\)) by (\w+(?:, \w+)*)", line):
-        return f"SELECT {found[3]}, {found[2].replace('()', '(*)')} AS {found[1]} FROM {table} GROUP BY {found[3]}"
+    if found := re.fullmatch(rf"\| summarize ({_SUM}(?:, {_SUM})*) by (\w+(?:, \w+)*)", line):
+        return f"SELECT {found[2]}, {_sums(found[1])} FROM {table} GROUP BY {found[2]}"
+    if found := re.fullmatch(rf"\| summarize ({_SUM})", line):
+        return f"SELECT {_sums(found[1])} FROM {table}"
+    if found := re.fullmatch(r'\| extend (\w+) = "([^"]*)"', line):
+        return f"SELECT *, {_quoted(found[2])} AS {found[1]} FROM {table}"
     if found := re.fullmatch(r"\| project (\w+(?:, \w+)*)", line):
         return f"SELECT {found[1]} FROM {table}"
     raise NotInTheSubsetError(line)
+
+
+def _sums(text: str) -> str:
+    """`a = count(), b = max(c)` as SQL."""
+    parts = (part.split(" = ") for part in text.split(", "))
+    return ", ".join(f"{function.replace('()', '(*)')} AS {name}" for name, function in parts)
 
 
 def _extracted(pattern: str) -> str:

@@ -18,6 +18,8 @@ A, B, C = (f"20260101-000000-{letter * 4}" for letter in "abc")
 LINES = [
     f"job.started sync=accounts job={A}",
     f"job.failed sync=accounts job={A} changes=3 records=100 rejected=0 seconds=30 throttled_s=29",
+    f"schedule.failed sync=unqueued job={B}",
+    "app.watched syncs=12 broken=0",
     f"job.braked sync=contacts job={B}",
     f"job.planned sync=orders job={C}",
     f"job.succeeded sync=quick job={C} changes=0 records=1000 rejected=0 seconds=100 throttled_s=49",
@@ -32,6 +34,9 @@ LINES = [
     "listener.watched sync=waiting parked=3 oldest_s=1201 held_s=0 reason=none lag_s=2 events=10",
     "listener.watched sync=held parked=0 oldest_s=0 held_s=1000 reason=outage lag_s=2 events=10",
     "listener.watched sync=late parked=0 oldest_s=0 held_s=0 reason=none lag_s=901 events=10",
+    "service.throttled service=https://org pause_s=5",
+    "service.throttled service=https://org pause_s=7",
+    "service.unanswered service=https://org",
     "somebody said job.failed sync=never",
     "job.failed_twice sync=never",
 ]
@@ -91,8 +96,9 @@ def test_a_query_names_only_what_is_logged(name: str) -> None:
 
 @pytest.mark.parametrize("name", queries())
 def test_a_query_runs(name: str) -> None:
-    """Each is made of forms that are run here, and finds nothing where nothing was logged."""
-    assert kql.run(queries()[name], [], **PLACES) == []
+    """Each is made of forms that are run here, and finds nothing where nothing was logged; but for silence itself."""
+    silence = [{"sync": "every sync", "looks": 0}] if name == "app-silent" else []
+    assert kql.run(queries()[name], [], **PLACES) == silence
 
 
 def test_other_forms_are_refused() -> None:
@@ -112,9 +118,42 @@ def syncs(name: str) -> list[object]:
 
 def test_jobs_that_failed_or_wait() -> None:
     """By sync and job; a sentence that speaks of one, or an event of another name, is none."""
-    assert found("job-failed") == [{"sync": "accounts", "job": A}]
+    assert found("job-failed") == [{"sync": "accounts", "job": A}, {"sync": "unqueued", "job": B}]
     assert found("job-waits") == [{"sync": "contacts", "job": B}, {"sync": "orders", "job": C}]
     assert found("job-stranded") == [{"sync": "lost", "job": A, "looks": 2}]
+
+
+def test_silence() -> None:
+    """One look in the window is enough; other lines are none."""
+    assert found("app-silent") == []
+    others = [line for line in LINES if not line.startswith("app.watched ")]
+    (row,) = kql.run(queries()["app-silent"], others, **PLACES)
+    assert row["looks"] == 0
+
+
+def test_the_workbook_counts() -> None:
+    """Each of its tables, over the same lines."""
+    jobs = {(row["sync"], row["event"]): row["jobs"] for row in found("workbook jobs")}
+    assert jobs["accounts", "job.failed"] == jobs["unqueued", "schedule.failed"] == jobs["slow", "job.succeeded"] == 1
+    assert [row["sync"] for row in found("workbook waiting")] == ["contacts", "orders"]
+    rejects = {row["sync"]: (row["records"], row["rejected"]) for row in found("workbook rejects")}
+    assert rejects["dirty"] == (1000.0, 50.0)
+    assert found("workbook throttled") == [{"service": "https://org", "seconds": 12.0}]
+    assert found("workbook unanswered") == [{"service": "https://org", "requests": 1}]
+    listeners = {row["sync"]: row for row in found("workbook listeners")}
+    assert (listeners["waiting"]["parked"], listeners["waiting"]["oldest"]) == (3.0, 1201.0)
+    assert (listeners["held"]["held"], listeners["late"]["lag"]) == (1000.0, 901.0)
+
+
+def test_the_workbook_asks_the_workspace_for_the_time_that_was_chosen() -> None:
+    """Every table of it."""
+    items = json.loads((INFRA / "workbook.json").read_text("utf-8"))["items"]
+    (chosen,) = [one["name"] for item in items if item["type"] == 9 for one in item["content"]["parameters"]]
+    asked = [item["content"] for item in items if item["type"] == 3]
+    assert len(asked) == 6
+    for one in asked:
+        assert one["timeContextFromParameter"] == chosen
+        assert (one["queryType"], one["resourceType"]) == (0, "microsoft.operationalinsights/workspaces")
 
 
 def test_rejects_at_their_share_and_above() -> None:
