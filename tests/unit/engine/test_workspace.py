@@ -44,6 +44,12 @@ def test_nothing_outside_is_in_reach(tmp_path: Path) -> None:
                 workspace.rows(sql)
 
 
+def test_no_statement_waits_for_the_disk() -> None:
+    """A workspace is gone with its process, so its file is written at the system's leisure."""
+    with workspace_folder() as folder, Workspace(folder, limits=Limits()) as workspace:
+        assert workspace.rows("SELECT current_setting('fsync_mode')") == [("NONE",)]
+
+
 def test_a_sealed_workspace_cannot_be_configured() -> None:
     """Neither its limits nor anything else; and what says ORDER BY still comes in order."""
     with workspace_folder() as folder, Workspace(folder, limits=Limits()) as workspace:
