@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shared.definitions.checks import check_definition
 from shared.definitions.document import Document, path_of
-from shared.definitions.loading import read_sync, read_text
+from shared.definitions.loading import Reading, read_sync, read_text
 from shared.definitions.reach import Reach
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.unbuilt import unbuilt_parts
@@ -137,8 +137,15 @@ def examine(
         DefinitionError: the text is not YAML.
     """
     reading = read_sync(text, name=name)
-    across = check_definition(reading.model, reach, local=local, base=base)
+    across = check_definition(reading.model, reach, local=local, base=base, meant=_meant(name, reading))
     return reading.model, [*reading.problems, *(_with_line(problem, reading.document) for problem in across)]
+
+
+def _meant(name: str, reading: Reading[SyncDefinition]) -> tuple[str, ...]:
+    """What a sync may be called whose own name is broken: as its file, or as it calls itself."""
+    value = reading.document.value
+    own = value.get("name") if isinstance(value, dict) else None
+    return (name, own) if isinstance(own, str) else (name,)
 
 
 def _with_line(problem: Problem, document: Document) -> Problem:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from shared.definitions.document import MAX_CHARACTERS, Document, DocumentError, read_document
 from shared.definitions.part import Part
-from shared.definitions.salvage import salvage, without
+from shared.definitions.salvage import behind_unknown_types, salvage, without
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.wording import words
 from shared.errors import DefinitionError
@@ -118,7 +118,8 @@ def _validated[Model: Part](document: Document, model: type[Model], empty: objec
         try:
             found = model.model_validate(value)
         except ValidationError as error:
-            problems = words(error.errors(include_url=False), model, document)
+            findings = error.errors(include_url=False)
+            problems = words([*findings, *behind_unknown_types(findings)], model, document)
     if found is None or document.problems:
         found = salvage(model, value, document.doubtful)
     return Reading(found, (*document.problems, *problems), document)

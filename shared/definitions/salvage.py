@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from shared.definitions.document import Path
 from shared.definitions.part import Part
@@ -21,6 +23,27 @@ class _SourceOfNoKind(SourceBase):
     """What all sources share, where the type is missing or unknown; the type itself is always broken."""
 
     type: Literal[""]
+
+
+def behind_unknown_types(findings: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """What else is wrong with a source whose type is missing or unknown: a look into it stops at its type.
+
+    It is taken for one of the type that was probably meant; with none near, only what all sources share is looked at.
+    """
+    for finding in findings:
+        given = finding["input"]
+        if finding["loc"] != ("source",) or not finding["type"].startswith("union_tag") or not isinstance(given, dict):
+            continue
+        near = get_close_matches(str(given.get("type", "")), list(SOURCES), n=1)
+        model = SOURCES[near[0]] if near else SourceBase
+        shared = {setting.alias or name for name, setting in SourceBase.model_fields.items()}
+        meant = {**given, "type": near[0]} if near else {key: value for key, value in given.items() if key in shared}
+        try:
+            model.model_validate(meant)
+        except ValidationError as error:
+            tag = f"<{near[0] if near else next(iter(SOURCES))}>"  # what is shared has the same words in each of them
+            for inner in error.errors(include_url=False):
+                yield {**inner, "loc": ("source", tag, *inner["loc"])}
 
 
 def salvage[Model: Part](model: type[Model], value: object, doubtful: frozenset[Path], path: Path = ()) -> Model:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from shared.definitions.checks import behaviour, columns, expressions, outside, variables
@@ -22,13 +22,19 @@ _CHECKS: tuple[Callable[[SyncDefinition], list[Problem]], ...] = (
 
 
 def check_definition(
-    definition: SyncDefinition, reach: Reach, *, local: bool = False, base: Path | None = None
+    definition: SyncDefinition,
+    reach: Reach,
+    *,
+    local: bool = False,
+    base: Path | None = None,
+    meant: Sequence[str] = (),
 ) -> list[Problem]:
     """All problems of a definition that can be told without its source and without Dataverse's metadata.
 
     Of a broken one (`shared.definitions.salvage`): those that can be told from what is whole of it.
     `local`: the app runs on a developer's machine, where loopback addresses are within reach.
-    `base` is the folder where relative paths begin; without it, the present one.
+    `base` is the folder where relative paths begin; without it, the present one. `meant`: what the sync may be called
+    where its name is broken.
     """
     found = [problem for check in _CHECKS for problem in check(definition)]
-    return found + outside.check(definition, reach, local=local, base=base or Path())
+    return found + outside.check(definition, reach, local=local, base=base or Path(), meant=meant)

@@ -170,11 +170,17 @@ def _key(definition: SyncDefinition) -> Iterator[Problem]:
         yield from heard(_key_column(definition, name, path))
 
 
+def _instead(definition: SyncDefinition) -> str:
+    """What to do about a key column that is not mapped: each mapped column is named once, and none of the key's."""
+    taken = {name.casefold() for name in definition.behaviour.key}
+    free = {m.target.casefold(): m.target for m in reversed(definition.mappings) if m.target.casefold() not in taken}
+    return f"map it, or take one of: {', '.join([*reversed(free.values())][:20])}" if free else "map it"
+
+
 def _key_column(definition: SyncDefinition, name: str, path: str) -> Iterator[Problem]:
     found = mapping_of(definition, name)
     if found is None:
-        targets = ", ".join(mapping.target for mapping in definition.mappings[:20])
-        yield Problem(path, f"the key column {name!r} is not mapped", f"map it, or take one of: {targets}")
+        yield Problem(path, f"the key column {name!r} is not mapped", _instead(definition))
     elif found[1].link is not None and found[1].link.missing != "reject":
         yield Problem(
             f"mappings.{found[0]}.link.missing",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from shared.definitions.checks.heard import heard
@@ -18,10 +18,12 @@ from shared.variables import names, render, template_pieces
 _FILE = "the operator's reach file (syncs/reach.yaml)"
 
 
-def check(definition: SyncDefinition, reach: Reach, *, local: bool, base: Path) -> list[Problem]:
-    """Problems with what lies outside the operator's reach."""
+def check(
+    definition: SyncDefinition, reach: Reach, *, local: bool, base: Path, meant: Sequence[str] = ()
+) -> list[Problem]:
+    """Problems with what lies outside the operator's reach. `meant`: the sync's names where its own is broken."""
     rules = (
-        _secrets(definition, reach),
+        _secrets(definition, reach, meant),
         _services(definition, reach, local=local),
         _authorities(definition, reach, local=local),
         _source_call(definition, reach, local=local),
@@ -52,13 +54,14 @@ def secrets_of(part: object, path: str = "") -> Iterator[tuple[str, str]]:
             yield from secrets_of(item, f"{path}.{name}")
 
 
-def _secrets(definition: SyncDefinition, reach: Reach) -> Iterator[Problem]:
+def _secrets(definition: SyncDefinition, reach: Reach, meant: Sequence[str]) -> Iterator[Problem]:
+    syncs = meant if meant and not definition.stands("name") else (definition.name,)
     for path, name in secrets_of(definition):
-        if not reach.allows_secret(definition.name, name):
+        if not any(reach.allows_secret(sync, name) for sync in syncs):
             yield Problem(
                 path,
                 "this sync may not name that secret (its name is not shown, for it may be a secret itself)",
-                f"name one that begins with {definition.name}--, or let {_FILE} allow it under secrets",
+                f"name one that begins with {syncs[0]}--, or let {_FILE} allow it under secrets",
             )
 
 
