@@ -44,8 +44,13 @@ def present_table(prepared: Prepared) -> str:
     return f"CREATE OR REPLACE TABLE present ({', '.join([*columns, 'kh UBIGINT', 'rh UBIGINT'])})"
 
 
-def page_rows(prepared: Prepared) -> str:
-    """A SELECT over spooled pages (`$files`: list of paths, each named by its number) that yields `present` rows."""
+def pages_read(prepared: Prepared) -> str:
+    """The relation of spooled pages (`$files`: list of paths, each named by its number), as Dataverse gave them."""
+    return page_relation(prepared.mapping.id_column, read_forms(prepared), stamps=prepared.removal.stamps)
+
+
+def page_rows(prepared: Prepared, read: str | None = None) -> str:
+    """A SELECT over spooled pages (`pages_read`, or a table `read` of them) that yields `present` rows."""
     mapping = prepared.mapping
     forms = read_forms(prepared)
     stamps = prepared.removal.stamps
@@ -55,7 +60,7 @@ def page_rows(prepared: Prepared) -> str:
     return f"""
         WITH page AS (
             SELECT {", ".join(values)}
-            FROM {page_relation(mapping.id_column, forms, stamps=stamps)}
+            FROM {read or pages_read(prepared)}
         )
         SELECT *, {_key_hash(mapping, "page")} AS kh, {_present_hash(prepared, "page")} AS rh FROM page
     """
@@ -182,8 +187,11 @@ def wanted(mapping: Mapping, source: TypedSource) -> str:
     return f"CREATE OR REPLACE TABLE wanted AS {wanted_query(mapping, source)}"
 
 
-def pairs(prepared: Prepared) -> str:
-    """The statement that puts wanted and present side by side where they may differ."""
+_CLOSER_WANTED = "(SELECT * FROM wanted WHERE ok AND kh IN (FROM candidates))"
+
+
+def pairs(prepared: Prepared, records: str = _CLOSER_WANTED) -> str:
+    """The statement that puts wanted and present side by side where they may differ; `records` of the wanted ones."""
     mapping = prepared.mapping
     before = "".join(
         f", p.{identifier(form.name)} AS {identifier('before.' + form.name)}" for form in read_forms(prepared)
@@ -191,8 +199,7 @@ def pairs(prepared: Prepared) -> str:
     return f"""
         CREATE OR REPLACE TABLE pairs AS
         SELECT w.*, p.id AS "!id"{before}
-        FROM (SELECT * FROM wanted WHERE ok AND kh IN (FROM candidates)) w
-        JOIN present p ON p.kh = w.kh AND {same_key(mapping, "w", "p")}
+        FROM {records} w JOIN present p ON p.kh = w.kh AND {same_key(mapping, "w", "p")}
     """
 
 

@@ -9,6 +9,7 @@ without its link.
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 
 from shared.canonical import key_form, read_member, wire_member
@@ -28,25 +29,28 @@ class Deferral:
     rejections: Rejections
     table: str
 
-    def resolve(self, *, created: str, written: str, id_sql: str) -> None:
+    def resolve(self, *, created: str, written: str, id_sql: str, moment: MappingOf[str, object] | None = None) -> None:
         """Fill `deferred`. `created` and `written` are SQL over `wanted w`: the records to create, and those that are
-        created or may be updated; `id_sql` is the id of a new row."""
+        created or may be updated; `id_sql` is the id of a new row, `moment` its parameters."""
         targets = self.mapping.deferred
-        columns = ", ".join(["row_no BIGINT", *(f"{identifier(target.name)} UUID" for target in targets)])
-        self.workspace.run(f"CREATE OR REPLACE TABLE deferred ({columns})")
+        self.workspace.run(f"CREATE OR REPLACE TABLE deferred ({self._columns(targets)})")
         if not targets or not self.workspace.value(f"SELECT count(*) FROM wanted w WHERE w.ok AND ({_waits(targets)})"):
             return
-        self._find_parents(f"w.ok AND {created}", id_sql)
+        self._find_parents(f"w.ok AND {created}", id_sql, moment)
         for target in targets:
             self._set_ambiguous_aside(target, written)
-        self._find_parents(f"w.ok AND {created}", id_sql)
+        self._find_parents(f"w.ok AND {created}", id_sql, moment)
         for target in targets:
             self._tell_unresolved(target, written)
         self._note_ids(targets, written)
 
-    def _find_parents(self, created: str, id_sql: str) -> None:
+    @staticmethod
+    def _columns(targets: tuple[Target, ...]) -> str:
+        return ", ".join(["row_no BIGINT", *(f"{identifier(target.name)} UUID" for target in targets)])
+
+    def _find_parents(self, created: str, id_sql: str, moment: MappingOf[str, object] | None) -> None:
         self.workspace.run(
-            f"CREATE OR REPLACE TABLE parents AS SELECT w.row_no, {id_sql} AS id FROM wanted w WHERE {created}"
+            f"CREATE OR REPLACE TABLE parents AS SELECT w.row_no, {id_sql} AS id FROM wanted w WHERE {created}", moment
         )
 
     def _matches(self, target: Target, written: str) -> str:
@@ -84,15 +88,14 @@ class Deferral:
         self.rejections.report(f"{waits} AND w.row_no NOT IN ({found})", RejectType.UNRESOLVED_LINK, target, reason)
 
     def _note_ids(self, targets: tuple[Target, ...], written: str) -> None:
+        self.workspace.run(f"CREATE OR REPLACE TABLE named ({self._columns(targets)})")
         for target in targets:
             name = identifier(target.name)
             self.workspace.run(
-                f"INSERT INTO deferred (row_no, {name}) SELECT row_no, id FROM ({self._matches(target, written)})"
+                f"INSERT INTO named (row_no, {name}) SELECT row_no, id FROM ({self._matches(target, written)})"
             )
-        highest = ", ".join(f"max({identifier(t.name)}) AS {identifier(t.name)}" for t in targets)
-        self.workspace.run(
-            f"CREATE OR REPLACE TABLE deferred AS SELECT row_no, {highest} FROM deferred GROUP BY row_no"
-        )
+        highest = ", ".join(f"max({identifier(t.name)})" for t in targets)
+        self.workspace.run(f"INSERT INTO deferred SELECT row_no, {highest} FROM named GROUP BY row_no")
 
 
 def _waits(targets: tuple[Target, ...]) -> str:

@@ -22,9 +22,9 @@ def sequence_start(now: datetime) -> int:
     return int(now.timestamp()) << _SEQUENCE_BITS
 
 
-def growing_id(*, job: str, start: int) -> str:
-    """SQL over `wanted w`: a version 8 UUID whose last group grows with the row number."""
-    digest = f"md5({literal(job + '/')} || w.row_no)"
+def growing_id(*, job: str, start: str) -> str:
+    """SQL over `wanted w`: a version 8 UUID whose last group grows with the row number. `job`, `start`: SQL too."""
+    digest = f"md5({job} || '/' || w.row_no)"
     tail = f"printf('%012x', {start} + w.row_no)"
     return _uuid(f"substr({digest}, 1, 20)", tail)
 
@@ -56,7 +56,7 @@ def _uuid(head: str, tail: str) -> str:
 def new_id(mapping: Mapping, *, environment: str, table: str, job: str, sequence_start: int | None) -> str:
     """SQL over `wanted w` of a new row's id: growing where `sequence_start` is given, else derived."""
     if sequence_start is not None:
-        return growing_id(job=job, start=sequence_start)
+        return growing_id(job=literal(job), start=str(sequence_start))
     return derived_id(mapping, environment=environment, table=table)
 
 

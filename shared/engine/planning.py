@@ -34,6 +34,8 @@ TABLE = """
     )
 """
 
+Moment = Mapping[str, object]
+"""Parameters of the SQL of new ids."""
 DIFFERS = "(after <> '' OR links <> '')"
 """SQL over `diffs`: the pair is not equal."""
 
@@ -55,6 +57,14 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """Whether any record has a row beside it, and whether any has none: what is empty need not be asked."""
+
+    pairs: bool = True
+    fresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Planner:
     """Fills `plan` for one job. `now` is the time of the run; `seed` makes ids (see `identity`)."""
 
@@ -65,15 +75,20 @@ class Planner:
     now: datetime
     table: str
 
-    def plan(self, *, id_sql: str, drop: bool) -> None:
-        """Creates, then updates, then removals; `drop` is false when removals are withheld."""
+    def plan(self, *, id_sql: str, drop: bool, beside: Beside = Beside(), moment: Moment | None = None) -> None:
+        """Creates, then updates, then removals; `drop` is false when removals are withheld.
+
+        `moment` holds the parameters of `id_sql`.
+        """
         self.workspace.run(TABLE)
         self._asked_to_delete()
-        fresh = self._fresh()
-        self._defer(fresh, id_sql)
-        self._creates(fresh, id_sql)
-        self._updates()
-        self._followed_deletes()
+        fresh = self._fresh() if beside.fresh else "FALSE"
+        self._defer(fresh, id_sql, moment)
+        if beside.fresh:
+            self._creates(fresh, id_sql, moment)
+        if beside.pairs:
+            self._updates()
+            self._followed_deletes()
         if drop and self.prepared.removal.action is not None:
             self._removals()
 
@@ -123,18 +138,18 @@ class Planner:
         self._refuse_missing_ids(fresh)
         return f"({fresh})"
 
-    def _defer(self, fresh: str, id_sql: str) -> None:
+    def _defer(self, fresh: str, id_sql: str, moment: Moment | None) -> None:
         """Find the new rows that deferred links wait for, before any change is planned."""
         matched = (
             f"w.row_no IN (SELECT row_no FROM pairs) AND NOT {self._is_deleted()}" if self.rules.update else "FALSE"
         )
         deferral = Deferral(self.workspace, self._mapping, self.rejections, self.table)
-        deferral.resolve(created=fresh, written=f"({fresh} OR {matched})", id_sql=id_sql)
+        deferral.resolve(created=fresh, written=f"({fresh} OR {matched})", id_sql=id_sql, moment=moment)
 
     def _is_deleted(self) -> str:
         return _is_delete("w") if self._mapping.action is not None else "FALSE"
 
-    def _creates(self, fresh: str, id_sql: str) -> None:
+    def _creates(self, fresh: str, id_sql: str, moment: Moment | None) -> None:
         body, later = self._create_members()
         links = link_members(self._mapping, self.table)
         self.workspace.run(
@@ -143,7 +158,8 @@ class Planner:
             SELECT 'create', {id_sql}, {self._key("w")}, w.row_no, NULL, {_object(body)}, {_object_or_null(later)},
                    {_object_or_null(links)}
             FROM wanted w LEFT JOIN deferred d ON d.row_no = w.row_no WHERE w.ok AND {fresh} ORDER BY w.row_no
-            """
+            """,
+            moment,
         )
 
     def _refuse_missing_ids(self, fresh: str) -> None:

@@ -111,13 +111,17 @@ class Workspace:
             FailError: memory, disk or (`within_s`) time ran out.
         """
         with self._in_words(), _time_limit(self._connection, within_s):
-            rows = self._connection.execute(sql, parameters or {}).fetchall()
+            rows = self._all(sql, parameters)
         return int(rows[0][0]) if rows and isinstance(rows[0][0], int) else 0
 
     def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
         """All rows of a small query."""
         with self._in_words():
-            return self._connection.execute(sql, parameters or {}).fetchall()
+            return self._all(sql, parameters)
+
+    def _all(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
+        """Every statement but `stream` goes through here."""
+        return self._connection.execute(sql, parameters or {}).fetchall()
 
     def value(self, sql: str, parameters: Mapping[str, object] | None = None) -> int:
         """The one whole number that a query gives."""

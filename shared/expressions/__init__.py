@@ -19,6 +19,11 @@ __all__ = ["Expression", "ExpressionError", "Kind", "choose", "parse"]
 _KINDS: dict[str, Kind] = {"text": "text", "number": "number", "date": "date", "bool": "bool"}
 
 
+def _bound(name: str) -> str:
+    """A variable as a bound parameter; that it is a text is said, for a prepared statement cannot know."""
+    return f"CAST($v_{name} AS VARCHAR)"
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A parsed expression: what it names, and its SQL.
@@ -34,7 +39,7 @@ class Expression:
     kind: Kind
     parts: tuple[Part, ...]
 
-    def sql(self, column: Callable[[str], str], variable: Callable[[str], str] = lambda name: "$v_" + name) -> str:
+    def sql(self, column: Callable[[str], str], variable: Callable[[str], str] = _bound) -> str:
         """DuckDB SQL in one line. `column` gives the SQL of a column (of `row_number()` too: name `row_no`)."""
         return "".join(_rendered(part, column, variable) for part in self.parts)
 

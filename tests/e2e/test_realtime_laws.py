@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.values.events import Bucket
 from shared.values.messages import ReceivedMessage
 from tests.e2e.conftest import BOUNDED, World
-from tests.e2e.events import Feed, Feeds, delete, feeds, put
+from tests.e2e.events import ACCOUNT, LISTENER, Feed, Feeds, delete, feeds, put
 from tests.e2e.stories import column
 
 __all__ = ["feeds"]
@@ -102,6 +102,76 @@ def any_deliveries_end_at_the_last_event(
 def test_any_deliveries_end_at_the_last_event(world: World, feeds: Feeds) -> None:
     """Duplicate, late, out of order, poisoned, redelivered: the last event counts, and each is in one bucket."""
     any_deliveries_end_at_the_last_event(feeds(), world)
+
+
+PARENTS = ACCOUNT.but(
+    columns={**ACCOUNT.columns, "parent": "text", "at": "number"},
+    maps={
+        **ACCOUNT.maps,
+        "parent": {
+            "target": "parentaccountid",
+            "link": {"entity": "account", "column": "accountnumber", "missing": "defer"},
+        },
+    },
+    rest={
+        "variables": {"skip": {"default": "it's"}},
+        "listener": {**LISTENER, "version": "at", "filter": "name IS NULL OR name <> @skip"},
+    },
+)
+RECORD = st.fixed_dictionaries(
+    {"op": st.sampled_from(["upsert", "upsert", "delete"]), "no": st.sampled_from("ABC")},
+    optional={
+        "name": st.none() | st.sampled_from(["x", "y", "it's", "z" * 200]),
+        "staff": st.none() | st.sampled_from([1, 2, "many", -1]),
+        "parent": st.none() | st.sampled_from("ABC"),
+        "at": st.integers(0, 4),
+    },
+)
+
+
+@settings(BOUNDED, max_examples=8)
+@given(batches=st.lists(st.lists(RECORD, min_size=1, max_size=5), min_size=2, max_size=8))
+def warm_is_as_good_as_fresh(warm: Feed, fresh: Feed, world: World, batches: list[list[dict[str, object]]]) -> None:
+    """The same batches, once by a line that stays open and once by one that is opened for each batch."""
+    number = next(EXAMPLES)
+    for batch in batches:
+        told = []
+        for feed, prefix in ((warm, f"W{number}-"), (fresh, f"F{number}-")):
+            if feed is fresh:
+                feed.app.listening.listener(feed.sync.name).close()
+            keyed = [{**one, **{k: prefix + str(one[k]) for k in ("no", "parent") if one.get(k)}} for one in batch]
+            told.append(feed.send(*keyed))
+        assert told[0] == told[1]
+        assert kinds(warm, f"W{number}-") == kinds(fresh, f"F{number}-")
+    tables = [of_prefix(world, f"{letter}{number}-") for letter in "WF"]
+    assert tables[0] == tables[1]
+
+
+def kinds(feed: Feed, prefix: str) -> list[tuple[str, str | None, str]]:
+    """What was set aside, and why."""
+    found = feed.app.listening.memory.rejected_events.first(feed.sync.name, limit=1000)
+    return [(one.reject.type.value, one.reject.column, one.reject.reason.replace(prefix, "")) for one in found]
+
+
+def of_prefix(world: World, prefix: str) -> dict[str, Row]:
+    """The rows of one side, by key without its prefix; parents by their keys."""
+    rows = world.dataverse.rows("account")
+    keys = {row["accountid"]: str(row["accountnumber"]).removeprefix(prefix) for row in rows}
+    return {
+        keys[row["accountid"]]: {
+            "name": row["name"],
+            "staff": row["numberofemployees"],
+            "parent": keys.get(row["_parentaccountid_value"]),
+        }
+        for row in rows
+        if str(row["accountnumber"]).startswith(prefix)
+    }
+
+
+def test_a_warm_line_finds_what_a_fresh_one_finds(world: World, feeds: Feeds) -> None:
+    """No batch and no definition leaves anything behind for the next: verdicts, reasons and rows are the same."""
+    warm, fresh = feeds(PARENTS), feeds(PARENTS.but(name="other"))
+    warm_is_as_good_as_fresh(warm, fresh, world)
 
 
 @settings(BOUNDED, max_examples=6)

@@ -109,7 +109,7 @@ def test_row_number_alone():
 def test_variables_are_parameters_and_quoted_ones_are_text(database):
     """A variable is bound; an at sign in a text is a text."""
     expression = parse("concat(@region, 'a@region')", columns=[], variables=["region"])
-    assert expression.sql(identifier) == "concat($v_region, 'a@region')"
+    assert expression.sql(identifier) == "concat(CAST($v_region AS VARCHAR), 'a@region')"
     found = database.execute(f"SELECT {expression.sql(identifier)}", {"v_region": "'; DROP TABLE x --"}).fetchall()
     assert found == [("'; DROP TABLE x --a@region",)]
 

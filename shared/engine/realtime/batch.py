@@ -1,6 +1,6 @@
 """One batch of a line: staged, judged by the schema and the mapping, put into turns, and each turn applied.
 
-source  the events as told        heard   all good ones, mapped
+source  the events as told        heard   all that the filter keeps, mapped
 wanted  those of the present turn, folded; from here on everything is as in a batch job
 """
 
@@ -18,6 +18,7 @@ from shared.engine.realtime.turns import Fold, Step, turns_of
 from shared.engine.realtime.verdicts import SETTLED, Verdict, waits
 from shared.engine.rejecting import Rejections
 from shared.engine.resolving import Resolver
+from shared.engine.workspace import Row
 from shared.errors import DynsyncError, StateError
 from shared.values.events import Bucket, Event, Hold, LedgerEntry, Operation
 
@@ -53,12 +54,13 @@ class Batch:
             raise  # our own store: the messages come again
         except DynsyncError as error:
             self.done.stopped = error
+        finally:
+            self.line.workspace.tidy()
         return self.done
 
     def _apply(self) -> None:
         self._stage()
-        self._judge()
-        steps = self._steps()
+        steps = self._steps(self._judged())
         entries = self.line.ground.ledger.entries(self._sync, {step.key for step in steps})
         turns = turns_of(steps, entries)
         self.done.verdicts |= dict.fromkeys(turns.stale, Verdict(Bucket.STALE))
@@ -86,27 +88,32 @@ class Batch:
         else:
             line.workspace.run(statements.heard_upserts, statements.upserts.parameters)
 
-    def _judge(self) -> None:
-        """What breaks a rule is rejected, what lacks its parent waits, what the filter leaves out is filtered."""
+    def _judged(self) -> list[Row]:
+        """What breaks a rule is rejected, what lacks its parent waits, what the filter leaves out is filtered.
+
+        Row number, ledger key and version of the good events.
+        """
         line, verdicts = self.line, self.done.verdicts
-        told = {int(str(row_no)) for (row_no,) in line.workspace.rows("SELECT row_no FROM wanted")}
+        heard = line.workspace.rows(STEPS)
+        told = {row_no for row_no, *_ in heard}
         verdicts |= {n: Verdict(Bucket.FILTERED) for n in range(1, len(self.events) + 1) if n not in told}
-        if line.workspace.value('SELECT count(*) FROM wanted WHERE NOT ok OR "!rejected"'):
+        if not all(ok for _, ok, *_ in heard):
+            line.workspace.run(AS_TOLD)
             rejections = Rejections(line.workspace, line.prepared.mapping, line.hearing.staged_names)
             rejections.by_schema(line.statements.flagged)
             rejections.by_mapping(line.statements.unsound)
             rejections.by_key_and_action()
             verdicts |= rejected(line.workspace, self.events)
-        line.workspace.run(AS_TOLD)
+        return [(row_no, key, version) for row_no, ok, key, version in heard if ok]
 
-    def _steps(self) -> list[Step]:
+    def _steps(self, good: Sequence[Row]) -> list[Step]:
         """The good events with their places; those behind one of their record that waits, wait too."""
         at = self.line.ground.clock()
         steps = []
-        for row_no, key, version, delete in self.line.workspace.rows(STEPS):
+        for row_no, key, version in good:
             number = int(str(row_no))
-            origin = self.events[number - 1].origin
-            entry = LedgerEntry(str(key), str(version), origin.number, origin.part, None, bool(delete), at)
+            origin, delete = self.events[number - 1].origin, self.events[number - 1].operation is Operation.DELETE
+            entry = LedgerEntry(str(key), str(version), origin.number, origin.part, None, delete, at)
             steps.append(Step(number, entry))
         held = self._held_places()
         behind = [s for s in steps if s.key in held and (s.entry.number, s.entry.part) > held[s.key]]
@@ -118,7 +125,7 @@ class Batch:
         waiting = [n for n, verdict in self.done.verdicts.items() if verdict.bucket is Bucket.PARKED]
         if not waiting:
             return {}
-        sql = f'SELECT row_no, "!ledger" FROM wanted WHERE row_no IN ({", ".join(map(str, waiting))})'
+        sql = f'SELECT row_no, "!ledger" FROM heard WHERE row_no IN ({", ".join(map(str, waiting))})'
         held: dict[str, tuple[int, int]] = {}
         for row_no, key in self.line.workspace.rows(sql):
             place = self.events[int(str(row_no)) - 1].origin.place

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from shared.definitions.sync import SyncDefinition
 from shared.engine import preparing
+from shared.engine.identity import growing_id
 from shared.engine.plan import Manifest
-from shared.engine.planning import Rules
+from shared.engine.planning import Rules, create_id
 from shared.engine.preparing import Filters
 from shared.engine.readback import ReadBack
 from shared.engine.realtime.hearing import Hearing
 from shared.engine.realtime.sending import Moment, Sender
 from shared.engine.realtime.statements import Statements, statements_of, typed_pair
+from shared.engine.realtime.warm import WarmWorkspace
 from shared.engine.ruling import ids_of, planned_columns, rules_of
 from shared.engine.surroundings import Destination
-from shared.engine.workspace import Limits, Workspace, workspace_folder
+from shared.engine.workspace import Limits, workspace_folder
 from shared.errors import UnavailableError
 from shared.mapping.build import Metadata, Prepared
 from shared.ports import Clock, Ledger
@@ -40,19 +42,24 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One sync, ready to apply batches one after another; not for several threads at once."""
+    """One sync, ready to apply batches one after another; not for several threads at once.
+
+    `upserting` is `prepared` for turns without a delete. `growing`: ids of new rows take `$job` and `$start`.
+    """
 
     ground: Ground
     hearing: Hearing
     destination: Destination
     metadata: Metadata
     prepared: Prepared
+    upserting: Prepared
     statements: Statements
-    workspace: Workspace
+    workspace: WarmWorkspace
     sender: Sender
     rules: Rules
     opened_at: datetime
     owned: str | None
+    growing: bool
     _open: ExitStack
 
     @classmethod
@@ -69,12 +76,12 @@ class Line:
             upserts, deletes = typed_pair(hearing)
             prepared = hearing.prepared(metadata, upserts)
             folder = stack.enter_context(workspace_folder(ground.workspaces))
-            workspace = stack.enter_context(Workspace(folder, limits=ground.limits, kept=False))
+            workspace = stack.enter_context(WarmWorkspace(folder, limits=ground.limits))
             workspace.seal()
             readback = ReadBack(destination.client, metadata.table, Moment(_manifest(prepared, metadata)), folder)
             stack.callback(readback.close)
-            derived = ids_of(prepared, metadata.table) == "derived"
-            sender = Sender(destination.writer(metadata.table), readback, derived)
+            ids = ids_of(prepared, metadata.table)
+            sender = Sender(destination.writer(metadata.table), readback, ids == "derived")
             filters = Filters(hearing.variables)
             return cls(
                 ground,
@@ -82,12 +89,14 @@ class Line:
                 destination,
                 metadata,
                 prepared,
-                statements_of(hearing, prepared, upserts, deletes),
+                replace(prepared, mapping=replace(prepared.mapping, action=None)),
+                statements_of(hearing, prepared, upserts, deletes, _new_id(ids, prepared, metadata)),
                 workspace,
                 sender,
                 rules_of(hearing.definition, prepared, hearing.variables),
                 ground.clock(),
                 filters.bound(hearing.definition.destination.filter, metadata.table),
+                ids == "growing",
                 stack.pop_all(),
             )
 
@@ -114,6 +123,14 @@ class Line:
                 )
 
         self.destination.client.transport.permit = permit
+
+
+def _new_id(ids: str, prepared: Prepared, metadata: Metadata) -> str:
+    """SQL of a new row's id, the same for every batch: what differs is a parameter."""
+    if ids == "growing":
+        return growing_id(job="CAST($job AS VARCHAR)", start="CAST($start AS BIGINT)")
+    organization = metadata.environment.organization_id
+    return create_id(prepared, environment=organization, table=metadata.table.name, job="", sequence_start=None)
 
 
 def _manifest(prepared: Prepared, metadata: Metadata) -> Manifest:

@@ -22,12 +22,14 @@ from shared.mapping.build import Prepared
 from shared.mapping.compose import Target, wanted_query
 from shared.sql import identifier
 
-CANDIDATES = "CREATE OR REPLACE TABLE candidates AS SELECT DISTINCT kh FROM wanted WHERE kh IS NOT NULL"
-"""Every record of a batch gets the closer look."""
-STEPS = f"""
-    SELECT row_no, {identifier(LEDGER_KEY)}, {identifier(VERSION)}, "!action" = 'DELETE' FROM wanted WHERE ok
-"""
-AS_TOLD = "CREATE OR REPLACE TABLE heard AS FROM wanted"
+STEPS = f"""SELECT row_no, ok, {identifier(LEDGER_KEY)}, {identifier(VERSION)} FROM heard"""
+AS_TOLD = "CREATE OR REPLACE TABLE wanted AS FROM heard"
+"""All of a batch's records at once: to say what is wrong with some, or because one turn takes them all."""
+GOOD = "(SELECT * FROM wanted WHERE ok)"
+"""Every good record of a turn gets the closer look."""
+FRESH = (
+    "CREATE OR REPLACE TABLE fresh AS SELECT row_no FROM wanted WHERE ok AND row_no NOT IN (SELECT row_no FROM pairs)"
+)
 """All events of the batch, each by itself."""
 ONE_EACH = """
     CREATE OR REPLACE TABLE wanted AS SELECT * FROM heard WHERE row_no IN (SELECT row_no FROM turn)
@@ -47,10 +49,12 @@ class Statements:
     unsound: TypedSource
     fold: str
     present: str
+    read: str
     pages: str
     pairs: str
     ambiguous: str
     same_key: str
+    new_id: str
 
     @property
     def parameters(self) -> Mapping[str, object]:
@@ -58,13 +62,15 @@ class Statements:
         return {**self.upserts.parameters, **self.deletes.parameters}
 
 
-def statements_of(hearing: Hearing, prepared: Prepared, upserts: TypedSource, deletes: TypedSource) -> Statements:
+def statements_of(
+    hearing: Hearing, prepared: Prepared, upserts: TypedSource, deletes: TypedSource, new_id: str
+) -> Statements:
     """All statements of a definition; `upserts` and `deletes` are the typed queries over staged events."""
     mapping = prepared.mapping
     added = f"{ledger_key_sql(mapping, 'w')} AS {identifier(LEDGER_KEY)}"
     added += f", {version_sql(version_column(hearing.listener, upserts))} AS {identifier(VERSION)}"
     ups, downs = wanted_query(mapping, upserts), wanted_query(mapping, deletes)
-    head = f"CREATE OR REPLACE TABLE wanted AS SELECT *, {added} FROM"
+    head = f"CREATE OR REPLACE TABLE heard AS SELECT *, {added} FROM"
     return Statements(
         create_source=source_table(hearing),
         heard_upserts=f"{head} ({ups}) w",
@@ -75,10 +81,12 @@ def statements_of(hearing: Hearing, prepared: Prepared, upserts: TypedSource, de
         unsound=hearing.typed(unsound("source")),
         fold=_fold(prepared),
         present=reconcile.present_table(prepared),
-        pages=reconcile.page_rows(prepared),
-        pairs=reconcile.pairs(prepared),
+        read=f"CREATE OR REPLACE TABLE read_rows AS FROM {reconcile.pages_read(prepared)}",
+        pages=reconcile.page_rows(prepared, "read_rows"),
+        pairs=reconcile.pairs(prepared, GOOD),
         ambiguous=reconcile.ambiguous_records(mapping),
         same_key=reconcile.same_key(mapping, "w", "p"),
+        new_id=new_id,
     )
 
 
@@ -112,7 +120,7 @@ def _fold(prepared: Prepared) -> str:
     parts += [_last(f"source.{column.name}", ignoring_nulls=True) for column in mapping.watched]
     parts += [_last(name) for name in (LEDGER_KEY, VERSION)]
     return f"""
-        CREATE OR REPLACE TABLE wanted AS
+        CREATE OR REPLACE TABLE wanted AS SELECT * FROM heard WHERE FALSE UNION ALL BY NAME
         SELECT {", ".join(parts)} FROM heard h JOIN turn t ON t.row_no = h.row_no GROUP BY t.leader
     """
 

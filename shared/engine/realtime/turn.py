@@ -13,16 +13,16 @@ from shared.engine import reading
 from shared.engine.identity import sequence_start
 from shared.engine.linking import OPEN
 from shared.engine.plan import PlanRow
-from shared.engine.planning import Planner, create_id
+from shared.engine.planning import Beside, Planner
 from shared.engine.realtime.judging import rejected, source_text
 from shared.engine.realtime.line import Line
 from shared.engine.realtime.sending import Sent
-from shared.engine.realtime.statements import CANDIDATES, ONE_EACH
+from shared.engine.realtime.statements import AS_TOLD, FRESH, ONE_EACH
 from shared.engine.realtime.turns import Fold
 from shared.engine.realtime.verdicts import Verdict, refused, waits
 from shared.engine.rejecting import Rejections
-from shared.engine.ruling import ids_of
 from shared.errors import DynsyncError, UnavailableError
+from shared.mapping.build import Prepared
 from shared.values.changes import Action, Outcome, OutcomeStatus
 from shared.values.events import Bucket, Event, Hold
 from shared.values.records import Reject, RejectType
@@ -50,10 +50,11 @@ def apply_turn(line: Line, events: Sequence[Event], folds: Sequence[Fold]) -> Ju
     """Apply folds, no two of one record; `events` are those of the whole batch."""
     if not folds:
         return {}, [], None
-    _choose(line, folds)
+    _choose(line, events, folds)
     rejections = Rejections(line.workspace, line.prepared.mapping, line.hearing.staged_names)
-    _compare(line, rejections)
-    _plan(line, rejections)
+    beside = _compare(line, rejections)
+    deletes = any(fold.leader.delete for fold in folds)
+    _plan(line, line.prepared if deletes else line.upserting, beside, rejections)
     rows = [PlanRow._make((n, Action(str(action)), *rest)) for n, action, *rest in line.workspace.rows(_PLANNED)]
     planned = {row.row_no: row for row in rows if row.row_no is not None}
     return _Judge(line, events, planned, line.sender.send(rows)).judged(folds)
@@ -62,40 +63,48 @@ def apply_turn(line: Line, events: Sequence[Event], folds: Sequence[Fold]) -> Ju
 # ---- as in a batch job
 
 
-def _choose(line: Line, folds: Sequence[Fold]) -> None:
+def _choose(line: Line, events: Sequence[Event], folds: Sequence[Fold]) -> None:
     """Fill `wanted` with the turn's records."""
     members = [(step.row_no, fold.leader.row_no) for fold in folds for step in fold.steps]
+    if len(folds) == len(events):
+        line.workspace.run(AS_TOLD)
+        return
     line.workspace.run("CREATE OR REPLACE TABLE turn (row_no BIGINT, leader BIGINT)")
     line.workspace.append("turn", members)
     line.workspace.run(ONE_EACH if len(members) == len(folds) else line.statements.fold)
 
 
-def _compare(line: Line, rejections: Rejections) -> None:
+def _compare(line: Line, rejections: Rejections) -> Beside:
     """Read the rows with the turn's keys, and put both sides beside each other."""
-    workspace, statements = line.workspace, line.statements
-    workspace.run(statements.present)
-    key = line.prepared.mapping.key
-    _load(line, "present", _keys(line, "wanted w"), reading.selected_columns(line.prepared), line.owned)
+    workspace = line.workspace
+    workspace.run(line.statements.present)
+    found = _load(line, "present", _keys(line, "wanted w"), reading.selected_columns(line.prepared), line.owned)
+    if found > 1:
+        _set_ambiguous_aside(line, rejections)
+    pairs = workspace.run(line.statements.pairs) if found or not workspace.emptied("pairs") else 0
+    fresh = workspace.run(FRESH)
+    if line.owned and fresh:
+        _set_outside_aside(line, rejections)
+    return Beside(pairs=pairs > 0, fresh=fresh > 0)
+
+
+def _set_ambiguous_aside(line: Line, rejections: Rejections) -> None:
+    """A row that two requests brought counts once; a key that several rows have names none of them."""
+    workspace = line.workspace
     if workspace.value(reconcile.MET_TWICE):
         workspace.run(reconcile.DEDUPLICATE_PRESENT)
-    workspace.run(reconcile.TWINS)
-    workspace.run(CANDIDATES)
-    reason = f"r.times || ' rows of {line.metadata.table.name} have this key; it must name one'"
-    if workspace.value("SELECT count(*) FROM twins"):
-        rejections.reject_rows(statements.ambiguous, RejectType.DUPLICATE_KEY, ", ".join(key), reason)
-    workspace.run(statements.pairs)
-    workspace.run(reconcile.FRESH)
-    if line.owned and workspace.value("SELECT count(*) FROM fresh"):
-        _set_outside_aside(line, rejections)
+    if workspace.run(reconcile.TWINS):
+        reason = f"r.times || ' rows of {line.metadata.table.name} have this key; it must name one'"
+        column = ", ".join(line.prepared.mapping.key)
+        rejections.reject_rows(line.statements.ambiguous, RejectType.DUPLICATE_KEY, column, reason)
 
 
 def _keys(line: Line, records: str) -> list[tuple[object, ...]]:
     return reading.keys(line.workspace, line.prepared.mapping.key, records)
 
 
-def _load(
-    line: Line, table: str, keys: Sequence[tuple[object, ...]], columns: Sequence[str], owned: str | None
-) -> None:
+def _load(line: Line, table: str, keys: Sequence[tuple[object, ...]], columns: Sequence[str], owned: str | None) -> int:
+    """Look the keys up; how many rows came."""
     found = line.destination.client.rows_by_key(
         line.metadata.table, line.prepared.mapping.key, keys, columns, filter=owned
     )
@@ -104,8 +113,10 @@ def _load(
         for number, rows in enumerate(found)
         if rows
     ]
-    if files:
-        line.workspace.run(f"INSERT INTO {table} {line.statements.pages}", {"files": files})
+    if not files:
+        return 0
+    line.workspace.run(line.statements.read, {"files": files})
+    return line.workspace.run(f"INSERT INTO {table} {line.statements.pages}")
 
 
 def _set_outside_aside(line: Line, rejections: Rejections) -> None:
@@ -120,19 +131,11 @@ def _set_outside_aside(line: Line, rejections: Rejections) -> None:
     workspace.run("UPDATE wanted SET ok = FALSE WHERE row_no IN (FROM outside)")
 
 
-def _plan(line: Line, rejections: Rejections) -> None:
-    ground, table = line.ground, line.metadata.table
-    now = ground.clock()
-    ids = ids_of(line.prepared, table)
-    id_sql = create_id(
-        line.prepared,
-        environment=line.metadata.environment.organization_id,
-        table=table.name,
-        job=ground.new_id(),
-        sequence_start=sequence_start(now) if ids == "growing" else None,
-    )
-    planner = Planner(line.workspace, line.prepared, line.rules, rejections, now, table.name)
-    planner.plan(id_sql=id_sql, drop=False)
+def _plan(line: Line, prepared: Prepared, beside: Beside, rejections: Rejections) -> None:
+    now = line.ground.clock()
+    moment = {"job": line.ground.new_id(), "start": str(sequence_start(now))} if line.growing else {}
+    planner = Planner(line.workspace, prepared, line.rules, rejections, now, line.metadata.table.name)
+    planner.plan(id_sql=line.statements.new_id, drop=False, beside=beside, moment=moment)
 
 
 # ---- verdicts
