@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 
 from shared.cli.options import everywhere, session_of
@@ -24,12 +26,14 @@ def watermark(session: Session, sync: str, value: str | None, reset: bool) -> No
     """Show how far an incremental sync has read its source, or set it."""
     if value is not None and reset:
         raise click.UsageError("give --set or --reset, not both")
-    app = session.app
-    found = app.set_watermark(sync, value) if reset or value is not None else app.watermark(sync)
+    app, setting = session.app, value is not None
+    found = app.set_watermark(sync, value) if reset or setting else app.watermark(sync)
     if session.json:
         say_json({"sync": sync, "column": found and found.column, "watermark": found and str(found)})
     else:
         say(session.out(), _sentence(sync, found))
+    if found is not None and setting and (caution := found.caution(datetime.now(UTC))):
+        click.echo(f"Warning: {caution}.", err=True)
 
 
 def _sentence(sync: str, found: Watermark | None) -> str:

@@ -67,15 +67,20 @@ def reached(
 def moved(memory: WatermarkMemory, job: Job) -> Job:
     """Move the sync's watermark to where a finished job has come, unless something of it is not confirmed.
 
-    What was set aside as a reject is settled: it waits for a replay. It never moves back.
+    What was set aside as a reject is settled: it waits for a replay. It never moves back. Who has set it since the job
+    began to read means the next run, so it stays there.
     """
     if job.watermark is None:
         return job
+    kept = memory.watermark(job.sync)
+    if kept != job.read_from and (kept is None or kept.choice == ANY):
+        note = "the watermark was set after this plan was made, and stays as it was set; the next run reads from there"
+        return replace(job, notes=(*job.notes, note))
     open_ = job.source.conflict + job.source.not_attempted + job.source.parked
     if open_:
         note = f"the watermark stays where it is, as {open_:,} records are not confirmed; the next run reads them again"
         return replace(job, notes=(*job.notes, note))
-    memory.move_watermark(job.sync, job.watermark.furthest(memory.watermark(job.sync)))
+    memory.move_watermark(job.sync, job.watermark.furthest(kept))
     return job
 
 

@@ -16,7 +16,7 @@ from shared.engine.cases.replaying import ReplayedRecords, as_replayed, made_bef
 from shared.engine.cases.settling import REPLAYED
 from shared.engine.drafting import Draft, Drafter, store
 from shared.engine.drift import drifted, told_columns
-from shared.engine.incremental import since
+from shared.engine.incremental import since, watched
 from shared.engine.realtime.overtaking import Overtaking, keep_versions
 from shared.engine.slicing import SliceOverError, fetch, keep, left_in
 from shared.engine.surroundings import Destination, Start, Surroundings
@@ -76,6 +76,7 @@ class PlanMaking:
             raise DefinitionError(self.run.definition.name, errors)
         with workspace_folder(self.run.around.workspaces) as folder:
             fetch(self.run.state, job, folder)
+            job = self._noting_where_it_reads_from(job, folder)
             try:
                 drafter, draft = self._draft_in(folder, job, (prepared, metadata, problems))
             except SliceOverError:
@@ -96,6 +97,12 @@ class PlanMaking:
             watermark=draft.watermark,
         )
         return superseding(self.run, job), draft
+
+    def _noting_where_it_reads_from(self, job: Job, folder: Path) -> Job:
+        """The job, knowing where the watermark of an incremental sync stood before its first slice read anything."""
+        if watched(self.run.definition) is None or job.replays or (folder / DATABASE).exists():
+            return job
+        return self.run.save(replace(job, read_from=self.run.state.watermark(job.sync)))
 
     def _draft_in(self, folder: Path, job: Job, checked: Checked) -> tuple[Drafter, Draft]:
         """Draft in a folder, from the beginning or from where an earlier slice stopped; store the plan."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from shared.engine.cases.ledger import last_settled
+from shared.engine.cases.ledger import jobs_with_open_cases, last_settled
 from shared.errors import DynsyncError
 from shared.log import event
 from shared.ports import State
@@ -21,7 +21,8 @@ def prune(state: State, job: Job, *, days: int | None, now: datetime) -> int:
     """Remove the jobs of `job`'s sync that were made more than `days` days ago and have ended; returns how many.
 
     Never `job` itself, and never the last one that came to its end, though it was undone since: the next job is
-    compared with it, and it keeps the list of open rejects. What cannot be removed now is tried again at the end of
+    compared with it, and it keeps the list of open rejects. Never one of whose rejects some are open: they are replayed
+    from its files. What cannot be removed now is tried again at the end of
     the next job.
     """
     if days is None:
@@ -30,6 +31,7 @@ def prune(state: State, job: Job, *, days: int | None, now: datetime) -> int:
         kept = {job.id, *(one.id for one in state.list(sync=job.sync, states=FINISHED, limit=1))}
         settled = last_settled(state, job.sync)
         kept |= {settled.id} if settled else set()
+        kept |= jobs_with_open_cases(state, job.sync)
         removed = _removed(state, job.sync, kept, before=now - timedelta(days=days))
     except DynsyncError as error:
         event(_log, "jobs.kept", level=logging.WARNING, sync=job.sync, reason=type(error).__name__)
@@ -57,5 +59,6 @@ def _removed(state: State, sync: str, kept: set[str], *, before: datetime) -> in
         for job_id in old:
             state.forget(job_id)
         removed += len(old)
-        if len(found) < _AT_A_TIME or not old:
+        if len(found) < _AT_A_TIME:
             return removed
+        before = found[-1].created_at

@@ -17,6 +17,9 @@ from shared.values.watermarks import Watermark
 _MAPPINGS = ("variables", "planned", "timings_s", "requests", "columns", "handed_over")
 
 
+_WATERMARKS = ("watermark", "read_from")
+
+
 def job_to_text(job: Job) -> str:
     """One job as a JSON object. ASCII, so that every text survives, whatever it holds."""
     members: dict[str, Any] = {field.name: getattr(job, field.name) for field in fields(job)}
@@ -26,7 +29,7 @@ def job_to_text(job: Job) -> str:
     members["files"] = [asdict(file) for file in job.files]
     members["steps"] = [asdict(step) for step in job.steps]
     members["slices"] = job.slices and asdict(job.slices)
-    members["watermark"] = job.watermark and asdict(job.watermark) | {"value": str(job.watermark)}
+    members |= {name: _watermark_to_members(members[name]) for name in _WATERMARKS}
     members["created_at"] = instant_to_text(job.created_at)
     members["finished_at"] = job.finished_at and instant_to_text(job.finished_at)
     return json.dumps(members)
@@ -60,11 +63,16 @@ def _job(members: Mapping[str, Any]) -> Job:
     }
     if members.get("slices") is not None:
         typed["slices"] = Slices(**members["slices"])
-    if members.get("watermark") is not None:
-        typed["watermark"] = watermark_from_text(**members["watermark"])
+    for name in _WATERMARKS:
+        if members.get(name) is not None:
+            typed[name] = watermark_from_text(**members[name])
     if members["finished_at"] is not None:
         typed["finished_at"] = datetime.fromisoformat(members["finished_at"])
     return Job(**{**members, **typed})
+
+
+def _watermark_to_members(mark: Watermark | None) -> dict[str, Any] | None:
+    return asdict(mark) | {"value": str(mark)} if mark is not None else None
 
 
 def watermark_from_text(column: str, value: str, choice: str) -> Watermark:

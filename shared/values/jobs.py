@@ -148,7 +148,8 @@ class Job:
     `files` are the source's, where they are remembered; `columns` its own columns and their types, where it tells them.
     `to_apply`: its plan is carried out unless something holds it. `handed_over`: by variable, the name under which the
     file that came with the start is kept with the job. `slices`: None for a job that one process carries through.
-    `watermark` is how far its records reach, where the sync is incremental. `steps` tells the steps after it, as far as
+    `watermark` is how far its records reach, where the sync is incremental, and `read_from` where the sync's own stood
+    when its read began. `steps` tells the steps after it, as far as
     they were taken; `chain` the syncs whose jobs led to this one.
     `applied_by`: who approved its plan, or let it go on after a stop, last.
     `undoes`: the job whose changes this one takes back. `replays`: which rejects it runs again, in words.
@@ -176,6 +177,7 @@ class Job:
     files: tuple[FileRead, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     watermark: Watermark | None = None
+    read_from: Watermark | None = None
     to_apply: bool = True
     handed_over: Mapping[str, str] = field(default_factory=dict)
     slices: Slices | None = None

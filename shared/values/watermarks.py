@@ -47,6 +47,12 @@ class Watermark:
     def __str__(self) -> str:
         return _iso(self.value) + "Z" if isinstance(self.value, datetime) else format(self.value, "f")
 
+    def caution(self, now: datetime) -> str:
+        """What to know of one that a person has set; empty when there is nothing."""
+        if isinstance(self.value, datetime) and self.value > now:
+            return "that is in the future: what changes before then is not read"
+        return ""
+
     def furthest(self, other: Watermark | None) -> Watermark:
         """This one or the other, whichever is further; this one when they cannot be compared."""
         if other is None or other.column != self.column or other.choice not in (ANY, self.choice):

@@ -34,7 +34,7 @@ from shared.errors import (
 )
 from shared.ports import Secrets, Source, State
 from shared.sources import Remote, Storage, open_source
-from shared.values.problems import Problem
+from shared.values.problems import Problem, Severity
 from shared.values.tables import Table
 from shared.wiring.columns import missing_columns
 from shared.wiring.connections import Connector
@@ -124,7 +124,7 @@ class Checker:
         return [*self.catalogue.advice(sync), *chains, *self._source(definition), *self._destination(definition)]
 
     def _chains(self, definition: SyncDefinition) -> Iterator[Problem]:
-        """Steps that start a sync which is not there, or one that leads back here."""
+        """Steps that start a sync which is not there or switched off, or one that leads back here."""
         started = {name: _started(self.catalogue.get(name)) for name in self.catalogue.names()}
         ring = circle({definition.name: started[definition.name], **started})
         for number, step in enumerate(definition.post_sync):
@@ -138,6 +138,9 @@ class Checker:
             elif step.sync.name in ring and definition.name in ring:
                 found = f"the syncs start each other in a circle: {' → '.join(ring)}"
                 yield Problem(path, found, "let the last of them start none")
+            elif not self.catalogue.get(step.sync.name).enabled:
+                found, remedy = f"the sync {step.sync.name!r} is switched off, so the step fails", "enable it"
+                yield Problem(path, found, f"{remedy}, or take the step out", Severity.WARNING)
 
     def source_columns(self, sync: str) -> Mapping[str, str]:
         """The source's own columns and their DuckDB types, in order.

@@ -86,6 +86,29 @@ def test_a_plan_does_not_move_it(world: World) -> None:
     assert mark(world) == f"{DAY}09:00:00.000000Z"
 
 
+@pytest.mark.parametrize("to", [f"{DAY}06:00Z", None, "2026-03-01"])
+def test_a_plan_that_waits_does_not_overtake_a_person(world: World, to: str | None) -> None:
+    """Who sets it, back or on, or takes it away, means the next run; a plan from before is applied and leaves it."""
+    ACCOUNT.run(world, ["A1", "One", f"{DAY}08:00Z"])
+    plan = ACCOUNT.plan(world, ["A1", "Uno", f"{DAY}10:00Z"], ["A2", "Two", f"{DAY}11:00Z"])
+    world.app.set_watermark("story", to)
+    wanted = mark(world)
+    done = closes(world.apply(plan))
+    assert (done.state, done.source.updated, done.source.created) == (JobState.SUCCEEDED, 1, 1)
+    assert mark(world) == wanted
+    assert "the watermark was set after this plan was made" in " ".join(done.notes)
+    later = ACCOUNT.run(world, ["A0", "Early", f"{DAY}07:00Z"], ["A3", "Three", f"{DAY}12:00Z"])
+    assert later.source.created == (0 if to == "2026-03-01" else 2)
+
+
+def test_a_plan_moves_it_from_where_a_person_had_set_it(world: World) -> None:
+    """What was set before the plan was made is where the plan began to read."""
+    ACCOUNT.define(world)
+    world.app.set_watermark("story", f"{DAY}06:00Z")
+    world.apply(ACCOUNT.plan(world, ["A1", "One", f"{DAY}08:00Z"]))
+    assert mark(world) == f"{DAY}08:00:00.000000Z"
+
+
 def test_it_stays_while_something_is_not_confirmed(world: World) -> None:
     """A job that failed in its course, or has conflicts, leaves it; the next run reads the same records again."""
     ACCOUNT.run(world, ["A1", "One", f"{DAY}08:00Z"])
@@ -156,6 +179,11 @@ def test_the_command_shows_and_moves_it(world: World) -> None:
     assert says("--set", "2026-03-01") == "story reads from changed 2026-03-01T00:00:00.000000Z on.\n"
     told = {"sync": "story", "column": "changed", "watermark": "2026-03-01T00:00:00.000000Z"}
     assert json.loads(says("--json")) == told
+    assert says("--set", "9999-01-01").splitlines() == [
+        "story reads from changed 9999-01-01T00:00:00.000000Z on.",
+        "Warning: that is in the future: what changes before then is not read.",
+    ]
+    assert says("--set", "2026-03-01") == "story reads from changed 2026-03-01T00:00:00.000000Z on.\n"
     assert "not both" in says("--set", "2026-03-01", "--reset")
     assert mark(world) == told["watermark"]
     assert says("--reset") == "story has no watermark: the next run reads everything.\n"

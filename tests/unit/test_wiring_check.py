@@ -8,7 +8,7 @@ import pytest
 
 from shared.engine.jobs import JobRunner
 from shared.errors import UnknownTableError
-from shared.values.problems import Problem
+from shared.values.problems import Problem, Severity
 from shared.wiring.app import LocalApp
 
 DEFINITION = """
@@ -54,6 +54,23 @@ def test_what_to_do_is_told_apart_from_what_was_found(tmp_path: Path, monkeypatc
     (tmp_path / "again").mkdir()
     (_, table) = told(tmp_path / "again", path="none.json")
     assert table == Problem("destination.entity", "no table 'acount'", "did you mean account?")
+
+
+def test_a_chain_to_a_sync_that_is_switched_off_is_told(tmp_path: Path) -> None:
+    """The step would fail at every end; a warning, for the other one may be switched on again."""
+    chain = "post_sync: [{ name: then, when: always, sync: { name: other } }]\n"
+    (tmp_path / "syncs").mkdir()
+    other = DEFINITION.format(path="none.json").replace("my-sync", "other")
+    (tmp_path / "syncs" / "my-sync.yaml").write_text(DEFINITION.format(path="none.json") + chain, encoding="utf-8")
+    app = LocalApp(state=tmp_path / "state", syncs=tmp_path / "syncs", environ={})
+    for enabled in ("true", "false"):
+        (tmp_path / "syncs" / "other.yaml").write_text(f"{other}enabled: {enabled}\n", encoding="utf-8")
+        found = [one for one in app.check("my-sync") if one.path == "post_sync.0.sync.name"]
+        found_off = Problem(
+            "post_sync.0.sync.name", "the sync 'other' is switched off, so the step fails",
+            "enable it, or take the step out", Severity.WARNING,
+        )  # fmt: skip
+        assert found == ([] if enabled == "true" else [found_off])
 
 
 def test_a_missing_file_and_a_missing_secret_are_both_told(tmp_path: Path) -> None:

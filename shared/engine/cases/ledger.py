@@ -43,6 +43,15 @@ def ledger(state: State, sync: str, *, before: Job | None = None) -> Path | None
     return state.path(last.id, LEDGER) if last is not None and last.open_rejects else None
 
 
+def jobs_with_open_cases(state: State, sync: str) -> set[str]:
+    """The jobs that set aside what is open."""
+    path = ledger(state, sync)
+    if path is None:
+        return set()
+    with duckdb.connect(config={"threads": 1, "memory_limit": "128MB"}) as connection:
+        return {job for (job,) in connection.execute(f"SELECT DISTINCT job FROM {literal(str(path))}").fetchall()}
+
+
 def open_cases(state: State, sync: str) -> Iterator[Case]:
     """The open rejects of a sync, job by job and row by row."""
     path = ledger(state, sync)

@@ -76,11 +76,15 @@ class ConnectionsView(BaseModel):
 
 
 class WatermarkView(BaseModel):
-    """How far an incremental sync has read its source; null: the next run reads everything."""
+    """How far an incremental sync has read its source; null: the next run reads everything.
+
+    `caution` is what to know of one that was set just now.
+    """
 
     column: str | None
     watermark: str | None
     date: bool = False
+    caution: str = ""
 
     @classmethod
     def of(cls, found: Watermark | None) -> Self:
@@ -183,7 +187,9 @@ def watermark(call: Call) -> WatermarkView:
 def set_watermark(call: Call) -> WatermarkView:
     """Put the watermark elsewhere."""
     form: WatermarkForm = call.body.value
-    return WatermarkView.of(call.hosted.app.set_watermark(call.sync, form.watermark))
+    found = call.hosted.app.set_watermark(call.sync, form.watermark)
+    caution = found.caution(call.gate.clock()) if found is not None else ""
+    return WatermarkView.of(found).model_copy(update={"caution": caution})
 
 
 _OUTSIDE = (409, 422, 502, 503)

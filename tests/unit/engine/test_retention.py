@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from shared.engine.cases.ledger import LEDGER
 from shared.engine.retention import prune, prune_all
 from shared.errors import StateError
 from shared.state import LocalState
@@ -22,6 +24,13 @@ def state(tmp_path: Path) -> LocalState:
     for number in range(250):
         state.save(replace(LAST, id=f"old-{number}", created_at=NOW - timedelta(days=400 - number)))
     return state
+
+
+def list_open(state: LocalState, kept_with: str, jobs: list[str], folder: Path) -> None:
+    """Keep a list of open rejects, one of each of the jobs."""
+    path, names = folder / LEDGER, ", ".join(f"('{job}')" for job in jobs)
+    duckdb.execute(f"COPY (SELECT * FROM (VALUES {names}) AS jobs(job)) TO '{path}' (FORMAT parquet)").fetchall()
+    state.put(kept_with, LEDGER, path)
 
 
 def test_what_is_old_is_removed_and_nothing_else(state: LocalState) -> None:
@@ -54,13 +63,26 @@ def test_syncs_that_never_run_again_are_tidied_as_well(state: LocalState) -> Non
     assert prune_all(state, days=None, now=NOW) == 0
 
 
-def test_the_list_of_open_rejects_is_kept(state: LocalState) -> None:
+def test_the_list_of_open_rejects_is_kept(state: LocalState, tmp_path: Path) -> None:
     """It is with the last job that came to its end, also when that was undone since."""
     done = replace(LAST, state=JobState.SUCCEEDED, open_rejects=0, created_at=NOW - timedelta(days=900))
     state.save(replace(done, id="done"))
     state.save(replace(done, id="undone", state=JobState.UNDONE, open_rejects=2, created_at=NOW - timedelta(days=800)))
-    assert prune(state, LAST, days=1, now=NOW) == 250
-    assert [job.id for job in state.list(limit=1000)] == ["last", "undone", "done"]
+    list_open(state, "undone", ["old-7", "gone"], tmp_path)
+    assert prune(state, LAST, days=1, now=NOW) == 249
+    assert [job.id for job in state.list(limit=1000)] == ["last", "old-7", "undone", "done"]
+
+
+def test_open_rejects_outlive_their_job_s_time(state: LocalState, tmp_path: Path) -> None:
+    """However many jobs have some; once they are closed, the jobs go as any others."""
+    last = replace(LAST, id="done", state=JobState.SUCCEEDED, open_rejects=150)
+    state.save(last)
+    opened = [f"old-{number}" for number in range(100, 250)]
+    list_open(state, last.id, opened, tmp_path)
+    assert prune(state, last, days=1, now=NOW) == 100
+    assert {job.id for job in state.list(limit=1000)} == {"last", "done", *opened}
+    state.save(replace(last, open_rejects=0))
+    assert prune(state, last, days=1, now=NOW) == 150
 
 
 def test_nothing_is_removed_without_a_limit(state: LocalState) -> None:

@@ -274,6 +274,7 @@ def test_commands_of_this_machine_say_so(word: str, remote: RemoteApp) -> None:
 
 def test_what_cannot_be_done_remotely_says_so(remote: RemoteApp) -> None:
     """Also for who calls it past the command line."""
-    for call in (remote.secret_place, remote.secret_entries, lambda: remote.table({}), lambda: remote.sample({})):
+    calls = (lambda: remote.table("a", {}), lambda: remote.sample("a", {}))
+    for call in (remote.secret_place, remote.secret_entries, *calls):
         with pytest.raises(NotAllowedError, match="deployed app"):
             call()
