@@ -27,6 +27,10 @@ _DAY_FIRST = {"%d/%m/%Y": "%m/%d/%Y", "%d-%m-%Y": "%m-%d-%Y", "%d.%m.%Y": "%m.%d
 _DAYS = (*_DAY_FIRST, *_DAY_FIRST.values(), "%Y/%m/%d", "%Y%m%d")
 _TIMES = (" %H:%M:%S", " %H:%M", "T%H:%M:%S")
 _FORMATS = (*_DAYS, *(f"{day}{time}" for day in _DAYS if day != "%Y%m%d" for time in _TIMES))
+_MOST = 0.8
+"""The share of a column's values that must be dates of one form, so that the others are taken for mistakes."""
+_FEWEST = 4
+"""So many of them, at least."""
 _VALUE = re.compile(rf"{_NUMBER}|{_ISO}|true|false|\d{{1,2}}[/.-]\d{{1,2}}[/.-]\d{{2,4}}.*")
 _NATIVE: Mapping[str, ColumnType] = {
     "BOOLEAN": "bool",
@@ -103,19 +107,34 @@ def _column(name: str, measures: Sequence[object], *, is_text: bool) -> SniffedC
     formats = measures[8] if isinstance(measures[8], dict) else {}
     kind: ColumnType = "text"
     input_format, doubt = None, None
-    fitting = [one for one in _FORMATS if formats[one] == filled]
+    dates = _dates(name, {None: iso} | {one: formats[one] for one in _FORMATS} if filled else {}, filled)
     if not filled:
         doubt = "it is empty in the sample"
-    elif iso == filled:
-        kind = "date"
-    elif fitting and (fitting[0] != "%Y%m%d" or _named_date(name)):
-        kind, input_format = "date", fitting[0]
-        doubt = "day and month cannot be told apart" if _swapped(fitting[0]) in fitting else None
+    elif dates is not None:
+        kind, (input_format, doubt) = "date", dates
     elif bools == filled and not is_text:
         kind = "bool"
     elif numbers == filled and not codes and not is_text and not _named_code(name):
         kind = "number"
     return SniffedColumn(name, kind, input_format, length, distinct, total - filled, doubt)
+
+
+def _dates(name: str, counts: Mapping[str | None, int], filled: int) -> tuple[str | None, str | None] | None:
+    """The form in which a column holds dates (None: as ISO 8601 says), and what is doubtful; None: it holds none.
+
+    `counts` tells how many of the `filled` values are dates of each form. All of them, or nearly all: a mistake or two
+    make no text of a column of dates.
+    """
+    if not _named_date(name):
+        counts = {form: count for form, count in counts.items() if form != "%Y%m%d"}
+    form = max(counts, key=lambda one: counts[one], default=None)
+    fitting = counts.get(form, 0)
+    if fitting < filled and not (fitting >= _FEWEST and fitting >= _MOST * filled):
+        return None
+    doubts = [f"does not fit {filled - fitting:,} of {filled:,} values in the sample"] if fitting < filled else []
+    swapped = _swapped(form) if form else None
+    doubts += ["day and month cannot be told apart"] if swapped and counts.get(swapped, 0) == fitting else []
+    return form, "; ".join(doubts) or None
 
 
 def _words(name: str) -> set[str]:

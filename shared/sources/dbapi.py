@@ -165,9 +165,16 @@ class DbApiSource:
         return dict(zip(columns, self.driver.column_types(cursor.description), strict=True))
 
 
+_DAMAGED = ("truncated", "malformed", "not a database", "disk I/O error")
+DAMAGED = "it is damaged, or its copy was not finished; nothing was taken from it; get it again"
+"""What to do about a database file that breaks off."""
+
+
 def _remedy(reason: str) -> str:
     if "locked" in reason or "busy" in reason:
         return "another program holds the database; run the job again when it is done"
+    if any(word in reason for word in _DAMAGED):
+        return DAMAGED
     return "correct the table, query or filter of the source"
 
 

@@ -16,7 +16,7 @@ from shared.ports import MalformedRow, SourceSink, StagedSource
 from shared.sources import names
 from shared.sources.json_records import Broken, JsonRecords
 from shared.sources.spooled_rows import SpooledRows, spooled_rows
-from shared.sources.text_file import TextFile
+from shared.sources.text_file import EMPTY_JSON, TextFile
 
 _BLANKS = " \t\r\n"
 _SAMPLE = 1_000
@@ -64,7 +64,7 @@ class JsonFile:
 
         `take` is offered each line first, of a file with one object a line; what it takes is not given.
         """
-        text = TextFile(path=self.path, encoding="utf-8", spool=self.spool)
+        text = TextFile(path=self.path, encoding="utf-8", spool=self.spool, empty=EMPTY_JSON)
         with text.readable() as readable, readable.open(encoding="utf-8-sig", newline="\n") as file:
             yield from JsonRecords(format=self.format, path=self.records, shown=self.path).read(file, take)
 

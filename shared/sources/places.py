@@ -63,7 +63,9 @@ def locate(text: str, *, base: Path, allows_path: Callable[[Path], bool]) -> Pat
     if not path.is_file():
         if path.is_dir():
             raise SourceError(f"the source {path} is a folder, not a file; {_within(path)}")
-        raise SourceError(f"the source file {path} does not exist; {_similar(path)}")
+        raise SourceError(
+            f"the source file {path} does not exist; {_similar(path)}; correct the path, or put the file there"
+        )
     return path
 
 

@@ -22,12 +22,12 @@ from shared.json_text import DECODER, Number, Twice, TwiceError, text_of
 from shared.sources import column_guess, sqlite
 from shared.sources.column_guess import SniffedColumn
 from shared.sources.csv_dialect import Dialect, read_top
-from shared.sources.dbapi import as_text, select_table
+from shared.sources.dbapi import DAMAGED, as_text, select_table
 from shared.sources.excel import ExcelFile, Sheet
 from shared.sources.excel import as_text as excel_text
 from shared.sources.json_file import JsonFile
 from shared.sources.parquet import ParquetFile
-from shared.sources.text_file import TextFile
+from shared.sources.text_file import EMPTY_JSON, EMPTY_TABLE, TextFile
 from shared.sql import identifier, literal
 
 SAMPLE_RECORDS = 20_000
@@ -65,7 +65,8 @@ def sniff(path: Path, *, table: str | None = None, spool: Path | None = None) ->
         SourceError: the file is missing, empty, or of no known kind.
     """
     if not path.is_file():
-        raise SourceError(f"{path} is no file; give the path of a delimited, Excel, JSON, Parquet or SQLite file")
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise SourceError(f"{path} {found}; give the path of a delimited, Excel, JSON, Parquet or SQLite file")
     with path.open("rb") as file:
         start = file.read(16)
     if start.startswith(b"PAR1"):
@@ -75,7 +76,7 @@ def sniff(path: Path, *, table: str | None = None, spool: Path | None = None) ->
     if start.startswith(_ARCHIVES):
         return _sniff_excel(path, table)
     encoding = _encoding(path, spool or path.parent)
-    text = TextFile(path, encoding, spool or path.parent)
+    text = TextFile(path, encoding, spool or path.parent, _empty(path))
     with text.readable() as readable:
         with readable.open(encoding="utf-8-sig", newline="") as opened:
             sign = opened.read(4096).lstrip()[:1]
@@ -84,11 +85,15 @@ def sniff(path: Path, *, table: str | None = None, spool: Path | None = None) ->
         return replace(_sniff_delimited(readable, path), encoding=encoding)
 
 
+def _empty(path: Path) -> str:
+    return EMPTY_JSON if path.suffix.lower() in (".json", ".jsonl", ".ndjson") else EMPTY_TABLE
+
+
 def _encoding(path: Path, spool: Path) -> str:
     failure: SourceError | None = None
     for encoding in _ENCODINGS:
         try:
-            with TextFile(path, encoding, spool).readable():
+            with TextFile(path, encoding, spool, _empty(path)).readable():
                 return encoding
         except SourceError as error:
             failure = failure or error
@@ -213,7 +218,7 @@ def _sniff_sqlite(path: Path, table: str | None) -> SniffedFile:
             names = tuple(str(item[0]) for item in cursor.description)
             rows = cursor.fetchmany(SAMPLE_RECORDS)
     except sqlite3.Error as error:
-        raise SourceError(f"{path} cannot be read as a SQLite file: {error}") from None
+        raise SourceError(f"{path} cannot be read as a SQLite file: {error}; {DAMAGED}") from None
     texts = frozenset(name for at, name in enumerate(names) if any(isinstance(row[at], str | bytes) for row in rows))
     columns = _guess_rows(path, names, [tuple(as_text(value) for value in row) for row in rows], texts)
     return SniffedFile("sqlite", columns, tables=tables, table=chosen)

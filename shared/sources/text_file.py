@@ -28,13 +28,21 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BO
 _C1 = dict.fromkeys(range(0x80, 0xA0))
 
 
+EMPTY_TABLE = "a file without records still has its header"
+EMPTY_JSON = "a list without records is written as []; get the file again, or see what was to write it"
+
+
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A file of text as the definition describes it. `spool` is a folder for a temporary copy."""
+    """A file of text as the definition describes it. `spool` is a folder for a temporary copy.
+
+    `empty` says what a file without records holds all the same.
+    """
 
     path: Path
     encoding: str
     spool: Path
+    empty: str = EMPTY_TABLE
 
     @contextlib.contextmanager
     def readable(self) -> Iterator[Path]:
@@ -45,7 +53,7 @@ class TextFile:
         """
         with _system_errors(self.path):
             if self.path.stat().st_size == 0:
-                raise SourceError(f"{self.path} is empty (0 bytes); a file without records still has its header")
+                raise SourceError(f"{self.path} is empty (0 bytes); {self.empty}")
             copied = self._needs_copy()
             if not copied:
                 for _ in self._texts():

@@ -104,7 +104,7 @@ def test_deep_nesting_is_one_malformed_record(write: Write, sink: FileSink) -> N
         ('{"r":[{"a":1}],"z":', {"records": "r"}, ["truncated"]),
         ('[[{"a":1}]]', {"records": "x"}, ["`records` asks for the member 'x'"]),
         ("[" * 100_000, {}, ["nested too deeply"]),
-        ("", {}, ["empty"]),
+        ("", {}, ["empty (0 bytes)", "written as []"]),
         ("  \n", {}, ["holds no JSON"]),
         ('[{"a":1}]'.encode("utf-16"), {}, ["utf-16"]),
     ],

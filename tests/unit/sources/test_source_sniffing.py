@@ -51,10 +51,14 @@ def test_keys_codes_and_telephone_numbers_stay_text(write: Write) -> None:
         (["1,000.50", "2"], "text", None, False),
         (["20260131", "19991231"], "number", None, False),
         (["", ""], "text", None, True),
+        (["31.01.2026", "01.02.2026", "28.02.2026", "30.02.2026", "05.05.2026"], "date", "%d.%m.%Y", True),
+        (["31.01.2026", "01.02.2026", "28.02.2026", "30.02.2026", "soon", "05.05.2026"], "text", None, False),
+        (["2026-01-31", "2026-02-01", "2026-02-02", "2026-02-30x", "2026-03-01"], "date", None, True),
+        (["20260131", "20260201", "20260202", "20260203", "20269999"], "number", None, False),
     ],
 )
 def test_types_by_content(write: Write, values: list[str], kind: str, input_format: str | None, doubtful: bool) -> None:
-    """Every value of the sample must fit, blanks aside; where day and month could be swapped, it says so."""
+    """Every value of the sample must fit, blanks aside, but for a date or two; what is doubtful is said."""
     found = sniff(write("name;v\n" + "".join(f"x;{json.dumps(value)}\n" for value in values)))
     column = found.columns[1]
     assert found.delimiter == ";"
@@ -129,5 +133,33 @@ def test_what_is_no_source_is_refused(write: Write, content: bytes) -> None:
 
 def test_no_file_is_no_source(tmp_path: Path) -> None:
     """A folder or nothing."""
-    with pytest.raises(SourceError, match="is no file"):
+    with pytest.raises(SourceError, match="is a folder; give the path of a"):
         sniff(tmp_path)
+    with pytest.raises(SourceError, match=r"gone\.csv does not exist; give the path of a"):
+        sniff(tmp_path / "gone.csv")
+
+
+def test_what_is_empty_or_cut_short_has_a_remedy_that_fits(tmp_path: Path) -> None:
+    """No header is asked of JSON, and no other query of a database that breaks off."""
+    (tmp_path / "empty.json").touch()
+    with pytest.raises(SourceError, match=r"empty \(0 bytes\); a list without records is written as \[\]"):
+        sniff(tmp_path / "empty.json")
+    with contextlib.closing(sqlite3.connect(tmp_path / "whole.db")) as connection, connection:
+        connection.execute("CREATE TABLE a AS SELECT randomblob(9000) AS n")
+    whole = (tmp_path / "whole.db").read_bytes()
+    (tmp_path / "cut.db").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SourceError, match="nothing was taken from it; get it again"):
+        sniff(tmp_path / "cut.db")
+
+
+def test_one_broken_date_makes_no_text_of_a_column(write: Write) -> None:
+    """A clear majority decides on the format; it is told how many values do not fit, whatever else is in doubt."""
+    good = [f"0{day}/0{day}/2026" for day in range(1, 10)]
+    columns = {"v": [*good, "31/02/2026"], "born_on": ["20260131"] * 9 + ["20269999"], "w": [*good, "soon"]}
+    lines = [",".join(columns), *(",".join(row) for row in zip(*columns.values(), strict=True))]
+    found = {column.name: column for column in sniff(write("\n".join(lines) + "\n")).columns}
+    assert (found["v"].type, found["v"].input_format) == ("date", "%d/%m/%Y")
+    assert found["v"].doubt == "does not fit 1 of 10 values in the sample; day and month cannot be told apart"
+    assert (found["born_on"].type, found["born_on"].input_format) == ("date", "%Y%m%d")
+    assert found["born_on"].doubt == "does not fit 1 of 10 values in the sample"
+    assert (found["w"].type, found["w"].input_format) == ("date", "%d/%m/%Y")

@@ -106,6 +106,15 @@ def test_a_file_that_is_no_database_says_so(tmp_path: Path, sink: FileSink) -> N
     assert not (tmp_path / "none.db").exists()
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_file_cut_short_is_to_be_got_again(database: Path, sink: FileSink, share: float) -> None:
+    """Neither table nor query is at fault."""
+    whole = database.read_bytes()
+    database.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(SourceError, match="damaged, or its copy was not finished; nothing was taken from it"):
+        sqlite_source(database, "SELECT no FROM customers", wanted=("no",), variables={}).stage(sink)
+
+
 def test_a_text_with_nul_is_a_malformed_row(database: Path, sink: FileSink) -> None:
     """It is set aside under its number; the others go on."""
     sql = "SELECT no FROM customers UNION ALL SELECT 'a' || char(0) UNION ALL SELECT 'z'"
