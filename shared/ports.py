@@ -58,6 +58,11 @@ class SourceSink(Protocol):
     def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
         """Create the table from a DuckDB query; returns the records in it."""
 
+    def fill_in_order(self, query: str) -> int:
+        """As `fill`, from a query without `row_no` whose records are numbered as they come; it may be read by several
+        threads. No column may be called `rowid`.
+        """
+
     def view(self, query: str, explain: Explain) -> int:
         """Let the table be a view of a query over a file that is quick to read anew; returns the records in it.
 

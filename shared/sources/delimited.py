@@ -75,7 +75,8 @@ class DelimitedFile:
         scan = _Scan(self, readable, top)
         try:
             records, malformed = scan.count(sink)
-            staged = sink.fill(scan.query(malformed, records))
+            plain = not malformed and "rowid" not in map(str.casefold, self.wanted)
+            staged = sink.fill_in_order(scan.cells) if plain else sink.fill(scan.query(malformed, records))
             found = sink.query(f"SELECT count(DISTINCT line) FROM {csv_rejects.TABLE}")[0][0]
             if staged != records or found != len(malformed):
                 scan.malformed(sink)
@@ -123,11 +124,20 @@ class _Scan:
         )
         return rejects.malformed(sink.query(csv_rejects.QUERY))
 
-    def query(self, malformed: Sequence[MalformedRow], records: int) -> str:
-        """Stages the wanted cells, each record under its number."""
+    @property
+    def cells(self) -> str:
+        """The wanted cells of all records, in their order."""
+        return f"SELECT {self._wanted} FROM {self._read()}"
+
+    @property
+    def _wanted(self) -> str:
         header = self.source.wanted if self.top.header is None else self.top.header
         position = {name: number for number, name in reversed(list(enumerate(header)))}
-        cells = ", ".join(f"c{position[name]} AS {identifier(name)}" for name in self.source.wanted)
+        return ", ".join(f"c{position[name]} AS {identifier(name)}" for name in self.source.wanted)
+
+    def query(self, malformed: Sequence[MalformedRow], records: int) -> str:
+        """Stages the wanted cells, each record under its number."""
+        cells = self._wanted
         if not malformed:
             return f"SELECT row_number() OVER () AS row_no, {cells} FROM {self._read()}"
         # Each malformed record lifts the numbers of the good records behind it. They are looked up by blocks, in a hash

@@ -143,6 +143,9 @@ class _Alone:
     def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
         return self.sink.fill(query, parameters)
 
+    def fill_in_order(self, query: str) -> int:
+        return self.sink.fill_in_order(query)
+
     def view(self, query: str, explain: Explain) -> int:
         return _copied(self, query, explain)
 
@@ -229,6 +232,9 @@ class _Part:
 
     def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
         return self.whole.fill(self.name, query, parameters)
+
+    def fill_in_order(self, query: str) -> int:
+        return self.fill(f"SELECT row_number() OVER () AS row_no, * FROM ({query})")
 
     def view(self, query: str, explain: Explain) -> int:
         return _copied(self, query, explain)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.engine.workspace import Limits, Workspace, workspace_folder
+from shared.engine.workspace import Limits, SourceTable, Workspace, workspace_folder
 from shared.errors import FailError
 
 ENDLESS = "CREATE TABLE t AS SELECT count(*) AS n FROM range(10000000000) a, range(10000) b"
@@ -48,6 +48,19 @@ def test_no_statement_waits_for_the_disk() -> None:
     """A workspace is gone with its process, so its file is written at the system's leisure."""
     with workspace_folder() as folder, Workspace(folder, limits=Limits()) as workspace:
         assert workspace.rows("SELECT current_setting('fsync_mode')") == [("NONE",)]
+
+
+def test_records_that_are_read_by_two_threads_keep_their_numbers(tmp_path: Path) -> None:
+    """Each has the number of its line, also after the workspace has let go of all order."""
+    path = tmp_path / "many.csv"
+    path.write_text("n\n" + "".join(f"{number}\n" for number in range(1, 400_001)))
+    with workspace_folder() as folder, Workspace(folder, limits=Limits(threads=2), readable=[path]) as workspace:
+        read = f"read_csv('{path}', header = TRUE, buffer_size = 100000)"
+        assert SourceTable(workspace).fill_in_order(f"SELECT n FROM {read}") == 400_000
+        workspace.seal()
+        assert workspace.columns("source") == {"row_no": "BIGINT", "n": "BIGINT"}
+        assert workspace.value("SELECT count(*) FROM source WHERE row_no = n") == 400_000
+        assert workspace.value("SELECT n FROM source WHERE row_no IN (SELECT 399_999)") == 399_999
 
 
 def test_a_sealed_workspace_cannot_be_configured() -> None:

@@ -228,3 +228,9 @@ def test_column_types_tell_a_name_that_stands_twice(write: Write) -> None:
     with pytest.raises(SourceError, match="names the column 'a' twice, at positions 1 and 3"):
         source(write("a,b,a\n1,2,3\n")).column_types()
     assert list(source(write("a,b,,\n1,2,3,4\n")).column_types()) == ["a", "b", ""]
+
+
+def test_a_column_called_rowid_is_one_like_any_other(write: Write, sink: FileSink) -> None:
+    """DuckDB has a name like it for the place of a row."""
+    assert source(write("no,RowId\na,7\nb,5\n"), "no", "RowId").stage(sink).records == 2
+    assert sink.rows() == [(1, "a", "7"), (2, "b", "5")]
