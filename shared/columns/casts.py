@@ -130,10 +130,21 @@ def _native(type_: str, sql_type: str, names: CellNames) -> Cast | None:
         return Cast(names.raw, f"TRY_CAST({names.prepared} AS {SQL_TYPES['number']})", fallible=True)
     if type_ == "number" and sql_type in _FLOATS:  # by way of its shortest text: 580088.82 has no digits beyond
         value = f"TRY_CAST(CAST({names.prepared} AS VARCHAR) AS {SQL_TYPES['number']})"
-        return Cast(names.raw, value, fallible=True)
+        return Cast(names.raw, _short(names.prepared, value) if sql_type == "DOUBLE" else value, fallible=True)
     if type_ == "bool" and sql_type == "BOOLEAN":
         return Cast(names.raw, names.prepared, fallible=False)
     return None
+
+
+def _short(number: str, otherwise: str) -> str:
+    """A double of few places as a decimal, in a quarter of the time of going by way of its text (`otherwise`).
+
+    Of 15 digits in all, four behind the point, no two make the same double; so where one makes this double, it is the
+    double's shortest text.
+    """
+    short = f"TRY_CAST({number} AS DECIMAL(18,4))"
+    fits = f"abs({number}) < 1e11 AND CAST({short} AS DOUBLE) = {number}"
+    return f"CASE WHEN {fits} THEN CAST({short} AS {SQL_TYPES['number']}) ELSE {otherwise} END"
 
 
 def _is_narrow(sql_type: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import duckdb
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from shared.columns import FILTERED, REJECTED, REPORTED, compose
+from shared.columns.casts import _short
 from shared.definitions.schema_column import SchemaColumn
 from shared.errors import FailError
 from shared.expressions import ExpressionError
@@ -295,3 +298,30 @@ def test_records_stand_alone(database, rows, other, record_filter):
         assert not (record[REJECTED] and record[FILTERED])
         assert ((number, True) in told) == record[REJECTED]
         assert ((number, False) in told) == record[REPORTED]
+
+
+def test_a_double_of_few_places_is_its_shortest_text() -> None:
+    """The quick way gives what the text gives, for every double, or leaves it to the text."""
+    dice = Random(5)
+    texts = [f"{dice.randrange(-(10**whole), 10**whole)}e-{places}" for whole in range(1, 19) for places in range(12)]
+    odd = [
+        0.0,
+        -0.0,
+        1e11,
+        99999999999.9999,
+        1e22,
+        1e300,
+        5e-324,
+        0.1 + 0.2,
+        2.675,
+        900719925474.0993,
+        math.pi,
+        math.nan,
+    ]
+    numbers = [*odd, math.inf, -math.inf, *map(float, texts), *(math.nextafter(float(text), 9e99) for text in texts)]
+    plain = "TRY_CAST(CAST(n AS VARCHAR) AS DECIMAL(38,10))"
+    table = "FROM (SELECT unnest($numbers::DOUBLE[]) AS n)"
+    other = f"SELECT n {table} WHERE ({_short('n', plain)}) IS DISTINCT FROM ({plain})"
+    assert duckdb.execute(other, {"numbers": numbers}).fetchall() == []
+    quick = f"SELECT count(*) {table} WHERE ({_short('n', 'NULL')}) IS NOT NULL"
+    assert duckdb.execute(quick, {"numbers": numbers}).fetchall()[0][0] > len(texts) // 3
