@@ -24,6 +24,8 @@ BY_HAND = {
     "ad app delete",
     "storage blob upload",
     "keyvault secret recover",
+    "keyvault secret backup",
+    "group create",
     "keyvault secret set-attributes",
     "keyvault recover",
     "functionapp keys set",
@@ -73,6 +75,15 @@ def test_every_command_of_ours_is_there(line: str) -> None:
     assert {word for word in words if word.startswith("--")} <= options
 
 
+def test_the_first_sync_is_told_in_an_order_that_works() -> None:
+    """No secret before a definition may name it, no role before a definition can sign in, no doctor before the role."""
+    steps = ["azd up", "init accounts-from-erp ", "secrets set", "init accounts-from-erp --force", "check accounts"]
+    steps += ["role accounts", "doctor accounts", "plan accounts", "apply JOB", "azd deploy", "run accounts"]
+    places = [TYPED.find(step if step.startswith("azd") else f"./dynsync {step}") for step in steps]
+    assert -1 not in places, dict(zip(steps, places, strict=True))
+    assert places == sorted(places)
+
+
 def test_other_commands_are_known() -> None:
     """Those of the Azure command line by their words; scripts by their files."""
     said = re.findall(r"`az ([a-z][^`]*)`|^az ([^#\n]*)", PAGE.replace("\n`", "`"), flags=re.MULTILINE)
@@ -110,6 +121,19 @@ def test_links_within_the_page_lead_somewhere() -> None:
         text = " ".join(path.read_text("utf-8").replace("#", " ").split())
         for name in re.findall(r"docs/deploy\.md,? \"?([A-Z][a-z]+(?: [a-z]+)*)", text):
             assert name in headings, f"{path.name} → {name}"
+
+
+def test_every_product_is_right() -> None:
+    """`30 × 2,000 s × 2 GB = 120,000` and the like, to a twentieth."""
+    sums = re.findall(r"((?:[\d.,]+(?: million| M)?[^=×|\n]{0,12} × )+\$?[\d.,]+)[^=|\n]{0,20} = \$?([\d.,]+\d)", PAGE)
+    assert len(sums) >= 5
+    for left, right in sums:
+        product = 1.0
+        for part in left.split(" × "):
+            number = float(re.sub(r"[^\d.]", "", part))
+            product *= number * (1e6 if re.search(r"\d (?:million|M)\b", part) else 1)
+        told = float(right.replace(",", ""))
+        assert any(abs(product / unit - told) <= told / 20 for unit in (1, 1e6)), (left, right, product)
 
 
 def test_the_sums_are_right() -> None:
