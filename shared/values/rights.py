@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -80,13 +80,15 @@ class NamedNeed:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """All that one sync needs. Columns are of its own table, by logical name."""
+    """All that one sync needs. Columns are of its own table, by logical name; `columns_looked_up` are the words that
+    may be columns of the tables that links lead to."""
 
     tables: tuple[Need, ...]
     named: tuple[NamedNeed, ...]
     columns_read: frozenset[str]
     columns_created: frozenset[str]
     columns_updated: frozenset[str]
+    columns_looked_up: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Grade(StrEnum):

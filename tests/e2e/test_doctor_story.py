@@ -112,6 +112,19 @@ def test_a_secured_column(world: World) -> None:
     assert "name has column security, and the user may not read or create or update it" in found.found
 
 
+def test_a_secured_column_of_a_linked_table(world: World) -> None:
+    """Rows are found by it, so it has to be readable; one that the link does not use may be secured."""
+    link = {"target": "primarycontactid", "link": {"entity": "contacts", "column": "emailaddress1"}}
+    SYNC.but(maps={"no": "accountnumber", "name": "name", "parent": link}).read(world, ["A1", "One", ""])
+    world.dataverse.inject({"kind": "column_security", "table": "contact", "column": "lastname", "count": None})
+    assert fault(world, "columns")[0] is Grade.GOOD
+    assert fault(world, "privileges")[0] is Grade.GOOD
+    world.dataverse.inject({"kind": "column_security", "table": "contact", "column": "emailaddress1", "count": None})
+    grade, told = fault(world, "columns")
+    assert grade is Grade.ERROR
+    assert "contact.emailaddress1 has column security" in told
+
+
 def test_a_column_that_is_not_used_may_be_secured(world: World) -> None:
     """Security of other columns is nobody's trouble."""
     SYNC.read(world, ["A1", "One", ""])

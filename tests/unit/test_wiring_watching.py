@@ -13,6 +13,8 @@ from shared.state.events import PARKED, LocalListeners, LocalShelf, ShelvedPark,
 from shared.values.events import Event, Hold, Operation, Origin, ParkedEvent, Pulse
 from shared.values.jobs import Job, JobState, Slices
 from shared.wiring.watching import LONG, watch
+from tests.unit.infra import kql
+from tests.unit.infra.test_alerts import PLACES, queries
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 QUEUED = Job("j1", "accounts", JobState.QUEUED, "timer", NOW - LONG - timedelta(seconds=1), slices=Slices())
@@ -90,3 +92,23 @@ def test_lag_of_late_is_told_and_old_lag_is_not(said: Watcher) -> None:
     assert "lag_s=33 events=1" in said()[0]
     said.listeners.beat("contacts", Pulse({"updated": 1}, 1, NOW - timedelta(hours=1), NOW, lag_s=33.3))
     assert "lag_s=0 events=1" in said(syncs=("contacts",))[0]
+
+
+def raised(alert: str, lines: list[str]) -> list[object]:
+    """The syncs for which an alert's query finds something in these lines."""
+    return [row["sync"] for row in kql.run(queries()[alert], lines, **PLACES)]
+
+
+def test_the_alerts_find_what_is_said(said: Watcher) -> None:
+    """Stranded only when it is told twice; parked and held beyond their minutes; and the app is not silent."""
+    once = said(QUEUED)
+    assert (raised("job-stranded", once), raised("job-stranded", once + said(QUEUED))) == ([], ["accounts"])
+    said.park.put([parked("a", 90)])
+    said.listeners.change("accounts", lambda wish: replace(wish, hold=Hold.OUTAGE, since=NOW - timedelta(minutes=20)))
+    lines = said()
+    assert raised("parked", lines) == raised("listener-stalled", lines) == ["accounts"]
+    assert raised("lag", lines) == []
+    said.listeners.beat("accounts", Pulse({"updated": 1}, 1, NOW, NOW, lag_s=901.4))
+    assert raised("lag", said()) == ["accounts"]
+    assert raised("app-silent", lines) == ["every sync"]
+    assert raised("app-silent", [record.getMessage() for record in said.caplog.records]) == []

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from shared.definitions.reach import SYNC_NAME
 
 ROOT = Path(__file__).parents[2]
 MARK = "<!-- dynsync plan -->"
@@ -33,12 +36,14 @@ class Planned:
 
 
 def changed_syncs(base: str, run: Run) -> list[str]:
-    """The syncs whose files differ from the branch `base`; those that are gone need no plan."""
+    """The syncs whose files differ from the branch `base`; those that are gone need no plan, and what no sync can be
+    called is left to `tools/check-definitions`: it could be taken for an option or break the table."""
     command = ["git", "diff", "--name-only", "--diff-filter=d", f"{base}...HEAD", "--", "syncs/"]
     paths = [Path(line) for line in run(command).stdout.splitlines()]
     if Path("syncs/reach.yaml") in paths:
         paths = sorted((ROOT / "syncs").glob("*.yaml"))
-    return sorted({path.stem for path in paths if path.suffix == ".yaml" and path.name != "reach.yaml"})
+    named = {path.stem for path in paths if path.suffix == ".yaml" and path.name != "reach.yaml"}
+    return sorted(name for name in named if re.fullmatch(SYNC_NAME, name))
 
 
 def planned(sync: str, state: str, run: Run) -> Planned:

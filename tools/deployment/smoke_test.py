@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 TRIES = 30
 PAUSE_S = 10.0
+LOGIN = "/.auth/login/aad"
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -27,10 +28,11 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, 0 when there was none, and the body."""
+    """A status, 0 when there was none, the body, and where a redirect leads."""
 
     status: int
     body: bytes = b""
+    location: str = ""
 
     def member(self, name: str) -> str:
         """A text of a JSON object, or nothing."""
@@ -52,7 +54,7 @@ def get(url: str) -> Answer:
             return Answer(reply.status, reply.read(65_536))
     except urllib.error.HTTPError as refusal:
         with refusal:
-            return Answer(refusal.code, refusal.read(65_536))
+            return Answer(refusal.code, refusal.read(65_536), refusal.headers.get("Location", ""))
     except OSError:
         return Answer(0)
 
@@ -73,13 +75,16 @@ def look(url: str, fetch: Get, sleep: Callable[[float], None], *, tries: int = T
 
 
 def _sign_in(url: str, fetch: Get) -> str:
-    """Whether App Service authentication runs: only then does the platform itself answer at /.auth/me."""
-    status = fetch(f"{url}/.auth/me").status
-    if status in (200, 401, 403):
+    """Whether App Service authentication runs: only then does the platform itself lead to Entra from this address.
+
+    `/.auth/me` tells less: it is there only with a store of tokens, and the deployment keeps none.
+    """
+    answer = fetch(f"{url}{LOGIN}")
+    if answer.status in (302, 303, 307) and answer.location.startswith("https://login."):
         return "App Service authentication is on: people sign in with Entra"
     return (
-        f"App Service authentication does not run here (/.auth/me answers {status}): the page and the API are closed "
-        "to everybody, and only function keys and the timer start jobs (docs/deploy.md, Signing in)"
+        f"App Service authentication does not run here ({LOGIN} answers {answer.status}): the page and the API are "
+        "closed to everybody, and only function keys and the timer start jobs (docs/deploy.md, Signing in)"
     )
 
 

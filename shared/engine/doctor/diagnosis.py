@@ -18,6 +18,8 @@ _FILLED = {ColumnKind.OWNER, ColumnKind.STATE, ColumnKind.STATUS}
 """Required columns of these kinds are filled by the service."""
 _ROLE = "give the application user the role that `role` writes"
 
+_PROFILE = "add the application user to a column security profile that allows it (Power Platform admin center)"
+
 
 def diagnose(definition: SyncDefinition, users: Mapping[str, DataverseClient]) -> list[Finding]:
     """Everything that was found, in the order in which it matters. `users`: a client for each credential, by a name
@@ -116,10 +118,22 @@ def _missing(name: str, where: str, why: str) -> Finding:
 def _columns(client: DataverseClient, user: User, table: str, needs: Needs) -> list[Finding]:
     used = needs.columns_read | needs.columns_created | needs.columns_updated
     secured = {name: key for name, key in rights.secured_columns(client, table).items() if name in used}
-    held = rights.column_rights(client, user.id) if secured else {}
+    elsewhere = {
+        (other, name): key
+        for other, words in needs.columns_looked_up.items()
+        for name, key in rights.secured_columns(client, other).items()
+        if name in words
+    }
+    held = rights.column_rights(client, user.id) if secured or elsewhere else {}
     findings = [found for name, key in sorted(secured.items()) if (found := _column(name, held.get(key), needs))]
+    findings += [_unseen(*place) for place, key in sorted(elsewhere.items()) if not held.get(key, ColumnRights()).read]
     good = f"no column security is in the way of the {len(used)} columns used"
     return findings or [Finding("columns", Grade.GOOD, good)]
+
+
+def _unseen(table: str, name: str) -> Finding:
+    found = f"{table}.{name} has column security, and the user may not read it; by it, no row of {table} is found"
+    return Finding("columns", Grade.ERROR, found, _PROFILE)
 
 
 def _column(name: str, held: ColumnRights | None, needs: Needs) -> Finding | None:
@@ -136,10 +150,9 @@ def _column(name: str, held: ColumnRights | None, needs: Needs) -> Finding | Non
     if not lacks:
         return None
     found = f"{name} has column security, and the user may not {' or '.join(lacks)} it"
-    fix = "add the application user to a column security profile that allows it (Power Platform admin center)"
     if "read" in lacks:
         found += "; unread, its value looks empty and would be written again and again"
-    return Finding("columns", Grade.ERROR, found, fix)
+    return Finding("columns", Grade.ERROR, found, _PROFILE)
 
 
 def _allowance(client: DataverseClient) -> Finding:

@@ -26,6 +26,7 @@ def needs_of(definition: SyncDefinition, table: Table, *, undo: bool = False) ->
         columns_read=frozenset(_read(definition, table)),
         columns_created=frozenset(written if creates(definition) or undo else ()),
         columns_updated=frozenset(written if definition.behaviour.changed != "ignore" or undo else ()),
+        columns_looked_up=_looked_up(definition, table),
     )
 
 
@@ -96,9 +97,26 @@ def _of_links(definition: SyncDefinition, table: Table) -> Iterator[Need]:
 
 
 def _targets(mapping: ColumnMapping, column: Column) -> list[str]:
-    if mapping.link is not None and not isinstance(mapping.link.entity, EntityFromColumn):
-        return [mapping.link.entity]
-    return [target.entity for target in column.targets]
+    """The tables that a lookup may lead to, by logical name, whatever name of a table the definition uses."""
+    if mapping.link is None or isinstance(mapping.link.entity, EntityFromColumn):
+        return [target.entity for target in column.targets]
+    named = mapping.link.entity.lower()
+    known = [one.entity for one in column.targets if named in (one.entity.lower(), one.entity_set.lower())]
+    return known or [named]
+
+
+def _looked_up(definition: SyncDefinition, table: Table) -> dict[str, frozenset[str]]:
+    """By which columns rows of other tables are found, and chosen by a link's `where`."""
+    found: dict[str, set[str]] = {}
+    for mapping in definition.mappings:
+        column = table.columns.get(mapping.target)
+        if mapping.link is None or column is None or not column.is_lookup:
+            continue
+        for target in _targets(mapping, column):
+            words = _WORD.findall(mapping.link.where or "")
+            plain = (word.removeprefix("_").removesuffix("_value") for word in words)
+            found.setdefault(target, set()).update(mapping.link.columns, words, plain)
+    return {name: frozenset(columns) for name, columns in found.items()}
 
 
 def _named(definition: SyncDefinition) -> Iterator[NamedNeed]:

@@ -25,6 +25,8 @@ def test_only_definitions_count() -> None:
     listed = "syncs/b.yaml\nsyncs/a.yaml\nsyncs/sync.schema.json\nsyncs/notes.md\n"
     assert changed_syncs("origin/main", saying(listed)) == ["a", "b"]
     assert changed_syncs("origin/main", saying("")) == []
+    hostile = "syncs/--app=x.yaml\nsyncs/-q.yaml\nsyncs/a|b.yaml\nsyncs/[x](y).yaml\nsyncs/fine-2.yaml\n"
+    assert changed_syncs("origin/main", saying(hostile)) == ["fine-2"]
 
 
 def test_a_plan_is_counted() -> None:

@@ -8,29 +8,36 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tools.deployment.smoke_test import Answer, Get, get, look
+from tools.deployment.smoke_test import LOGIN, Answer, Get, get, look
 
 
 def never(_: float) -> None:
     raise AssertionError("nothing to wait for")
 
 
-def answers(**by_path: int) -> Get:
-    return lambda url: Answer(by_path["me" if url.endswith("/.auth/me") else "health"])
+NO_LOGIN = Answer(404)
 
 
-@pytest.mark.parametrize("status", [200, 401, 403])
-def test_an_app_that_signs_people_in(status: int) -> None:
-    """Up, and the platform answers for itself."""
-    up, said = look("https://app", answers(health=200, me=status), never)
+def answers(health: int, login: Answer = NO_LOGIN) -> Get:
+    return lambda url: login if url.endswith(LOGIN) else Answer(health)
+
+
+@pytest.mark.parametrize("host", ["login.microsoftonline.com", "login.partner.microsoftonline.cn"])
+def test_an_app_that_signs_people_in(host: str) -> None:
+    """Up, and the platform leads to Entra."""
+    up, said = look(
+        "https://app", answers(200, Answer(302, location=f"https://{host}/t/oauth2/v2.0/authorize?x")), never
+    )
     assert up
     assert "App Service authentication is on" in said[1]
 
 
-@pytest.mark.parametrize("status", [0, 404, 302])
-def test_an_app_where_the_platform_cannot(status: int) -> None:
+@pytest.mark.parametrize(
+    "login", [Answer(0), Answer(404), Answer(200), Answer(401), Answer(302, location="https://elsewhere.example/")]
+)
+def test_an_app_where_the_platform_cannot(login: Answer) -> None:
     """Up, and it says that the page is closed to everybody."""
-    up, said = look("https://app", answers(health=200, me=status), never)
+    up, said = look("https://app", answers(200, login), never)
     assert up
     assert "closed to everybody" in said[1]
 
@@ -47,7 +54,7 @@ def test_a_cold_start_is_waited_for() -> None:
 def test_an_app_that_is_not_up(status: int, said: str) -> None:
     """After its tries it says what was found, and where to look."""
     pauses: list[float] = []
-    up, sentences = look("https://app", answers(health=status), pauses.append, tries=3)
+    up, sentences = look("https://app", answers(status), pauses.append, tries=3)
     assert not up
     assert said in sentences[0]
     assert len(pauses) == 2
@@ -76,6 +83,6 @@ def server() -> Iterator[str]:
 
 def test_refusals_and_redirects_are_answers(server: str) -> None:
     """A refusal keeps its body; a redirect is not followed; nobody listening is status 0."""
-    assert get(f"{server}/api/health") == Answer(503, b'{"status":"down"}')
-    assert get(f"{server}/moved").status == 302
+    assert get(f"{server}/api/health") == Answer(503, b'{"status":"down"}', "/elsewhere")
+    assert get(f"{server}/moved") == Answer(302, b'{"status":"down"}', "/elsewhere")
     assert get("http://127.0.0.1:9/").status == 0

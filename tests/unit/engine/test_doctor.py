@@ -95,6 +95,20 @@ def test_links_money_and_owners() -> None:
     assert accesses("systemuser", mappings=owner) == {R, Access.APPEND_TO}
 
 
+@pytest.mark.parametrize("name", ["contact", "contacts", "Contact"])
+def test_a_linked_table_goes_by_any_of_its_names(name: str) -> None:
+    """As everywhere in a definition; rights are asked for by the logical one."""
+    where = "statecode eq 0 and _ownerid_value ne null"
+    link = {"entity": name, "column": ["emailaddress1", "lastname"], "where": where}
+    made = definition(mappings=[{"source": ["b", "c"], "target": "primarycontactid", "link": link}])
+    needs = needs_of(made, TABLE)
+    assert {need.table for need in needs.tables} - {"account", "organization", "systemuser", "transactioncurrency"} == {
+        "contact"
+    }
+    assert set(needs.columns_looked_up) == {"contact"}
+    assert {"emailaddress1", "lastname", "statecode", "ownerid"} <= needs.columns_looked_up["contact"]
+
+
 def test_columns_that_are_read_and_written() -> None:
     """Mapped ones, those of the filter and of the condition; a word in a text is no column."""
     made = definition(
