@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from shared.wiring.watching import EVERY_MINUTES
 from tests.unit.infra.bicep import INFRA, literal, members, read, text
+from tests.unit.infra.test_alerts import rules
 from tests.unit.infra.test_references import at, module, said
 
 
@@ -55,3 +57,11 @@ def test_alerts_reach_people() -> None:
     kinds = [literal(one) for one in at(ends, "filter", "includedEventTypes").named_children]
     assert kinds == ["Microsoft.KeyVault.SecretNearExpiry", "Microsoft.KeyVault.SecretExpired"]
     assert said(ends, "destination", "properties", "actionGroups") == "told"
+
+
+def test_a_window_is_long_enough_for_what_its_query_counts() -> None:
+    """The app looks every five minutes: two looks at a stranded job fit in, and a few that stay away."""
+    minutes = {str(rule["name"]): int(str(rule["minutes"])) for rule in rules()}
+    assert minutes["job-stranded"] >= 3 * EVERY_MINUTES
+    assert minutes["app-silent"] >= 4 * EVERY_MINUTES
+    assert min(minutes[name] for name in ("parked", "listener-stalled", "lag")) >= 2 * EVERY_MINUTES
