@@ -94,6 +94,13 @@ def test_a_forged_or_broken_header_is_nobody_s(header: str, open_api: Opener) ->
     assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
+def test_the_app_never_stands_in_for_the_platform_s_sign_in(open_api: Opener) -> None:
+    """What lies below /.auth is the platform's; without it nothing is there, so that a look from outside can tell."""
+    for path in ("/.auth/login/aad", "/.auth/me"):
+        answer = open_api({}).call("GET", path)
+        assert (answer.status, "Location" in answer.headers) == (404, False)
+
+
 def test_an_identity_of_long_ago_is_refused(open_api: Opener) -> None:
     """A session of the platform may outlive its token by eight hours, and no longer."""
     for hours, status in ((7, 200), (9, 401)):
