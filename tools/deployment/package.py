@@ -42,7 +42,8 @@ def build(root: Path, target: Path, install: Install) -> None:
         else:
             shutil.copy2(source, target / name)
     install(root / "requirements.txt", target / LIBRARIES)
-    shutil.rmtree(target / LIBRARIES / "bin", ignore_errors=True)
+    for left_over in (target / LIBRARIES / "bin", *(target / LIBRARIES).glob("*/tests")):
+        shutil.rmtree(left_over, ignore_errors=True)
     compiled(target)
 
 

@@ -21,6 +21,8 @@ def small_install(requirements: Path, folder: Path) -> None:
     assert requirements.name == "requirements.txt"
     (folder / "made_up").mkdir(parents=True)
     (folder / "made_up/__init__.py").write_text("VALUE = 42\n")
+    (folder / "made_up/tests").mkdir()
+    (folder / "made_up/tests/test_it.py").write_text("assert False\n")
     (folder / "bin").mkdir()
     (folder / "bin/tool").write_text("#!/bin/sh\n")
 
@@ -33,11 +35,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_only_the_product_is_in(built: Path) -> None:
-    """No tests, no local cloud, no documents, no settings of a developer."""
+    """No tests, those of dependencies neither; no local cloud, no documents, no settings of a developer."""
     assert {path.name for path in built.iterdir()} == {*package.CONTENT, ".python_packages", "__pycache__"}
     names = {path.relative_to(built).as_posix() for path in package.files(built)}
     assert not [name for name in names if re.search(r"(^|/)(tests?|local|bench|docs|infra)/|local\.settings", name)]
     assert not (built / package.LIBRARIES / "bin").exists()
+    assert {path.name for path in (built / package.LIBRARIES / "made_up").iterdir()} == {"__init__.py", "__pycache__"}
 
 
 def test_everything_of_ours_is_compiled(built: Path) -> None:
