@@ -1,6 +1,6 @@
 """One instance: takes what is on the queue, the product's way or the plain one, and says what it cost.
 
-`python -m bench.realtime.instance {ours,peer,nothing} MESSAGES SLOTS` with the settings in the environment.
+`python -m bench.realtime.instance {ours,peer,nothing} MESSAGES SLOTS [BEGINS]` with the settings in the environment.
 """
 
 from __future__ import annotations
@@ -15,23 +15,30 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
+from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from bench.realtime.peer import Peer
 from bench.realtime.receivers import Receiving
 from local.dataverse import CLIENT_ID, CLIENT_SECRET, TENANT_ID
+from shared.engine.realtime.warm import WarmWorkspace
 from shared.values.messages import ReceivedMessage
 from shared.wiring import LocalApp
 
+IDLE_S = 10.0
+"""`sessionIdleTimeout` of host.json."""
+LOADED = 0.8
+"""The part of the messages during which every lane has some waiting; towards the end lane after lane runs empty."""
 Take = Callable[[ReceivedMessage], None]
 
 
-def main(kind: str, messages: int, slots: int) -> None:
-    """Take so many messages, then say in JSON what it took."""
+def main(kind: str, messages: int, slots: int, begins: int = 0) -> None:
+    """Take so many messages, then say in JSON what it took; the waits of the first `begins` do not count."""
     done = threading.Semaphore(0)
     waits_s: list[float] = []
-    first, last = [0.0], [0.0]
+    first, last, at_load = [0.0], [0.0], 0
 
     def timed(take: Take) -> Take:
         def taken(message: ReceivedMessage) -> None:
@@ -44,17 +51,43 @@ def main(kind: str, messages: int, slots: int) -> None:
 
         return taken
 
+    spent = _parted() if kind == "ours" else {}
     with _taker(kind) as (take, calls):
         print("ready", flush=True)
-        receivers = Receiving(timed(take), os.environ["DYNSYNC_BUS"], slots=slots)
-        for _ in range(messages):
+        receivers = Receiving(timed(take), os.environ["DYNSYNC_BUS"], slots=slots, idle_s=IDLE_S)
+        loaded = int(messages * LOADED)
+        for number in range(messages):
             done.acquire()
+            at_load = calls() if number + 1 == loaded else at_load
         cpu_s, wall_s = time.process_time(), last[0] - first[0]
-        told = {"cpu_s": cpu_s, "wall_s": wall_s, "calls": calls(), "p50_s": 0.0, "p95_s": 0.0}
-        cuts = quantiles(waits_s, n=20)
-        told |= {"p50_s": cuts[9], "p95_s": cuts[18]}
+        told = {"cpu_s": cpu_s, "wall_s": wall_s, "calls": calls(), "loaded_calls": at_load, "p50_s": 0.0, "p95_s": 0.0}
+        cuts = quantiles(waits_s[begins:], n=20)
+        told |= {"p50_s": cuts[9], "p95_s": cuts[18]} | spent
         print("told " + json.dumps(told), flush=True)
         receivers.close()
+
+
+def _parted() -> dict[str, float]:
+    """From now on, the processor seconds that the threads spend in SQL and in requests to Dataverse."""
+    spent = {"sql_s": 0.0, "http_s": 0.0}
+    for name, owner, method in (
+        ("sql_s", WarmWorkspace, "_all"),
+        ("sql_s", WarmWorkspace, "append"),
+        ("http_s", HTTPAdapter, "send"),
+    ):
+        setattr(owner, method, _counted(getattr(owner, method), spent, name))
+    return spent
+
+
+def _counted(does: Callable[..., Any], spent: dict[str, float], name: str) -> Callable[..., Any]:
+    def done(*given: Any, **named: Any) -> Any:
+        began = time.thread_time()
+        try:
+            return does(*given, **named)
+        finally:
+            spent[name] += time.thread_time() - began
+
+    return done
 
 
 @contextmanager
@@ -86,4 +119,4 @@ def _token() -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

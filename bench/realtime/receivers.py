@@ -37,10 +37,12 @@ def heard(message: ServiceBusReceivedMessage) -> ReceivedMessage:
 
 
 class Receiving:
-    """Receivers of one process."""
+    """Receivers of one process; each leaves a session that has had no message for `idle_s`."""
 
-    def __init__(self, take: Take, connection: str, *, slots: int, settle: Settle = lambda _: True) -> None:
-        self._take, self._settle = take, settle
+    def __init__(
+        self, take: Take, connection: str, *, slots: int, settle: Settle = lambda _: True, idle_s: float = 0.5
+    ) -> None:
+        self._take, self._settle, self._idle_s = take, settle, idle_s
         self._client = ServiceBusClient.from_connection_string(connection)
         self._ending = threading.Event()
         self.failed = 0
@@ -60,7 +62,7 @@ class Receiving:
 
     def _empty(self, receiver: ServiceBusReceiver) -> None:
         while not self._ending.is_set():
-            found = receiver.receive_messages(1, max_wait_time=0.5)
+            found = receiver.receive_messages(1, max_wait_time=self._idle_s)
             if not found:
                 return
             message = heard(found[0])

@@ -1,7 +1,8 @@
 """Messages in flight become one batch: while one is applied, the next gathers; each message gets its own answer.
 
 At rest a message goes at once. Under load a batch waits for a moment for the messages that the broker hands out when
-the last batch was settled, so that few calls carry many rows.
+the last batch was settled, so that few calls carry many rows: no longer than the last batch took itself, and a few
+dozen milliseconds at the most.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from shared.values.messages import ReceivedMessage
 
 MOST = 500
 """Messages of one batch."""
-MOMENT_S = 0.06
-"""The longest wait for more messages."""
+LEAST_S, MOST_S = 0.03, 0.096
+"""The longest wait for more messages: as long as the last batch took, between these. Settling 64 messages and getting
+the next ones takes an instance about 60 ms."""
 QUIET_S = 0.025
 """A batch under load is complete when nothing more has come for so long."""
 IDLE_S = 30.0
@@ -67,8 +69,9 @@ class Gatherer:
             self._changed.notify_all()
 
     def _work(self, sync: str, queue: _Queue) -> None:
-        flying = 0
-        while batch := self._next(queue, flying):
+        flying, took_s = 0, 0.0
+        while batch := self._next(queue, flying, took_s):
+            began = self._clock_s()
             try:
                 self._take(sync, [message for message, _ in batch])
             except BaseException as error:  # noqa: BLE001 - every message of the batch gets it as its own answer
@@ -77,24 +80,24 @@ class Gatherer:
             else:
                 for _, answer in batch:
                     answer.set_result(None)
-            flying = len(batch) + len(queue.waiting)
+            flying, took_s = len(batch) + len(queue.waiting), self._clock_s() - began
 
-    def _next(self, queue: _Queue, flying: int) -> list[tuple[ReceivedMessage, Future[None]]]:
+    def _next(self, queue: _Queue, flying: int, took_s: float) -> list[tuple[ReceivedMessage, Future[None]]]:
         """The next batch; empty when nothing came for a while."""
         with self._changed:
             self._changed.wait_for(lambda: queue.waiting or self._closed, self._idle_s)
             if flying >= _LOAD and not self._closed:
-                self._gather(queue, flying)
+                self._gather(queue, flying, took_s)
             batch = [queue.waiting.popleft() for _ in range(min(len(queue.waiting), self._most))]
             queue.working = bool(batch)
             return batch
 
-    def _gather(self, queue: _Queue, flying: int) -> None:
+    def _gather(self, queue: _Queue, flying: int, took_s: float) -> None:
         """Wait for as many messages as were in flight when the last batch was done, but only a moment.
 
         Each settled message brings the next one of its lane; who does not wait for those sends half batches.
         """
-        ends, came = self._clock_s() + MOMENT_S, False
+        ends, came = self._clock_s() + min(max(took_s, LEAST_S), MOST_S), False
         while len(queue.waiting) < min(flying, self._most) and not self._closed:
             before, left = len(queue.waiting), ends - self._clock_s()
             if left <= 0:
