@@ -102,8 +102,11 @@ class Operation(StrEnum):
     SEE_LISTENER = "see how a listener fares"
     PUBLISH = "publish events"
     SWITCH_LISTENER = "switch a listener on or off"
+    SKIP_EVENTS = "skip events sent before a time"
     SEE_PARKED = "see parked events"
     RELEASE = "release parked events"
+    SEE_DEAD_LETTERS = "see dead letters"
+    REDRIVE = "put dead letters back"
     LIST_SECRETS = "list secrets"
     SET_SECRET = "set a secret"  # noqa: S105 - what is done, no password
 
@@ -147,8 +150,11 @@ NEEDS: Mapping[Operation, Need] = {
     Operation.SEE_LISTENER: _of_sync(Right.READ),
     Operation.PUBLISH: _of_sync(Right.EXECUTE),
     Operation.SWITCH_LISTENER: _of_sync(Right.EXECUTE),
+    Operation.SKIP_EVENTS: _of_sync(Right.EXECUTE),
     Operation.SEE_PARKED: _of_sync(Right.READ),
     Operation.RELEASE: _of_sync(Right.EXECUTE),
+    Operation.SEE_DEAD_LETTERS: Need(Scope.APP, frozenset({Right.READ})),
+    Operation.REDRIVE: Need(Scope.APP, frozenset({Right.EXECUTE})),
     Operation.LIST_SECRETS: Need(Scope.APP, frozenset({Right.ADMIN})),
     Operation.SET_SECRET: Need(Scope.APP, frozenset({Right.ADMIN})),
 }

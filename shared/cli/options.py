@@ -20,7 +20,7 @@ def _noted(context: click.Context, parameter: click.Parameter, value: Any) -> No
     setattr(context.find_object(Session), str(parameter.name), value)
 
 
-LOCAL_ONLY = ("init", "redrive", "secrets", "doctor", "role", "dataverse")
+LOCAL_ONLY = ("init", "secrets", "doctor", "role", "dataverse")
 """Commands that look at this machine's folders and secrets, and so have nothing to ask of a deployed app."""
 
 

@@ -19,10 +19,17 @@ COMMANDS: Mapping[str, tuple[Operation, ...]] = {
     "replay": (Operation.REPLAY,),
     "schedule": (Operation.LIST_SYNCS,),
     "watermark": (Operation.SEE_WATERMARK, Operation.SET_WATERMARK),
-    "listener": (Operation.SEE_LISTENER, Operation.SWITCH_LISTENER),
+    "listener": (
+        Operation.SEE_LISTENER,
+        Operation.SWITCH_LISTENER,
+        Operation.SKIP_EVENTS,
+        Operation.SEE_REJECTS,
+        Operation.REPLAY,
+    ),
     "publish": (Operation.PUBLISH,),
     "parked": (Operation.SEE_PARKED,),
     "release": (Operation.RELEASE,),
+    "redrive": (Operation.SEE_DEAD_LETTERS, Operation.REDRIVE),
 }
 """Commands that are not here work on this machine only, and ask nothing of a deployed app."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import NoReturn
 
 from shared.cli.remote.line import Line
-from shared.errors import NotAllowedError
-from shared.values.events import Bucket, ListenerView, ParkedEvent, RedriveResult
+from shared.values.events import Bucket, ListenerView, ParkedEvent, RedriveResult, RejectedEvent
 from shared.values.messages import DeadLetter
-from shared.web.routes.events import MOST, Sent
+from shared.web.routes.events import MOST, DeadLetterView, Sent
 
 MOST_BYTES = 900_000
 """Of one call that publishes; the app takes a little more."""
@@ -35,8 +34,9 @@ class RemoteEvents:
         return self._line.ask(ListenerView, "PUT", "syncs", sync, "listener", body={"on": on})
 
     def start_from(self, sync: str, moment: datetime | None) -> ListenerView:
-        """Nothing: skipping messages is for those who hold the app's state."""
-        return _local("messages are skipped where the app's state is")
+        """Skip what was sent before a moment; None: skip nothing any more."""
+        body = {"start_from": moment.isoformat() if moment else None}
+        return self._line.ask(ListenerView, "PUT", "syncs", sync, "listener", "start", body=body)
 
     def parked(self, sync: str, *, limit: int = 100) -> list[ParkedEvent]:
         """Events that wait."""
@@ -46,18 +46,32 @@ class RemoteEvents:
         """Let go what may go; what became of it."""
         return self._line.ask(dict[Bucket, int], "POST", "syncs", sync, "release")
 
+    def rejected_events(self, sync: str, *, limit: int = 100) -> list[RejectedEvent]:
+        """Events that were set aside, in the order of sending."""
+        return self._line.ask(list[RejectedEvent], "GET", "syncs", sync, "events", "rejects")[:limit]
+
+    def replay_events(self, sync: str, numbers: Collection[int] | None = None) -> dict[Bucket, int]:
+        """Apply rejected events once more, all or those of some messages; what became of them."""
+        asked: list[dict[str, str]] = [{}] if numbers is None else [{"number": str(one)} for one in numbers]
+        found: Counter[Bucket] = Counter()
+        for query in asked:
+            found += Counter(self._line.ask(dict[Bucket, int], "POST", "syncs", sync, "events", "replay", query=query))
+        return dict(found)
+
     def publish(self, sync: str, documents: Sequence[bytes]) -> int:
         """Send events; those of one call are sent all or none."""
         calls = (b"[" + b",".join(some) + b"]" for some in _parts(documents))
         return sum(self._line.ask(Sent, "POST", "events", sync, raw=call).sent for call in calls)
 
     def dead_letters(self, *, limit: int = 100) -> list[DeadLetter]:
-        """Nothing: dead letters are of the bus, not of a sync."""
-        return _local("dead letters are looked at where the queues are: set DYNSYNC_BUS__fullyQualifiedNamespace here")
+        """Messages that failed again and again; what they hold stays where it is."""
+        found = self._line.ask(list[DeadLetterView], "GET", "dead-letters")
+        return [_letter(one) for one in found[:limit]]
 
     def redrive(self, numbers: Collection[int] | None = None) -> RedriveResult:
-        """See `dead_letters`."""
-        return _local("dead letters are put back where the queues are: set DYNSYNC_BUS__fullyQualifiedNamespace here")
+        """Put dead letters back on the queue, all or some."""
+        body = {"numbers": None if numbers is None else list(numbers)}
+        return self._line.ask(RedriveResult, "POST", "dead-letters", "redrive", body=body)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -77,5 +91,17 @@ def _parts(documents: Sequence[bytes]) -> Iterator[list[bytes]]:
         yield part
 
 
-def _local(why: str) -> NoReturn:
-    raise NotAllowedError(f"this cannot be done through a deployed app: {why}, without --app")
+def _letter(told: DeadLetterView) -> DeadLetter:
+    return DeadLetter(
+        number=told.number,
+        first_number=told.first_number,
+        message_id=told.message_id,
+        session=told.session,
+        subject=told.sync,
+        reason=told.reason,
+        explanation=told.explanation,
+        deliveries=told.deliveries,
+        enqueued_at=told.sent,
+        body=b"",
+        properties={},
+    )

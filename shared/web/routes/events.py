@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
 from shared.errors import RequestError
 from shared.formats import split
 from shared.permissions import Operation
-from shared.values.events import Bucket, ListenerView, ParkedEvent, RejectedEvent
+from shared.values.events import Bucket, ListenerView, ParkedEvent, RedriveResult, RejectedEvent
 from shared.web.routing import Call, Reply, Route
 
 MOST = 1000
@@ -26,6 +27,51 @@ class WishForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     on: bool = Field(description="true: messages are applied; false: they are parked.")
+
+
+class BeginForm(BaseModel):
+    """From when on messages are taken."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start_from: AwareDatetime | Literal["now"] | None = Field(
+        description="What was sent before is skipped, and counted as skipped; null: nothing is skipped any more."
+    )
+
+
+Number = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
+class RedriveForm(BaseModel):
+    """Which dead letters go back on the queue."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    numbers: Annotated[list[Number], Field(min_length=1, max_length=MOST)] | None = Field(
+        description="Those with these numbers; null: all of them, at most 1,000 in one call."
+    )
+
+
+class ReplayQuery(BaseModel):
+    """Which events that were set aside."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    number: Number | None = Field(default=None, description="Only those of the message with this number.")
+
+
+class DeadLetterView(BaseModel):
+    """A message that failed again and again, without its body, which holds field values."""
+
+    number: int
+    first_number: int
+    sync: str | None
+    message_id: str | None
+    session: str | None
+    sent: datetime | None
+    deliveries: int
+    reason: str | None
+    explanation: str | None
 
 
 class Sent(BaseModel):
@@ -59,6 +105,36 @@ def switch(call: Call) -> ListenerView:
     return call.hosted.app.events.switch(call.sync, on=call.body.value.on)
 
 
+def begin(call: Call) -> ListenerView:
+    """Skip what was sent before a time, or skip nothing any more."""
+    wanted = call.body.value.start_from
+    moment = datetime.now(UTC) if wanted == "now" else wanted
+    return call.hosted.app.events.start_from(call.sync, moment)
+
+
+def dead_letters(call: Call) -> list[DeadLetterView]:
+    """What failed again and again."""
+    return [
+        DeadLetterView(
+            number=one.number,
+            first_number=one.first_number,
+            sync=one.subject,
+            message_id=one.message_id,
+            session=one.session,
+            sent=one.enqueued_at,
+            deliveries=one.deliveries,
+            reason=one.reason,
+            explanation=one.explanation,
+        )
+        for one in call.hosted.app.events.dead_letters()
+    ]
+
+
+def redrive(call: Call) -> RedriveResult:
+    """Put them back on the queue."""
+    return call.hosted.app.events.redrive(call.body.value.numbers)
+
+
 def parked(call: Call) -> list[ParkedEvent]:
     """Events that wait."""
     return call.hosted.app.events.parked(call.sync)
@@ -71,7 +147,7 @@ def rejected(call: Call) -> list[RejectedEvent]:
 
 def replay(call: Call) -> dict[Bucket, int]:
     """Apply them once more."""
-    return call.hosted.app.events.replay_events(call.sync)
+    return call.hosted.app.events.replay_events(call.sync, None if call.query.number is None else [call.query.number])
 
 
 def release(call: Call) -> dict[Bucket, int]:
@@ -79,6 +155,8 @@ def release(call: Call) -> dict[Bucket, int]:
     return call.hosted.app.events.release(call.sync, by=call.caller.name)
 
 
+_QUEUE = (404, 502)
+"""Where the queue is missing, or refuses the app's identity."""
 ROUTES = [
     Route(
         method="POST", path="/api/events/{sync}", operation=Operation.PUBLISH, does=publish, gives=Sent,
@@ -116,6 +194,21 @@ ROUTES = [
     ),
     Route(
         method="POST", path="/api/syncs/{sync}/events/replay", operation=Operation.REPLAY, does=replay,
-        gives=dict[Bucket, int], summary="Apply the events of a sync that were set aside once more.",
+        gives=dict[Bucket, int], query=ReplayQuery,
+        summary="Apply the events of a sync that were set aside once more; all, or those of one message.",
+    ),
+    Route(
+        method="PUT", path="/api/syncs/{sync}/listener/start", operation=Operation.SKIP_EVENTS, does=begin,
+        gives=ListenerView, takes=BeginForm, summary="Skip what was sent to a sync before a time, on purpose.",
+    ),
+    Route(
+        method="GET", path="/api/dead-letters", operation=Operation.SEE_DEAD_LETTERS, does=dead_letters,
+        gives=list[DeadLetterView], refuses=_QUEUE,
+        summary="Messages that failed again and again, at most 100, without what they hold.",
+    ),
+    Route(
+        method="POST", path="/api/dead-letters/redrive", operation=Operation.REDRIVE, does=redrive,
+        gives=RedriveResult, takes=RedriveForm, refuses=_QUEUE,
+        summary="Put dead letters back on the queue; what something newer has overtaken becomes stale.",
     ),
 ]  # fmt: skip

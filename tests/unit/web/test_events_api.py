@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from shared.lanes import lane_of
 from shared.values.events import Wish
-from shared.values.messages import OutgoingMessage
+from shared.values.messages import DeadLetter, OutgoingMessage
 from shared.wiring.listening import QUEUE
 from tests.unit.web.conftest import Api, Opener, principal
 
@@ -25,6 +26,34 @@ class Queue:
 
     def send(self, queue: str, messages: Sequence[OutgoingMessage]) -> None:
         self.sent += [(queue, message) for message in messages]
+
+
+class Dead:
+    """One dead letter; keeps which were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[Collection[int] | None] = []
+
+    def dead_letters(self, queue: str, *, limit: int) -> list[DeadLetter]:
+        return [
+            DeadLetter(
+                number=17,
+                first_number=5,
+                message_id="m",
+                session="lane-1",
+                subject="accounts",
+                reason="MaxDeliveryCountExceeded",
+                explanation=None,
+                deliveries=10,
+                enqueued_at=datetime(2026, 1, 31, tzinfo=UTC),
+                body=b'{"no":"secret value"}',
+                properties={},
+            )
+        ]
+
+    def redrive(self, queue: str, new_id: Callable[[], str], *, numbers: Collection[int] | None) -> int:
+        self.asked.append(numbers)
+        return 1
 
 
 @pytest.fixture
@@ -75,6 +104,43 @@ def test_who_may_not_run_the_sync_may_not_publish(api: Api, queue: Queue) -> Non
     assert api.call("POST", "/api/events/accounts", json_body=body, headers=principal("crm-readers")).status == 403
     assert api.call("POST", "/api/events/accounts", json_body=body, headers=principal("others")).status == 404
     assert queue.sent == []
+
+
+def test_a_backlog_is_skipped_on_purpose(api: Api) -> None:
+    """From now or a time with its zone, until that is taken back; readers may not, and a time needs its zone."""
+    path = "/api/syncs/accounts/listener/start"
+    wish = api.hosted.app.listening.memory.listeners.wish
+    told = api.call("PUT", path, json_body={"start_from": "2026-01-31T08:00:00Z"})
+    assert (told.status, json.loads(told.body)["start_from"]) == (200, "2026-01-31T08:00:00Z")
+    began = datetime.now(UTC)
+    assert api.call("PUT", path, json_body={"start_from": "now"}).status == 200
+    assert began <= (wish("accounts").start_from or began - timedelta(1)) <= datetime.now(UTC)
+    for wrong in ({"start_from": "2026-01-31T08:00:00"}, {"start_from": "soon"}, {}):
+        assert api.call("PUT", path, json_body=wrong).status == 422
+    readers = principal("crm-readers")
+    assert api.call("PUT", path, json_body={"start_from": None}, headers=readers).status == 403
+    assert wish("accounts").start_from is not None
+    assert api.call("PUT", path, json_body={"start_from": None}).status == 200
+    assert wish("accounts").start_from is None
+
+
+def test_dead_letters_are_told_and_put_back(open_api: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For those who have the right over the whole app: without what they hold; some by number, or all."""
+    api = open_api(principal("dynsync.execute"))
+    dead = Dead()
+    monkeypatch.setattr(api.hosted.app.events, "_queues", lambda: dead)
+    (told,) = api.get("/api/dead-letters")
+    assert (told["number"], told["first_number"], told["sync"], told["deliveries"]) == (17, 5, "accounts", 10)
+    assert "secret value" not in json.dumps(told)
+    for numbers in ([17], None):
+        answer = api.call("POST", "/api/dead-letters/redrive", json_body={"numbers": numbers})
+        assert (answer.status, json.loads(answer.body)) == (200, {"sent": 1, "left": 1})
+    assert dead.asked == [[17], None]
+    assert api.call("POST", "/api/dead-letters/redrive", json_body={}).status == 422
+    for who in ("dynsync.read", "crm-operators"):
+        refused = api.call("POST", "/api/dead-letters/redrive", json_body={"numbers": None}, headers=principal(who))
+        assert refused.status == 403
+    assert len(dead.asked) == 2
 
 
 def test_a_listener_is_seen_and_switched(api: Api) -> None:

@@ -40,8 +40,10 @@ READING = {
 LOOKING = {Operation.CHECK, Operation.TEST_CONNECTION, Operation.SEE_SOURCE, Operation.SEE_DESTINATION}
 RUNNING = {
     Operation.PLAN, Operation.RUN, Operation.APPLY, Operation.CANCEL, Operation.UNDO, Operation.REPLAY,
-    Operation.SET_WATERMARK, Operation.PUBLISH, Operation.SWITCH_LISTENER, Operation.RELEASE,
+    Operation.SET_WATERMARK, Operation.PUBLISH, Operation.SWITCH_LISTENER, Operation.SKIP_EVENTS,
+    Operation.RELEASE,
 }  # fmt: skip
+OVER_ALL = {Operation.SEE_HEALTH_PARTS, Operation.SEE_DEAD_LETTERS}
 WHOLE_APP = {Operation.LIST_SECRETS, Operation.SET_SECRET}
 MAY: dict[str, set[Operation]] = {
     "nobody": ANYBODY,
@@ -50,9 +52,9 @@ MAY: dict[str, set[Operation]] = {
     "execute": ANYBODY | SIGNED_IN | READING | LOOKING | RUNNING,
     "write": ANYBODY | SIGNED_IN | READING | LOOKING,
     "admin": ANYBODY | SIGNED_IN | READING | LOOKING | RUNNING,
-    "app read": ANYBODY | SIGNED_IN | READING | {Operation.SEE_HEALTH_PARTS},
-    "app execute": ANYBODY | SIGNED_IN | READING | LOOKING | RUNNING | {Operation.SEE_HEALTH_PARTS},
-    "app write": ANYBODY | SIGNED_IN | READING | LOOKING | {Operation.SEE_HEALTH_PARTS},
+    "app read": ANYBODY | SIGNED_IN | READING | OVER_ALL,
+    "app execute": ANYBODY | SIGNED_IN | READING | LOOKING | RUNNING | OVER_ALL | {Operation.REDRIVE},
+    "app write": ANYBODY | SIGNED_IN | READING | LOOKING | OVER_ALL,
     "app admin": set(Operation),
     "key": ANYBODY | READING | LOOKING | RUNNING,
     "other key": ANYBODY,

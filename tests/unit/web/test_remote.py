@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -240,8 +241,14 @@ def test_real_time_is_told_and_steered(remote: RemoteApp, wire: Wire) -> None:
     assert set(events.release("contacts", by="me").values()) <= {0}
     with pytest.raises(RefuseError):
         events.publish("contacts", [b'{"no": "A1", "label": "One"}'] * 3)
-    with pytest.raises(NotAllowedError, match="deployed app"):
-        events.redrive()
+    moment = datetime(2026, 1, 31, 8, tzinfo=UTC)
+    assert events.start_from("contacts", moment).start_from == moment
+    assert events.start_from("contacts", None).start_from is None
+    assert events.rejected_events("contacts") == []
+    assert events.replay_events("contacts", [7]) == {}
+    for asked in (events.dead_letters, events.redrive):
+        with pytest.raises(RefuseError, match="no setting says where the queues are"):
+            asked()
 
 
 def test_many_events_travel_in_calls_of_a_size_that_is_taken() -> None:
