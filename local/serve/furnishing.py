@@ -22,7 +22,7 @@ APP_ID = "1d000000-0000-4000-8000-0000000000ae"
 APP_SECRET = "local-development-only"  # noqa: S105 - opens nothing but these stand-ins
 ACCOUNT = "localcloud"
 STATE_SECRET = "dynsync--storage"  # noqa: S105 - a name
-SYNCS = ("customers", "prospects")
+SYNCS = ("customers", "prospects", "signups")
 _EXAMPLES = Path(__file__).parent / "examples"
 _WRITTEN_FOR = ("http://127.0.0.1:7072", "https://127.0.0.1:7074")
 """Dataverse and Entra in the example definitions."""

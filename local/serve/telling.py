@@ -35,6 +35,7 @@ def _for_tools(at: Furnished) -> str:
 
 
 def _tries(app: str, at: Furnished) -> list[str]:
+    signup = '{"op": "upsert", "number": "S-1", "name": "Blue Door Books", "city": "Ghent"}'
     form = """-F 'request={"sync": "prospects"}' -F extract=@""" + str(at.folder / "prospects.csv")
     return [
         f"curl -s {app}/api/health",
@@ -42,4 +43,6 @@ def _tries(app: str, at: Furnished) -> list[str]:
         f"curl -s -X POST '{app}/api/jobs?code={FUNCTION_KEY}' {form}",
         f"curl -s {app}/api/jobs",
         f"curl -s -X POST {app}/admin/functions/scheduled_syncs -H 'x-functions-key: {ADMIN_KEY}' -d '{{}}'",
+        f"curl -s -X POST {app}/api/events/signups -H 'content-type: application/json' -d '{signup}'",
+        f"curl -s {at.dataverse}/_local/rows/account   # the record; or open {at.dataverse}/tables/account",
     ]

@@ -89,7 +89,7 @@ def test_the_whole_cloud_runs_an_example_and_leaves_nothing(serve: Callable[...,
     for found in ids:
         assert found is not None, answers
         until(lambda found=found: state_of(app, found[1]) == "Succeeded")
-    assert len(lines) == 5
+    assert len(lines) == 7
     assert '"status":"up"' in answers[0]
     first = int(app.rpartition(":")[2])
     assert len(listening(first)) == PARTS
@@ -100,6 +100,24 @@ def test_the_whole_cloud_runs_an_example_and_leaves_nothing(serve: Callable[...,
     assert set(ROOT.iterdir()) == before
     assert list((tmp_path / "tmp").iterdir()) == []
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_message_becomes_a_record(serve: Callable[..., Child]) -> None:
+    """The line that sends an event and the one that shows the record work as they stand; the listener tells of it."""
+    child = serve("--port", "0", "--without-storage")
+    app = child.said(r"App +(http://127.0.0.1:\d+)")[1]
+    child.said("scheduled_syncs -H")
+    child.said("_local/rows/account")
+    send, show = (line.strip() for line in child.lines if "events/signups" in line or "_local/rows" in line)
+    assert ran(send) == '{"sent":1}'
+    until(lambda: "Blue Door Books" in ran(show))
+    told = f"{app}/api/syncs/signups/listener"
+    until(lambda: requests.get(told, timeout=30).json()["pulse"]["counts"] == {"created": 1})
+
+
+def ran(line: str) -> str:
+    """What a line says."""
+    return subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True).stdout
 
 
 def test_a_killed_cloud_takes_its_parts_along(serve: Callable[..., Child], tmp_path: Path) -> None:
