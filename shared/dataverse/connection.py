@@ -10,8 +10,8 @@ from datetime import timedelta
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
+from shared.dataverse.adapter import LeanAdapter, headers_of, sealed
 from shared.dataverse.reply import RawBody, Reply, read_body
 from shared.errors import DestinationError, UnavailableError
 from shared.ports import Clock
@@ -60,7 +60,7 @@ class Connection:
     ) -> None:
         self._timeout_s, self._clock, self._verify = timeout_s, clock, verify
         self._reply_limit_bytes = reply_limit_bytes
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=pool, max_retries=0)
+        self._adapter = LeanAdapter(pool)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -74,14 +74,15 @@ class Connection:
             DestinationError: the certificate cannot be verified, or the reply is too large.
         """
         began = self._clock()
-        with failures_told(), self._opened(_sealed(request, token)) as response:
-            headers = {name.lower(): value for name, value in response.headers.items()}
+        with failures_told(), self._opened(request, token) as response:
+            headers = headers_of(response)
             body = self._body(response.raw, headers)
         return Reply(response.status_code, headers, body, (self._clock() - began).total_seconds())
 
-    def _opened(self, sealed: requests.PreparedRequest) -> requests.Response:
+    def _opened(self, request: Request, token: str | None) -> requests.Response:
+        headers = request.headers if token is None else {**request.headers, "Authorization": f"Bearer {token}"}
         return self._adapter.send(
-            sealed,
+            sealed(request.method, request.url, headers, request.body),
             stream=True,
             verify=self._verify,
             proxies={},
@@ -102,14 +103,6 @@ class Connection:
                 raise NoAnswerError(f"the reply did not end within {self._timeout_s:.0f} s", sent=True)
 
         return check
-
-
-def _sealed(request: Request, token: str | None) -> requests.PreparedRequest:
-    sealed = requests.Request(request.method, request.url, headers=dict(request.headers), data=request.body).prepare()
-    sealed.url = request.url  # as given: a paging link must not be encoded afresh
-    if token is not None:
-        sealed.headers["Authorization"] = f"Bearer {token}"
-    return sealed
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from shared.values.changes import Write
+from shared.dataverse.payloads import Columns, picked
 
 MOST_BYTES = 16 * 1024 * 1024
 """Well below what plug-in steps may be given (116.85 MB) and what the service is said to take (128 MB)."""
@@ -14,33 +14,32 @@ _FRAME_BYTES = 400
 
 
 def chunks(
-    writes: Sequence[Write], positions: Sequence[int], *, most: Callable[[int], int], most_bytes: int
-) -> Iterator[list[int]]:
-    """Runs of positions into `writes`, in order. A row that comes again starts a new run.
+    columns: Columns, positions: Sequence[int], *, most: Callable[[int], int], most_bytes: int
+) -> Iterator[Sequence[int]]:
+    """Runs of positions into the writes, in order. A row that comes again starts a new run.
 
     `most` says how many of the rows that are left go into the next run. UpdateMultiple applies the first of two updates
     of one row and drops the second without a word.
     """
     start = 0
     while start < len(positions):
-        chunk = _next_run(writes, positions[start : start + most(len(positions) - start)], most_bytes)
+        chunk = _next_run(columns, positions[start : start + most(len(positions) - start)], most_bytes)
         start += len(chunk)
         yield chunk
 
 
-def _next_run(writes: Sequence[Write], positions: Sequence[int], most_bytes: int) -> list[int]:
-    sizes = sum(len(writes[position].body) for position in positions) + _FRAME_BYTES * len(positions)
-    if sizes <= most_bytes and len({writes[position].row_id for position in positions}) == len(positions):
-        return list(positions)
+def _next_run(columns: Columns, positions: Sequence[int], most_bytes: int) -> Sequence[int]:
+    row_ids, bodies = picked(columns.row_ids, positions), picked(columns.bodies, positions)
+    if sum(map(len, bodies)) + _FRAME_BYTES * len(positions) <= most_bytes and len(set(row_ids)) == len(positions):
+        return positions
     rows: set[str] = set()
     used = 0
-    for number, position in enumerate(positions):
-        write = writes[position]
-        used += len(write.body) + _FRAME_BYTES
-        if number and (used > most_bytes or write.row_id in rows):
-            return list(positions[:number])
-        rows.add(write.row_id)
-    return list(positions)
+    for number, (row_id, body) in enumerate(zip(row_ids, bodies, strict=True)):
+        used += len(body) + _FRAME_BYTES
+        if number and (used > most_bytes or row_id in rows):
+            return positions[:number]
+        rows.add(row_id)
+    return positions
 
 
 def halves(positions: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:

@@ -13,6 +13,8 @@ from functools import cache
 
 _RAREST = 1e-6
 _MOST_COMMON = 0.999
+_FEW = 1000
+"""So few rows have no bad one among them, as good as always, where bad ones are rarest."""
 _CLEARLY = 0.98
 """A batch costs the client more, so it has to be clearly cheaper for the service."""
 
@@ -45,6 +47,8 @@ class Costs:
 
 def way(costs: Costs, bad: float, rows: int, *, sure: bool) -> Way:
     """How to send so many rows, of which a share of `bad` is bad; `sure`: at least one of them is."""
+    if not sure and bad <= _RAREST and rows <= _FEW and costs.part >= costs.row:
+        return Way.BULK  # what the sums below come to, where no bad row was met lately
     costs, bad = costs.rounded(), _rounded(bad)
     if rows == 1:
         return Way.BATCH if sure or _batch(costs, 1) < _CLEARLY * _bulk(costs, bad, 1) else Way.BULK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -74,6 +75,18 @@ def test_any_measurement_gives_a_way(costs, share, rows, sure):
     assert rows > 1 or found is not Way.HALVES
     assert sure or found is not Way.HALVES
     assert 1 <= best_size(costs, share, rows) <= rows
+
+
+@given(
+    st.builds(Costs, *[st.floats(1e-4, 5)] * 2, st.floats(0, 1), st.floats(1e-4, 5)),
+    st.sampled_from([0.0, 1e-7, 1e-6]),
+    st.integers(1, 1000),
+)
+def test_where_nothing_is_bad_the_short_cut_is_the_sum(costs, share, rows):
+    """A bulk call, wherever a row of a batch is not cheaper: what the whole calculation says, without it."""
+    if costs.part >= costs.row:
+        almost = math.nextafter(1e-6, 1)  # rounds to the same share, and takes the long way
+        assert way(costs, share, rows, sure=False) is way(costs, almost, rows, sure=False) is Way.BULK
 
 
 def test_the_pace_learns_what_calls_cost():

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.dataverse.payloads import Columns
 from shared.dataverse.writing import ID_TAKEN, Writer
 from shared.dataverse.writing.batch import read_answers
 from shared.dataverse.writing.chunks import chunks
@@ -87,7 +88,7 @@ def test_calls_are_bounded_in_rows(writing):
 def test_chunks_keep_order_and_never_repeat_a_row(numbers, most, most_bytes):
     """All positions in order; no chunk too long, too large (save a single row) or with a row twice."""
     rows = [Write(n, row_id(number)) for n, number in enumerate(numbers)]
-    found = list(chunks(rows, range(len(rows)), most=lambda left: most, most_bytes=most_bytes))
+    found = list(chunks(Columns.of(rows), range(len(rows)), most=lambda left: most, most_bytes=most_bytes))
     assert [position for chunk in found for position in chunk] == list(range(len(rows)))
     for chunk in found:
         assert len(chunk) <= most
