@@ -17,6 +17,9 @@ SERVERS, BUSY_PER_S, CALL_S, ROW_S = 2, 4.0, 0.05, 0.004
 CEILING = SERVERS * BUSY_PER_S / (CALL_S / 1000 + ROW_S)
 """Rows per second that one application user may write, sustained, at 1,000 rows a call."""
 SERVICE = {"servers": SERVERS, "call_ms": CALL_S * 1000, "row_ms": ROW_S * 1000, "read_row_ms": 0.1}
+USERS = (1, 2, 4)
+START_S = 5
+"""About so long a run takes to begin and to end."""
 FREE = {"requests": None, "execution_s": None, "concurrent": None}
 
 
@@ -59,7 +62,9 @@ def ceiling(window_s: float, windows: int, most_users: int) -> list[bool]:
     window = {"window_s": window_s, "execution_s": BUSY_PER_S * window_s, "requests": round(20 * window_s)}
     warm_s = 3 * window_s
     good, rates = [], {}
-    for users in [count for count in (1, 2, 4) if count <= most_users]:
+    runs = sum(count <= most_users for count in USERS)
+    print(f"about {runs * (warm_s + windows * window_s + START_S) / 60:.0f} minutes", flush=True)
+    for users in [count for count in USERS if count <= most_users]:
         with serving(users, **SERVICE, **window) as place:
             found = ours(place, users=users, seconds=warm_s + windows * window_s, warm_s=warm_s)
         rates[users] = found["rows_per_s"]
@@ -120,8 +125,8 @@ def peers(rows: int) -> list[bool]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; 0 when every limit was kept."""
     parser = argparse.ArgumentParser(prog="python -m bench ceiling", description=__doc__)
-    parser.add_argument("--window", type=float, default=60.0, help="seconds of a window (default 60; the service: 300)")
-    parser.add_argument("--windows", type=int, default=4, help="windows that are measured, after three")
+    parser.add_argument("--window", type=float, default=45.0, help="seconds of a window (default 45; the service: 300)")
+    parser.add_argument("--windows", type=int, default=3, help="windows that are measured, after three")
     parser.add_argument("--users", type=int, default=4, help="the most application users (1, 2, 4)")
     parser.add_argument("--rows", type=int, default=100_000, help="rows of the other measurements")
     parser.add_argument("--seconds", type=float, default=90.0, help="seconds of each run with bad rows")
