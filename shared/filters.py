@@ -166,6 +166,16 @@ def columns_in(text: str) -> set[str]:
     return {name for name in found if name.split("/")[0] not in marks}
 
 
+def functions_in(text: str) -> set[str]:
+    """The functions that a filter calls, as written (`contains`, `Microsoft.Dynamics.CRM.In`, `contacts/any`).
+
+    Raises:
+        FilterError: as `check`.
+    """
+    tokens = _checked(text)
+    return {token.text for at, token in enumerate(tokens) if token.kind == "name" and _is_call(tokens, at)}
+
+
 def bind_odata(text: str, *, variables: Mapping[str, str], column_kind: Callable[[str], ColumnKind | None]) -> str:
     """The filter with every `@name` outside of texts replaced by a literal of the type that its column has.
 

@@ -231,8 +231,8 @@ def dropped(prepared: Prepared) -> str:
 def _protected(prepared: Prepared) -> str:
     if not can_drop(prepared):
         return "TRUE"
-    removed = removed_before(prepared, "p") or "FALSE"
-    return f'coalesce(p.kh IS NULL OR {removed} OR p."!touched" >= $began, FALSE)'
+    # Without a row hash: it was removed before.
+    return 'coalesce(p.kh IS NULL OR p.rh IS NULL OR p."!touched" >= $began, FALSE)'
 
 
 def can_drop(prepared: Prepared) -> bool:

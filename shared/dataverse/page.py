@@ -26,10 +26,14 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`rows` is the JSON array within the reply, not copied; `next_link` leads to the next page, if there is one."""
+    """`rows` is the JSON array within the reply, not copied; `next_link` leads to the next page, if there is one.
+
+    `delta_link` leads from the last page of a tracked query to what changes after it.
+    """
 
     rows: memoryview
     next_link: str | None
+    delta_link: str | None = None
 
 
 def read_page(body: bytes) -> Page:
@@ -43,10 +47,14 @@ def read_page(body: bytes) -> Page:
     start = _find_rows(body)
     end = _end_of_rows(body, start)
     envelope = _envelope(body, start, end)
-    link = envelope.get("@odata.nextLink")
+    return Page(memoryview(body)[start:end], _link(envelope, "next"), _link(envelope, "delta"))
+
+
+def _link(envelope: dict[str, object], kind: str) -> str | None:
+    link = envelope.get(f"@odata.{kind}Link")
     if link is not None and not isinstance(link, str):
-        raise DestinationError("the service gave a next link that is not a text")
-    return Page(memoryview(body)[start:end], link or None)
+        raise DestinationError(f"the service gave a {kind} link that is not a text")
+    return link or None
 
 
 def _find_rows(body: bytes) -> int:

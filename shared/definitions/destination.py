@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from shared.definitions.connection import DataverseConnection
-from shared.definitions.part import ColumnName, Count, Flag, ODataFilter, Part, distinct
+from shared.definitions.part import ColumnName, Count, Duration, Flag, ODataFilter, Part, distinct
 
 OnNull = Literal["clear", "keep"]
 Guid = Annotated[
@@ -62,6 +63,17 @@ class DynamicsDestination(DataverseConnection):
     )
     filter: ODataFilter | None = Field(
         default=None, description="OData $filter (without the word $filter): the rows that this sync owns."
+    )
+    change_tracking: Flag = Field(
+        default=False,
+        description="true: between two whole reads of the table, only what Dataverse's change tracking tells is read; "
+        "the rest is known from the last run. For tables with change tracking switched on and syncs that read their "
+        "whole source.",
+    )
+    full_read_every: Annotated[Duration, Field(ge=timedelta(hours=1))] = Field(
+        default=timedelta(days=7),
+        json_schema_extra={"default": "7d"},
+        description="With change_tracking: after this time the whole table is read again (1h to 366d).",
     )
     on_null: OnNull = Field(
         default="clear",

@@ -17,6 +17,9 @@ from shared.definitions.sync import SyncDefinition
 from shared.engine import reading
 from shared.engine.balances import planned_changes, planned_destination, planned_source
 from shared.engine.findings import emptied_columns, notes, skipped_cells
+from shared.engine.fingerprint.known import KnownRows
+from shared.engine.fingerprint.making import tracking_of
+from shared.engine.fingerprint.tracking import Tracking
 from shared.engine.identity import sequence_start
 from shared.engine.incremental import reached, watched
 from shared.engine.keeping import keep_deleted_rows
@@ -62,6 +65,8 @@ class Drafter:
     """Drafts one job's plan in a workspace. `begun` is where an earlier slice stopped, or this one did.
 
     `lasting`: the draft may be left in its course, and gone on with where the source cannot be read.
+    `remembered` is what the sync knows of the destination's rows, a file in the workspace's folder; afterwards
+    `tracking` tells what it knows now.
     """
 
     workspace: Workspace
@@ -80,6 +85,8 @@ class Drafter:
     lasting: bool = False
     timings_s: dict[str, float] = field(default_factory=dict)
     clock_s: Callable[[], float] = time.perf_counter
+    remembered: Path | None = None
+    tracking: Tracking | None = None
 
     def draft(self) -> Draft:
         """Read, map, compare and plan.
@@ -121,6 +128,9 @@ class Drafter:
             self.progress(Progress(Phase.RECONCILE))
         with self._phase(Phase.RECONCILE):
             found, rejections = self._comparison(prepared, begun.staged).run(begun.began)
+            if self.tracking is not None:
+                self.tracking.check()
+                self.tracking.keep(self.workspace.folder)
             self._set_outside_aside(prepared, rejections)
             if self.overtaking is not None:
                 self.overtaking.set_aside(self.workspace, prepared, typed, rejections)
@@ -206,7 +216,18 @@ class Drafter:
     def _present(self, prepared: Prepared, begun: Begun) -> PresentRows:
         few = self.definition.reads_a_part
         table = self.metadata.table
-        return PresentRows(self.workspace, self.client, table, prepared, self._owned, few, begun, self.progress)
+        creates = self.definition.behaviour.new == "insert"
+        rows = KnownRows(self.workspace, self.client, table, prepared, self._owned, creates, self.job_id, self._typed)
+        self.tracking = tracking_of(
+            self.definition,
+            self.metadata,
+            rows,
+            began=begun.began,
+            remembered=self.remembered,
+            progress=self.progress,
+        )
+        reader = PresentRows(self.workspace, self.client, table, prepared, self._owned, few, begun, self.progress)
+        return replace(reader, tracking=self.tracking)
 
     def _comparison(self, prepared: Prepared, staged: StagedSource) -> Comparison:
         return Comparison(
@@ -293,13 +314,13 @@ class Drafter:
             removals=sum(planned.get(action, 0) for action in (Action.DELETE, Action.EXPIRE, Action.DEACTIVATE)),
             read=manifest.source.read,
             rejected=manifest.source.rejected,
-            emptied=emptied_columns(self.workspace, prepared),
+            emptied=emptied_columns(self.workspace, prepared, self.tracking.filled if self.tracking else ()),
         )
         return Draft(
             manifest,
             counts,
             skipped_cells(self.workspace, prepared),
-            notes(self.workspace, prepared, found, manifest.reported),
+            notes(self.workspace, prepared, found, manifest.reported, self.tracking.note if self.tracking else ""),
             staged.files,
         )
 

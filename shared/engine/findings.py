@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shared import reconcile
 from shared.engine.reconciling import Found
 from shared.engine.workspace import Workspace
@@ -9,8 +11,11 @@ from shared.mapping.build import Prepared
 from shared.sql import identifier
 
 
-def emptied_columns(workspace: Workspace, prepared: Prepared) -> dict[str, tuple[int, int]]:
-    """Per column: rows that would lose their value, and rows that have one."""
+def emptied_columns(workspace: Workspace, prepared: Prepared, unread: Sequence[int] = ()) -> dict[str, tuple[int, int]]:
+    """Per column: rows that would lose their value, and rows that have one.
+
+    `unread`: per compared column, the rows with a value that stand in `present` without it.
+    """
     compared = prepared.mapping.compared
     if not compared or not workspace.value("SELECT count(*) FROM plan WHERE action = 'update'"):
         return {}
@@ -21,8 +26,9 @@ def emptied_columns(workspace: Workspace, prepared: Prepared) -> dict[str, tuple
     planned = "w.row_no IN (SELECT row_no FROM plan WHERE action = 'update')"
     (lost,) = workspace.rows(f"SELECT {cleared} FROM pairs w WHERE {planned}")
     (held,) = workspace.rows(f"SELECT {filled} FROM present")
-    pairs = zip(compared, lost, held, strict=True)
-    return {t.name: (a, b) for t, a, b in pairs if isinstance(a, int) and isinstance(b, int) and a}
+    more = unread or [0 for _ in compared]
+    pairs = zip(compared, lost, held, more, strict=True)
+    return {t.name: (a, b + c) for t, a, b, c in pairs if isinstance(a, int) and isinstance(b, int) and a}
 
 
 def skipped_cells(workspace: Workspace, prepared: Prepared) -> int:
@@ -33,9 +39,9 @@ def skipped_cells(workspace: Workspace, prepared: Prepared) -> int:
     return workspace.value(f"SELECT {' + '.join(absent)} FROM wanted") if absent else 0
 
 
-def notes(workspace: Workspace, prepared: Prepared, found: Found, reported: int) -> tuple[str, ...]:
-    """Sentences for a person: what was held back, kept or only reported."""
-    sentences = []
+def notes(workspace: Workspace, prepared: Prepared, found: Found, reported: int, read: str = "") -> tuple[str, ...]:
+    """Sentences for a person: how the rows were read (`read`), what was held back, kept or only reported."""
+    sentences = [read] if read else []
     if found.withheld and reconcile.can_drop(prepared) and found.dropped:
         records = found.withheld.records
         sentences.append(

@@ -16,6 +16,8 @@ from shared.engine.cases.replaying import ReplayedRecords, as_replayed, made_bef
 from shared.engine.cases.settling import REPLAYED
 from shared.engine.drafting import Draft, Drafter, store
 from shared.engine.drift import drifted, told_columns
+from shared.engine.fingerprint import shelf
+from shared.engine.fingerprint.shelf import Kept
 from shared.engine.incremental import since, watched
 from shared.engine.realtime.overtaking import Overtaking, keep_versions
 from shared.engine.slicing import SliceOverError, fetch, keep, left_in
@@ -77,8 +79,10 @@ class PlanMaking:
         with workspace_folder(self.run.around.workspaces) as folder:
             fetch(self.run.state, job, folder)
             job = self._noting_where_it_reads_from(job, folder)
+            tracked = self.run.definition.destination.change_tracking
+            kept = shelf.fetch(self.run.state, job, folder) if tracked else Kept()
             try:
-                drafter, draft = self._draft_in(folder, job, (prepared, metadata, problems))
+                drafter, draft = self._draft_in(folder, job, (prepared, metadata, problems), kept)
             except SliceOverError:
                 keep(self.run.state, job, folder)
                 raise
@@ -95,6 +99,7 @@ class PlanMaking:
             files=draft.files,
             columns=drafter.begun.columns if drafter.begun else {},
             watermark=draft.watermark,
+            fingerprint=job.id if drafter.tracking and drafter.tracking.file else kept.holder,
         )
         return superseding(self.run, job), draft
 
@@ -104,7 +109,7 @@ class PlanMaking:
             return job
         return self.run.save(replace(job, read_from=self.run.state.watermark(job.sync)))
 
-    def _draft_in(self, folder: Path, job: Job, checked: Checked) -> tuple[Drafter, Draft]:
+    def _draft_in(self, folder: Path, job: Job, checked: Checked, kept: Kept) -> tuple[Drafter, Draft]:
         """Draft in a folder, from the beginning or from where an earlier slice stopped; store the plan."""
         prepared, metadata, problems = checked
         run = self.run
@@ -131,6 +136,7 @@ class PlanMaking:
                 begun=begun,
                 lasting=job.slices is not None,
                 timings_s=dict(begun.timings_s) if begun else {},
+                remembered=kept.file,
             )
             try:
                 draft = drafter.draft()
@@ -143,6 +149,8 @@ class PlanMaking:
             files = store(workspace, draft, folder) | note_records(workspace, prepared.mapping, folder, older)
             for name, path in (files | heard).items():
                 run.state.put(job.id, name, path)
+            if drafter.tracking and drafter.tracking.file:
+                shelf.put(run.state, job, drafter.tracking.file)
         return drafter, draft
 
     def _overtaking(self, job: Job) -> Overtaking | None:

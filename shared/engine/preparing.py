@@ -10,6 +10,7 @@ from shared.dataverse.client import DataverseClient
 from shared.definitions.mapping import EntityFromColumn
 from shared.definitions.source import SqlSource
 from shared.definitions.sync import SyncDefinition
+from shared.engine.fingerprint.rules import advice
 from shared.errors import DestinationError
 from shared.filters import bind_odata
 from shared.mapping.build import Metadata, Prepared, prepare
@@ -81,7 +82,7 @@ def check(definition: SyncDefinition, client: DataverseClient) -> tuple[Prepared
     """The mapping held against Dataverse's metadata, and every problem found."""
     metadata = gather(definition, client)
     prepared, problems = prepare(definition, metadata, declared_columns(definition))
-    return prepared, metadata, [*problems, *_advice(definition)]
+    return prepared, metadata, [*problems, *_advice(definition), *advice(definition, metadata.table)]
 
 
 def _advice(definition: SyncDefinition) -> list[Problem]:

@@ -13,6 +13,7 @@ from shared.dataverse.chains import Course, TablePages
 from shared.dataverse.client import DataverseClient
 from shared.dataverse.queries import both
 from shared.engine import reading
+from shared.engine.fingerprint.tracking import Tracking
 from shared.engine.reading import PageRows, PagesAhead
 from shared.engine.slicing import Begun
 from shared.engine.workspace import Row, Workspace
@@ -33,6 +34,7 @@ class PresentRows:
     """The destination's rows as one draft needs them. `owned`: the filter of the rows that the sync owns.
 
     `few`: the rows of the source's keys may do, where these are few. `begun` is where an earlier slice stopped.
+    `tracking`: what is remembered of the rows may do.
     """
 
     workspace: Workspace
@@ -43,16 +45,20 @@ class PresentRows:
     few: bool
     begun: Begun
     progress: ProgressListener
+    tracking: Tracking | None = None
     _course: Course = field(default_factory=Course)
     _made: bool = False
 
     @contextmanager
     def ahead(self) -> Iterator[PagesAhead | None]:
-        """The table's pages, fetched while the source is typed and mapped; None when few keys may do."""
-        with nullcontext() if self.few else self._pages() as ahead:
+        """The table's pages, fetched while the source is typed and mapped; None when less may do."""
+        less = self.few or (self.tracking is not None and not self.begun.pages and self.tracking.may_do())
+        with nullcontext() if less else self._pages() as ahead:
             yield ahead
 
     def _pages(self) -> PagesAhead:
+        if self.tracking is not None and not self.few:
+            self.tracking.begin_whole(anew=not self.begun.pages)
         self._course = Course(self.begun.rests)
         pages: Iterable[PageRows] = ()
         if not self.begun.read:
@@ -68,14 +74,22 @@ class PresentRows:
         if ahead is not None:
             self._load(ahead)
             return
-        keys = self._few_keys(typed)
+        keys = self._few_keys(typed) if self.few else None
         if keys is None:
-            with self._pages() as pages:
-                self._load(pages)
+            self._read_whole()
             return
         columns, key = reading.selected_columns(self.prepared), self.prepared.mapping.key
         rows = self.client.rows_by_key(self.table, key, keys, columns, filter=self.owned)
         reading.load_all(self.workspace, "present", self._select, reading.as_pages(rows))
+
+    def _read_whole(self) -> None:
+        """Fill `present` from what is remembered of all rows, else from all pages."""
+        if self.tracking is not None and not self.few:
+            if self.tracking.read():
+                return
+            self.workspace.run(reconcile.present_table(self.prepared))
+        with self._pages() as pages:
+            self._load(pages)
 
     def _load(self, pages: PagesAhead) -> None:
         total = self.client.total(self.table, self.owned)

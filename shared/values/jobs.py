@@ -153,6 +153,7 @@ class Job:
     they were taken; `chain` the syncs whose jobs led to this one.
     `applied_by`: who approved its plan, or let it go on after a stop, last.
     `undoes`: the job whose changes this one takes back. `replays`: which rejects it runs again, in words.
+    `fingerprint`: the job that keeps what was last known of the destination's rows; see `engine/fingerprint`.
     `open_rejects`: records of the sync that were set aside and not read again, when the job came to its end; else None.
     """
 
@@ -187,6 +188,7 @@ class Job:
     open_rejects: int | None = None
     steps: tuple[StepResult, ...] = ()
     chain: tuple[str, ...] = ()
+    fingerprint: str | None = None
 
     @property
     def has_begun(self) -> bool:

@@ -86,6 +86,9 @@ def _unheeded(definition: SyncDefinition) -> Iterator[Problem]:
     if behaviour.returned == "ignore" and isinstance(behaviour.dropped, str):
         found = f"no row returns: with dropped: {behaviour.dropped} none is expired or deactivated"
         yield Problem("behaviour.returned", found, remedy, Severity.WARNING)
+    if definition.destination.change_tracking and definition.reads_a_part:
+        found = "a sync that reads a part of its source reads the rows of its records only"
+        yield Problem("destination.change_tracking", found, "remove it: it is of no use here", Severity.WARNING)
 
 
 def _expire(definition: SyncDefinition) -> Iterator[Problem]:
