@@ -28,7 +28,7 @@ from shared.values.jobs import Job, Phase, Slices
 
 KEPT = f"work-{duckdb.__version__}-2.duckdb"
 """The unfinished draft among a job's files. Another version of DuckDB, or of the draft, begins anew."""
-RESTS = frozenset({Phase.RESOLVE, Phase.READ_DESTINATION, Phase.RECONCILE})
+RESTS = frozenset({Phase.RESOLVE, Phase.READ_DESTINATION, Phase.RECONCILE, Phase.COMPARE})
 """Phases at whose beginning, or in whose course, an unfinished draft can be left."""
 MOST_IDLE = 2
 """Slices in a row that may bring a job no further."""

@@ -68,6 +68,59 @@ def begin(world: World) -> Job:
     return queue(world)
 
 
+def taken_back(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[Job, dict[object, object]]:
+    """A job that created, updated and deleted four; its undo is queued, and looks at three changes at a time."""
+    monkeypatch.setattr("shared.engine.undoing.originals.AT_A_TIME", 3)
+    monkeypatch.setattr("shared.engine.undoing.going._AT_A_TIME", 3)
+    ACCOUNT.run(world, *OLD)
+    before = {name: column(world, name) for name in ("accountid", "name", "_parentaccountid_value", "creditlimit")}
+    job = ACCOUNT.run(world, *NEW)
+    return world.app.queue_undo(job.id, by="otto", apply=True), before
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_undo_in_slices_ends_as_one(world: World, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Wherever slices end, while it looks at rows or takes changes back: all is as it was, nothing is planned twice."""
+    chance = random.Random(seed)
+    job, before = taken_back(world, monkeypatch)
+    reached = set()
+    while job.state in (JobState.QUEUED, JobState.RUNNING):
+        job = slice_of(world, job, chance.randrange(3, 8))
+        reached.add(job.slices.reached if job.slices else "")
+    assert (job.state, job.error) == (JobState.SUCCEEDED, None), f"seed {seed}"
+    assert (job.source.read, job.source.created, job.source.updated) == (28, 4, 20)
+    assert job.destination.deleted == 4
+    assert {name: column(world, name) for name in before} == before
+    assert len({one for one in reached if "batches of round" in one}) > 3, reached
+    assert not [name for name in kept(world, job) if name.startswith("work")]
+
+
+def test_an_undo_looks_at_each_row_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a slice has looked at is not asked for again by the next one."""
+    asked = []
+    for looks in (1_000, 5):
+        job, _ = taken_back(world, monkeypatch)
+        world.dataverse.clear_requests()
+        job = slice_of(world, job, looks)
+        if looks == 5:
+            assert (job.state, dict(job.planned)) == (JobState.RUNNING, {})
+            assert "batches of round" in (job.slices.reached if job.slices else "")
+            job = slice_of(world, job, 1_000)
+        assert job.state is JobState.SUCCEEDED
+        asked.append(len([request for request in world.dataverse.requests if "/accounts?" in request.path]))
+    assert asked[0] == asked[1] > 10
+
+
+def test_an_undo_without_progress_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices too short for a single batch: after two it fails, says where it stood, and leaves nothing behind."""
+    job, _ = taken_back(world, monkeypatch)
+    while job.state in (JobState.QUEUED, JobState.RUNNING):
+        job = slice_of(world, job, 0)
+    assert job.state is JobState.FAILED
+    assert "0 batches of round 1 are looked at" in str(job.error)
+    assert not [name for name in kept(world, job) if name.startswith("work")]
+
+
 def kept(world: World, job: Job) -> list[str]:
     return LocalState(world.folder / "state").names(job.id)
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from shared.engine.applying import Applier
 from shared.values.jobs import DestinationBalance, Job, JobState, SourceBalance
 from shared.wiring import LocalApp
 from tests.e2e.conftest import World, closes, ignore
 from tests.e2e.stories import Sync, rejects
-from tests.faults.powercut import Clocks, Power, PowerCutError, born, buried
 
 LINK = {"entity": "account", "column": "accountnumber", "missing": "defer"}
 BASE = Sync(
@@ -36,7 +34,6 @@ NEW = (
     ["B3", "made 3", "A2", "3"],
     ["C1", "bad", "", "much"],
 )
-MOST_DEATHS = 200
 ENDED = (JobState.SUCCEEDED, JobState.COMPLETED_WITH_ERRORS)
 
 
@@ -133,65 +130,13 @@ def go_on(app: LocalApp, mode: str, stopping: Callable[[], bool] = lambda: False
     return app.apply(jobs[0].id, started_by="tester", progress=ignore)
 
 
-@dataclass
-class Trial:
-    """One job that dies again and again, at points that `next_cut` names, until it has come to its end."""
-
-    world: World
-    power: Power
-    mode: str
-    next_cut: Callable[[], int | None]
-    stopping: Callable[[], bool] = lambda: False
-    clocks: Clocks = field(default_factory=Clocks)
-    deaths: list[str] = field(default_factory=list)
-    points: int = 0
-
-    def run(self) -> Job:
-        """To the end."""
-        while len(self.deaths) < MOST_DEATHS:
-            try:
-                with self.power.flows(self.next_cut()):
-                    job = go_on(self.process(), self.mode, self.stopping)
-            except PowerCutError:
-                self.points += self.power.points
-                self.deaths.append(self.power.last)
-                buried(self.clocks)
-                continue
-            self.points += self.power.points
-            if job.state in ENDED:
-                return job
-            assert job.state in (JobState.QUEUED, JobState.RUNNING, JobState.AWAITING_APPROVAL), (job.state, job.error)
-        raise AssertionError(f"it did not end after {MOST_DEATHS} deaths: {self.deaths}")
-
-    def process(self) -> LocalApp:
-        """A new process."""
-        return born(self.world.app, self.clocks)
-
-
-def in_store(world: World, folder: Path, environ: dict[str, str]) -> World:
-    """The same world with another store."""
-    (folder / "state").mkdir(parents=True, exist_ok=True)
-    return Moved(world.dataverse, world.folder, world.environ | environ, folder / "state")
-
-
-@dataclass
-class Moved(World):
-    """A world whose store lies elsewhere."""
-
-    state: Path
-
-    @property
-    def app(self) -> LocalApp:
-        return LocalApp(state=self.state, syncs=self.folder / "syncs", environ=self.environ)
-
-
-SMALL = {
+SMALL: dict[str, object] = {
     "shared.dataverse.reading.PAGE_SIZE": 3,
     "shared.engine.reading.PAGES_AT_A_TIME": 1,
     "shared.engine.running.Applier": functools.partial(Applier, chunk_size=2),
+    "shared.engine.undoing.originals.AT_A_TIME": 2,
+    "shared.engine.undoing.going._AT_A_TIME": 2,
     "shared.engine.slicing.MOST_IDLE": 10_000,
+    "shared.dataverse.transport.Transport.wait": lambda _self, _seconds, **_: None,
 }
-"""Small pages and chunks, so that a small job has many instants; and whoever dies often is not given up."""
-
-
-__all__ = ["ENDED", "STORIES", "Left", "Story", "Trial", "in_store", "left"]
+"""Small pages and chunks, so that a small job has many instants; whoever dies often is not given up; nobody waits."""

@@ -1,8 +1,8 @@
-"""A process that dies at a numbered point: before and after every write to the store and every request, in any thread.
+"""Numbered points of a process, at one of which it dies: before and after every write to the store and every request.
 
-The power goes out at once and for everything: what the dying process tries afterwards (to say that it failed, to give
-its lease back) fails too. What a request has reached stays done. Then somebody else takes the job on, with clocks of
-their own: no lease is waited for in real time.
+Within this process the power goes out at once and for everything: what the dying one tries afterwards (to say that it
+failed, to give its lease back) fails too. What a request has reached stays done. Then somebody else takes the job on,
+with clocks of their own: no lease is waited for in real time. (`mortals` kills processes for good.)
 """
 
 from __future__ import annotations
@@ -35,14 +35,20 @@ class PowerCutError(BaseException):
     """The process ends here."""
 
 
+def goes_out(what: str) -> None:
+    """How a process of this process ends."""
+    raise PowerCutError(what)
+
+
 @dataclass
 class Power:
-    """The current of one process. `points` were passed since `on`; at the `cut_at`th it goes out.
+    """The current of one process. `points` were passed since `on`; at the `cut_at`th, and from then on, it `ends`.
 
     `passed` names them. `late` are the writes that the dying process was about to send. `at` is done, once each, at the
     first point whose name holds it, by the process that passes it.
     """
 
+    ends: Callable[[str], None] = goes_out
     points: int = 0
     cut_at: int | None = None
     dead: bool = False
@@ -75,7 +81,7 @@ class Power:
             if self.points == self.cut_at:
                 self.dead, self.last = True, what
             if self.dead:
-                raise PowerCutError(what)
+                self.ends(what)
 
     def wired(self, name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
         """The same function, with a point before it and one after."""
@@ -109,31 +115,36 @@ class Clocks:
         self.while_asleep()
 
 
-@pytest.fixture
-def power(monkeypatch: pytest.MonkeyPatch) -> Power:
-    """The power of this process: every write and every request passes it."""
-    found = Power()
+def wire(power: Power, put: Callable[[object, str, object], None]) -> None:
+    """Let every write and every request of this process pass the power; `put` sets an attribute, for as long as due."""
     for name in WRITES:
-        monkeypatch.setattr(LocalState, name, found.wired(name, getattr(LocalState, name)))
+        put(LocalState, name, power.wired(name, getattr(LocalState, name)))
     send = HTTPAdapter.send
 
     def sent(self: HTTPAdapter, request: Any, *arguments: Any, **named: Any) -> Any:
         where = f"{request.method} {request.url.partition('?')[0][-60:]}"
         try:
-            found.point(f"before {where}")
+            power.point(f"before {where}")
         except PowerCutError:
-            if found.last == f"before {where}" and request.method != "GET":
-                found.late.append(request)
+            if power.last == f"before {where}" and request.method != "GET":
+                power.late.append(request)
             raise
         answer = send(self, request, *arguments, **named)
         try:
-            found.point(f"after {where}")
+            power.point(f"after {where}")
         except PowerCutError:
             answer.close()
             raise
         return answer
 
-    monkeypatch.setattr(HTTPAdapter, "send", sent)
+    put(HTTPAdapter, "send", sent)
+
+
+@pytest.fixture
+def power(monkeypatch: pytest.MonkeyPatch) -> Power:
+    """The power of this process."""
+    found = Power()
+    wire(found, monkeypatch.setattr)
     return found
 
 
@@ -144,9 +155,8 @@ def born(app: LocalApp, clocks: Clocks) -> LocalApp:
     return app
 
 
-def buried(clocks: Clocks) -> None:
-    """What the operating system does for a dead process, and time for its lease: locks are free, the lease runs out."""
+def buried() -> None:
+    """What the operating system does for a dead process: its locks are free."""
     with claims._guard:
         for path in list(claims._held):
             os.close(claims._held.pop(path))
-    clocks.ahead_s += LONGEST_WAIT_S

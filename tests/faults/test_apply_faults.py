@@ -1,20 +1,15 @@
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from itertools import cycle
 
 import pytest
 
-from shared.dataverse.transport import Transport
-from shared.engine.applying import Applier
 from shared.errors import AlreadyRunningError, RefuseError
 from shared.state import LocalState
 from shared.values.changes import Action
-from shared.values.jobs import Job, JobState
+from shared.values.jobs import JobState
 from tests.e2e.conftest import World, closes
+from tests.faults.dying import apply_and_die, killed_again_and_again
 
 SOURCE = """
   type: delimited
@@ -42,21 +37,9 @@ behaviour:
 """
 FIRST = [("A1", "One"), ("A2", "Two"), ("A3", "Three"), ("A4", "Four"), ("A5", "Five"), ("A6", "Six")]
 SECOND = [("A1", "1"), ("A2", "2"), ("A3", "3"), ("A7", "Seven"), ("A8", "Eight"), ("A9", "Nine")]
-OPEN_STATES = (JobState.AWAITING_APPROVAL, JobState.RUNNING, JobState.FAILED)
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.engine.running.Applier", functools.partial(Applier, chunk_size=2))
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Transport, "wait", lambda _self, _seconds, **_: None)
+pytestmark = pytest.mark.usefixtures("no_pauses", "small_chunks")
 
 
 def write(world: World, records: list[tuple[str, str]], *, inactive: str = "") -> None:
@@ -78,35 +61,6 @@ def holds_second(world: World, key: str = "accountnumber") -> bool:
     return rows == [(no, name, 1 if no == "A9" else 0) for no, name in SECOND]
 
 
-def kills(world: World, job: Job) -> Iterator[tuple[str, bool]]:
-    """Moments to die at, in turn, until the job has come to its end."""
-    for moment in cycle([("record", True), ("record", False), ("mark_sent", True), ("mark_sent", False)]):
-        if world.app.job(job.id).state not in OPEN_STATES:
-            return
-        yield moment
-
-
-def dying(method: Callable[..., None], *, before: bool) -> Callable[..., None]:
-    def called(*arguments: object) -> None:
-        if before:
-            raise Killed
-        method(*arguments)
-        raise Killed
-
-    return called
-
-
-def apply_and_die(world: World, job: Job, method: str, *, before: bool) -> None:
-    """Apply, and end the process at the next call of the store's `method`; the job stands as running, as it would."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LocalState, method, dying(getattr(LocalState, method), before=before))
-        try:
-            world.apply(job)
-        except Killed:
-            state = LocalState(world.folder / "state")
-            state.save(replace(state.get(job.id), state=JobState.RUNNING, error=None))
-
-
 @pytest.mark.parametrize("key", ["accountnumber", "new_externalkey"])
 def test_killed_again_and_again_it_ends_as_one_clean_run(world: World, key: str) -> None:
     """Whatever instruction between two notes the process dies at, applying again ends as one clean run would."""
@@ -114,10 +68,7 @@ def test_killed_again_and_again_it_ends_as_one_clean_run(world: World, key: str)
     plan = world.plan("accounts")
     assert plan.planned == {Action.CREATE: 3, Action.UPDATE: 3, Action.DELETE: 3}
 
-    deaths = 0
-    for method, before in kills(world, plan):
-        apply_and_die(world, plan, method, before=before)
-        deaths += 1
+    deaths = killed_again_and_again(world, plan)
 
     job = closes(world.app.job(plan.id))
     assert deaths > 10

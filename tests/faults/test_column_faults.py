@@ -6,7 +6,7 @@ from shared.values.changes import Action
 from shared.values.jobs import JobState
 from tests.e2e.conftest import BOUNDED, World, closes
 from tests.e2e.test_column_laws import DESTINATION, RECORDS, REST, SOURCE, cities, text_of
-from tests.faults.test_apply_faults import apply_and_die
+from tests.faults.dying import apply_and_die
 
 __all__ = ["cities"]
 

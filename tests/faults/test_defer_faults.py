@@ -8,9 +8,9 @@ from shared.values.changes import Action
 from shared.values.jobs import JobState
 from tests.e2e.conftest import World, closes
 from tests.e2e.test_defer_story import LOOSE, TREE, Sync, parents
-from tests.faults.test_apply_faults import apply_and_die, kills, no_pauses, small_chunks
+from tests.faults.dying import killed_again_and_again
 
-__all__ = ["no_pauses", "small_chunks"]
+pytestmark = pytest.mark.usefixtures("no_pauses", "small_chunks")
 
 FIRST = (["A1", "a", ""], ["A2", "b", "A1"], ["A3", "c", ""], ["A4", "d", ""], ["A5", "e", "A4"])
 SECOND = (
@@ -49,10 +49,7 @@ def test_killed_again_and_again_every_link_is_set(world: World, sync: Sync, key:
     plan = sync.plan(world, *SECOND)
     assert plan.planned == {Action.CREATE: 3, Action.UPDATE: 3, Action.DELETE: 1}
 
-    deaths = 0
-    for method, before in kills(world, plan):
-        apply_and_die(world, plan, method, before=before)
-        deaths += 1
+    deaths = killed_again_and_again(world, plan)
 
     job = closes(world.app.job(plan.id))
     assert deaths > 10

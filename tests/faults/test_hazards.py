@@ -17,33 +17,26 @@ from pathlib import Path
 import pytest
 from requests.adapters import HTTPAdapter
 
-from shared.dataverse.transport import Transport
 from shared.errors import AlreadyRunningError, RefuseError, StaleLeaseError, StateError
 from shared.state import claims
 from shared.values.jobs import Job, JobState
 from tests import azurite
 from tests.e2e.conftest import World, closes, ignore
 from tests.e2e.stories import Sync, column
-from tests.faults.kill_stories import ENDED, SMALL, STORIES, Left, Trial, go_on, in_store, left, start
-from tests.faults.powercut import Clocks, Power, PowerCutError, born, buried, power
+from tests.faults.kill_stories import ENDED, STORIES, Left, go_on, left, start
+from tests.faults.powercut import LONGEST_WAIT_S, Clocks, Power, PowerCutError, born, buried
+from tests.faults.trials import Cut, Trial, Within, in_store
 
-__all__ = ["power"]
+pytestmark = pytest.mark.usefixtures("small")
 STORY = STORIES["delete"]
 KEYS = ["accountnumber", "new_externalkey"]
-
-
-@pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in SMALL.items():
-        monkeypatch.setattr(name, value)
-    monkeypatch.setattr(Transport, "wait", lambda _self, _seconds, **_: None)
 
 
 @pytest.fixture
 def expected(world: World, power: Power, tmp_path: Path) -> Left:
     """What one clean run of the story leaves; its rows are there again for another job."""
     STORY.begin(world)
-    trial = Trial(in_store(world, tmp_path / "clean", {}), power, "run", lambda: None)
+    trial = Trial(in_store(world, tmp_path / "clean", {}), "run", Within(power))
     job = trial.run()
     found = left(trial.world, STORY, job)
     STORY.begin(world)
@@ -152,20 +145,17 @@ def test_a_write_that_commits_after_its_client_died(
 ) -> None:
     """Each writing request in turn is committed by the service while the next process waits: done, never done twice."""
     elsewhere(monkeypatch)
-    whole = Trial(in_store(world, tmp_path / "whole", {}), power, mode, lambda: None)
-    names: list[str] = []
-    whole.next_cut = lambda: names.extend(power.passed)  # type: ignore[func-returns-value]
-    power.passed.clear()
+    whole = Trial(in_store(world, tmp_path / "whole", {}), mode, Within(power))
     whole.run()
-    names += power.passed
-    writes = [n for n, name in enumerate(names, 1) if name.startswith("before POST") and "token" not in name]
+    names = enumerate(whole.passed, 1)
+    writes = [n for n, name in names if name.startswith("before POST") and "token" not in name]
     assert len(writes) > 5
     for cut_at in writes:
         STORY.begin(world)
         power.late.clear()
-        trial = Trial(in_store(world, tmp_path / f"cut{cut_at}", {}), power, mode, lambda: None)
-        trial.next_cut = lambda trial=trial, cut_at=cut_at: None if trial.deaths else cut_at - trial.points  # type: ignore[misc]
-        trial.clocks.while_asleep = lambda: delivered(power)
+        lives = Within(power, while_asleep=lambda: delivered(power))
+        trial = Trial(in_store(world, tmp_path / f"cut{cut_at}", {}), mode, lives)
+        trial.next_cut = lambda trial=trial, at=cut_at: None if trial.deaths else Cut(at - len(trial.passed))  # type: ignore[misc]
         job = trial.run()
         assert not power.late
         assert left(trial.world, STORY, job) == expected, trial.deaths
@@ -225,7 +215,8 @@ def test_an_edit_between_a_chunk_and_its_resumption_stays(world: World, power: P
     )
     with pytest.raises(PowerCutError), power.flows():
         start(born(world.app, clocks), "run")
-    buried(clocks)
+    buried()
+    clocks.ahead_s += LONGEST_WAIT_S
     ids = column(world, "accountid")
     assert [row["name"] for row in world.dataverse.rows("account")] == ["new 0", "new 1", *["old"] * 4]
     for number in (0, 2, 4):

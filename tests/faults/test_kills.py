@@ -1,146 +1,187 @@
 """Killed at any instant, on either store, and taken on by another process, a job ends as one clean run does.
 
-Runs a few hundred instants; DYNSYNC_KILLS=n multiplies the random ones, DYNSYNC_KILLS_EVERY=1 visits every point of the
-store in Azure too. A failure names its seed and the points at which the process died.
+Every death is a SIGKILL of a process of its own (`mortals`). By default some hundred random instants and a few numbered
+points are visited. DYNSYNC_KILLS=all visits every stretch between two writes, at one of its points, and 300 random
+instants on each store; DYNSYNC_KILLS=every visits every point of every stretch, of all kinds of jobs in all ways. A
+failure names its seed and the points at which processes died.
 """
 
 from __future__ import annotations
 
-import functools
+import itertools
 import os
 import random
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from shared.dataverse.transport import Transport
-from shared.state import azure
 from tests.azurite import Account
 from tests.e2e.conftest import World
-from tests.faults.kill_stories import SMALL, STORIES, Left, Story, Trial, in_store, left
-from tests.faults.powercut import Power, power
+from tests.faults.kill_stories import STORIES, Left, left
+from tests.faults.mortals import apart
+from tests.faults.prepared import Prepared
+from tests.faults.trials import Cut, Moved, Trial, in_store, stretches
 
-__all__ = ["power"]
-TIMES = int(os.environ.get("DYNSYNC_KILLS", "1"))
-EVERY = int(os.environ.get("DYNSYNC_KILLS_EVERY", "96"))
-INSTANTS = {"local": 120, "azure": 5}
-"""Random instants of each of two parts, at least."""
-STORES = [pytest.param("local", id="local"), pytest.param("azure", id="azure", marks=pytest.mark.needs("azurite"))]
-MODES = ["run", "approved", "queue"]
+ASKED = os.environ.get("DYNSYNC_KILLS", "few")
+UNDO = ("undo", "undo from the queue")
+JOBS = [*itertools.product(STORIES, ("run", "approved", "queue")), *itertools.product(("delete", "deactivate"), UNDO)]
+SOME = [
+    ("delete", "run"),
+    ("expire", "approved"),
+    ("deactivate", "queue"),
+    ("derived", "run"),
+    ("delete", "undo"),
+    ("deactivate", "undo from the queue"),
+]
+"""Every kind of job, and every way to run one."""
+SWEPT = {"few": {"local": SOME, "azure": SOME[:1]}, "every": {"local": JOBS, "azure": JOBS}}.get(
+    ASKED, {"local": SOME, "azure": SOME}
+)
+EVERY = {"local": 20, "azure": 20} if ASKED == "few" else {"local": 1, "azure": 1}
+"""Of so many stretches one is visited."""
+INSTANTS = {"local": 200, "azure": 30} if ASKED == "few" else {"local": 300, "azure": 300}
+"""Random instants, at least."""
+AZURE = pytest.mark.needs("azurite")
+STORES = [pytest.param("local", id="local"), pytest.param("azure", id="azure", marks=AZURE)]
+SWEEPS = [
+    pytest.param(store, *job, id=" ".join((store, *job)), marks=[AZURE] if store == "azure" else [])
+    for store, jobs in SWEPT.items()
+    for job in jobs
+]
+AROUND = {"local": (130, 45), "azure": (280, 90)}
+"""How many points a process lives at most: while the plan is made, and while it is applied."""
 
 
-@pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in SMALL.items():
-        monkeypatch.setattr(name, value)
-    monkeypatch.setattr(Transport, "wait", lambda _self, _seconds, **_: None)
+@dataclass
+class Field:
+    """Worlds over one Dataverse, each with a store of its own that is new, or stands where the job is to be undone."""
+
+    world: World
+    folder: Path
+    store: str
+    account: Account | None
+    expected: dict[tuple[str, bool], Left]
+    done: dict[str, Prepared] = field(default_factory=dict)
+
+    def new(self) -> Moved:
+        """A world with a new store."""
+        name = f"t{uuid.uuid4().hex}"
+        if self.account is None:
+            return in_store(self.world, self.folder / name, {})
+        environ = {"DYNSYNC_STATE_SECRET": "the-store", "DYNSYNC_SECRET_THE_STORE": self.account.connection}
+        return in_store(self.world, self.folder / name, environ, name)
+
+    def trial(self, name: str, mode: str) -> Trial:
+        """A job of this story that is about to begin; nothing kills it yet."""
+        world = self.new()
+        if mode not in UNDO:
+            STORIES[name].begin(world)
+        else:
+            if name not in self.done:
+                done = self.trial(name, "run")
+                done.run()
+                self.done[name] = Prepared.of(done.world)
+            self.done[name].again(world)
+        return Trial(world, mode, apart)
+
+    def clean(self, name: str, mode: str, found: Left | None = None) -> Left:
+        """What one run leaves that nothing disturbs, whatever the store and the way: this one, or one made now."""
+        which = name, mode in UNDO
+        if which not in self.expected:
+            found = found or self.ended(self.trial(name, "undo" if mode in UNDO else "run"), name)
+            self.expected[which] = sound(found, mode)
+        return self.expected[which]
+
+    def ended(self, trial: Trial, name: str) -> Left:
+        """What a trial leaves in the end."""
+        job = trial.run()
+        return left(trial.world, STORIES[name], job)
+
+
+def sound(found: Left, mode: str) -> Left:
+    """The same, if it is what the story is about."""
+    if mode in UNDO:
+        assert found.rows["A1"][0] == "old 1"
+    else:
+        assert (found.source.created, found.source.updated, found.source.rejected) == (3, 3, 1)
+        assert found.destination.dropped == 3
+    return found
+
+
+@pytest.fixture(scope="session")
+def expected() -> dict[tuple[str, bool], Left]:
+    """What clean runs leave, by story and whether they are undone."""
+    return {}
 
 
 @pytest.fixture(params=STORES)
-def stores(
-    request: pytest.FixtureRequest, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[World]:
-    """Worlds over one Dataverse, each with a new store of the kind."""
+def ground(
+    request: pytest.FixtureRequest, world: World, tmp_path: Path, expected: dict[tuple[str, bool], Left]
+) -> Field:
+    """A field of worlds over one kind of store."""
     account: Account | None = request.getfixturevalue("storage") if request.param == "azure" else None
-    opened = azure.opened
-
-    def worlds() -> Iterator[World]:
-        while True:
-            name = f"t{uuid.uuid4().hex}"
-            environ: dict[str, str] = {}
-            if account is not None:
-                environ = {"DYNSYNC_STATE_SECRET": "the-store", "DYNSYNC_SECRET_THE_STORE": account.connection}
-                own = functools.partial(lambda name, given: opened(replace(given, table=name, container=name)), name)
-                monkeypatch.setattr(azure, "opened", own)
-            yield in_store(world, tmp_path / name, environ)
-
-    return worlds()
+    return Field(world, tmp_path, request.param, account, expected)
 
 
-def clean(world: World, story: Story, power: Power) -> tuple[Left, int]:
-    """What one run leaves that nothing disturbs, and how many points it passes."""
-    story.begin(world)
-    trial = Trial(world, power, "run", lambda: None)
-    job = trial.run()
-    expected = left(world, story, job)
-    assert (expected.source.created, expected.source.updated, expected.source.rejected) == (3, 3, 1)
-    assert expected.destination.dropped == 3
-    return expected, trial.points
-
-
-def once_at(cut_at: int, trial: Trial) -> Callable[[], int | None]:
+def once_at(cut_at: int, trial: Trial) -> Callable[[], Cut | None]:
     """Dies once: at one point of all that the job passes, whichever process that is."""
-    return lambda: cut_at - trial.points if not trial.deaths and cut_at > trial.points else None
+    return lambda: Cut(cut_at - len(trial.passed)) if not trial.deaths and cut_at > len(trial.passed) else None
 
 
-def later_and_later(chance: random.Random, trial: Trial) -> Callable[[], int]:
-    """Anywhere; the older the job, the longer its processes live, so that it comes to its end."""
-    return lambda: chance.randrange(1, 90 + 20 * len(trial.deaths))
+def anywhere(chance: random.Random, around: tuple[int, int], trial: Trial) -> Cut:
+    """At a point, or at some moment after it; the older the job, the longer its processes live, so that it ends."""
+    applying = any("Multiple" in name or "v9.2/$batch" in name for name in trial.passed)
+    at = chance.randrange(1, around[applying] + 3 * len(trial.deaths))
+    return Cut(at, chance.choice([None, chance.uniform(0, 0.04)]))
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", STORIES)
-def test_a_death_at_any_point_changes_nothing(stores: Iterator[World], power: Power, name: str, mode: str) -> None:
+@dataclass
+class Sometimes:
+    """Ends slices, here and there."""
+
+    chance: random.Random
+
+    def __call__(self) -> bool:
+        return self.chance.random() < 0.2
+
+
+@pytest.mark.parametrize(("ground", "name", "mode"), SWEEPS, indirect=["ground"])
+def test_a_death_at_any_point_changes_nothing(ground: Field, name: str, mode: str) -> None:
     """Before and after every write to the store and every request: rows, balances and rejects are those of one run."""
-    story, world = STORIES[name], next(stores)
-    expected, _ = clean(world, story, power)
-    world = next(stores)
-    story.begin(world)
-    whole = Trial(world, power, mode, lambda: None)
-    whole.run()
-    every = 1 if (name, mode) == ("delete", "run") and not world.environ.get("DYNSYNC_STATE_SECRET") else EVERY
-    for cut_at in range(random.Random(f"{name} {mode}").randrange(every) + 1, whole.points + 1, every):
-        world = next(stores)
-        story.begin(world)
-        trial = Trial(world, power, mode, lambda: None)
-        trial.next_cut = once_at(cut_at, trial)
-        job = trial.run()
-        assert len(trial.deaths) == 1, cut_at
-        assert left(world, story, job) == expected, f"died at point {cut_at}: {trial.deaths}"
-
-
-@pytest.mark.parametrize("mode", ["undo", "undo from the queue"])
-@pytest.mark.parametrize("name", ["delete", "deactivate"])
-def test_an_undo_that_dies_changes_nothing(stores: Iterator[World], power: Power, name: str, mode: str) -> None:
-    """A job is taken back, by processes that die at any point: rows and balances are those of one undo."""
-    story = STORIES[name]
-
-    def undone(cut_at: int | None) -> tuple[Left, Trial]:
-        world = next(stores)
-        story.begin(world)
-        Trial(world, power, "run", lambda: None).run()
-        trial = Trial(world, power, mode, lambda: None)
-        if cut_at is not None:
+    chance, visited = random.Random(f"{name} {mode}"), 0
+    whole = ground.trial(name, mode)
+    found = ground.ended(whole, name)
+    expected = ground.clean(name, mode, found)
+    assert found == expected
+    every = EVERY[ground.store]
+    for stretch in itertools.islice(stretches(whole.passed), chance.randrange(every), None, every):
+        for cut_at in stretch if ASKED == "every" else [chance.choice(stretch)]:
+            trial = ground.trial(name, mode)
             trial.next_cut = once_at(cut_at, trial)
-        return left(world, story, trial.run()), trial
-
-    expected, whole = undone(None)
-    assert expected.rows["A1"][0] == "old 1"
-    for cut_at in range(random.Random(f"{name} {mode}").randrange(EVERY) + 1, whole.points + 1, EVERY):
-        found, trial = undone(cut_at)
-        assert found == expected, f"died at point {cut_at}: {trial.deaths}"
+            found = ground.ended(trial, name)
+            assert len(trial.deaths) == 1, cut_at
+            assert found == expected, f"died at point {cut_at}: {trial.deaths}"
+            visited += 1
+    print(f"{ground.store}, {name}, {mode}: {visited} deaths, {len(whole.passed)} points")  # noqa: T201
 
 
-@pytest.mark.parametrize("part", range(2))
-def test_deaths_at_random_instants_change_nothing(stores: Iterator[World], power: Power, part: int) -> None:
+def test_deaths_at_random_instants_change_nothing(ground: Field) -> None:
     """A job that dies again and again, wherever: its slices too may end anywhere."""
-    deaths, seed = 0, 1000 * part
-    least = TIMES * INSTANTS["azure" if next(stores).environ.get("DYNSYNC_STATE_SECRET") else "local"]
-    expected = {name: clean(next(stores), story, power)[0] for name, story in STORIES.items()}
-    while deaths < least:
+    deaths, seed = 0, 0
+    while deaths < INSTANTS[ground.store]:
         seed += 1
         chance = random.Random(seed)
-        name, mode, world = chance.choice(list(STORIES)), chance.choice(MODES), next(stores)
-        STORIES[name].begin(world)
-        trial = Trial(world, power, mode, lambda: None)
-        trial.next_cut = later_and_later(chance, trial)
-        if mode == "queue":
-            trial.stopping = lambda c=chance: c.random() < 0.2  # type: ignore[misc]
-        job = trial.run()
+        name, mode = JOBS[seed * 7 % len(JOBS)]  # each in its turn
+        expected, trial = ground.clean(name, mode), ground.trial(name, mode)
+        trial.next_cut = partial(anywhere, chance, AROUND[ground.store], trial)
+        if mode.endswith("queue"):
+            trial.stopping = Sometimes(random.Random(seed))
+        found = ground.ended(trial, name)
         told = f"seed {seed}, {name}, {mode}; died {len(trial.deaths)} times: {trial.deaths}"
         print(told)  # noqa: T201 - the seeds of a run are part of its record
-        assert left(world, STORIES[name], job) == expected[name], told
+        assert found == expected, told
         deaths += len(trial.deaths)

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from itertools import cycle
-
 import pytest
 
-from shared.dataverse.transport import Transport
 from shared.engine.cases.ledger import LEDGER
 from shared.state import LocalState
 from shared.values.cases import Choice
-from shared.values.jobs import Job, JobState
+from shared.values.jobs import Job
 from tests.e2e.conftest import World, closes, ignore
 from tests.e2e.stories import Sync
+from tests.faults.dying import killed_again_and_again
 
 DELTA = Sync(
     columns={"no": "text", "name": {"type": "text", "max_length": 3, "validate": True}},
@@ -25,13 +21,7 @@ WIDER = DELTA.but(columns={"no": "text", "name": {"type": "text", "max_length": 
 RECORDS = [["A1", "One"], ["A2", "Three"], ["A3", "Seven"], ["A4", "Eighteen"]]
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Transport, "wait", lambda _self, _seconds, **_: None)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 def replay(world: World, *, apply: bool) -> Job:
@@ -46,34 +36,12 @@ def open_keys(world: World) -> dict[str | None, str]:
     return {case.reject.key: case.job for case in world.app.open_rejects("story")}
 
 
-def dying(method: Callable[..., None], *, before: bool) -> Callable[..., None]:
-    def called(*arguments: object) -> None:
-        if before:
-            raise Killed
-        method(*arguments)
-        raise Killed
-
-    return called
-
-
 def test_killed_again_and_again_a_replay_ends_as_one_clean_one(world: World) -> None:
     """Before and after every note and file of the store, the list of open rejects among them."""
     DELTA.run(world, *RECORDS)
     WIDER.define(world)
     planned = replay(world, apply=False)
-    deaths = 0
-    for method, early in cycle((m, e) for m in ("mark_sent", "record", "put", "note_files") for e in (True, False)):
-        if world.app.job(planned.id).state is JobState.COMPLETED_WITH_ERRORS:
-            break
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(LocalState, method, dying(getattr(LocalState, method), before=early))
-            try:
-                world.apply(planned)
-            except Killed:
-                state = LocalState(world.folder / "state")
-                state.save(replace(state.get(planned.id), state=JobState.RUNNING, error=None))
-                deaths += 1
-        assert deaths < 40
+    deaths = killed_again_and_again(world, planned, ("mark_sent", "record", "put", "note_files"))
     assert deaths > 4
     job = closes(world.app.job(planned.id))
     assert (job.source.created, job.source.rejected, job.open_rejects) == (2, 1, 1)

@@ -1,20 +1,16 @@
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from itertools import cycle
+from collections.abc import Mapping
 
 import pytest
 
 from local.dataverse.logic import Stage
 from local.dataverse.logic.events import Event
-from shared.dataverse.transport import Transport
-from shared.engine.applying import Applier
 from shared.state import LocalState
 from shared.values.jobs import Job, JobState
 from tests.e2e.conftest import World, closes, ignore
 from tests.e2e.stories import Sync
+from tests.faults.dying import killed_again_and_again
 
 TREE = Sync(
     columns={"no": "text", "name": "text", "parent": "text", "state": "text"},
@@ -46,18 +42,7 @@ SECOND = [
 _STAMPS = ("createdon", "modifiedon", "versionnumber")
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.engine.running.Applier", functools.partial(Applier, chunk_size=1))
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Transport, "wait", lambda _self, _seconds, **_: None)
+pytestmark = pytest.mark.usefixtures("no_pauses", "single_changes")
 
 
 def table(world: World) -> dict[object, Mapping[str, object]]:
@@ -106,33 +91,11 @@ def test_a_busy_service_changes_nothing_but_the_time(world: World, method: str, 
     assert table(world) == before
 
 
-def dying(method: Callable[..., None], *, before: bool) -> Callable[..., None]:
-    def called(*arguments: object) -> None:
-        if before:
-            raise Killed
-        method(*arguments)
-        raise Killed
-
-    return called
-
-
 def test_killed_again_and_again_the_undo_ends_as_one_clean_one(world: World) -> None:
     """Before and after every note of the store: applying again goes on, and the job is marked in the end."""
     job, before = begin(world)
     planned = undo(world, job, apply=False)
-    deaths = 0
-    for method, early in cycle([("record", True), ("record", False), ("mark_sent", True), ("mark_sent", False)]):
-        if world.app.job(planned.id).state is JobState.SUCCEEDED:
-            break
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(LocalState, method, dying(getattr(LocalState, method), before=early))
-            try:
-                world.apply(planned)
-            except Killed:
-                state = LocalState(world.folder / "state")
-                state.save(replace(state.get(planned.id), state=JobState.RUNNING, error=None))
-                deaths += 1
-        assert deaths < 60
+    deaths = killed_again_and_again(world, planned)
     assert deaths > 8
     assert table(world) == before
     assert world.app.job(job.id).state is JobState.UNDONE

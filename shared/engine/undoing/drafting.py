@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,6 +23,7 @@ from shared.engine.undoing.originals import Original, Originals
 from shared.engine.undoing.relinking import Relinker
 from shared.engine.undoing.remaking import Remaker, forms, planned
 from shared.engine.undoing.removing import Creation, Judge, Removal
+from shared.engine.undoing.resting import Stand
 from shared.engine.undoing.reverting import AsLeft, Kept, Reverter, Standing
 from shared.engine.undoing.sheet import Sheet
 from shared.engine.undoing.wire import Referents
@@ -37,7 +38,10 @@ _STAYS = (Action.UPDATE, Action.REVIVE, Action.EXPIRE, Action.DEACTIVATE)
 
 @dataclass(slots=True)
 class UndoDrafter:
-    """Drafts one undo. `removal` is what becomes of created rows; `worked` how long the undone job was at work."""
+    """Drafts one undo. `removal` is what becomes of created rows; `worked` how long the undone job was at work.
+
+    `stand`: where an earlier slice left the draft, in the same workspace; None for a new one.
+    """
 
     workspace: Workspace
     folder: Path
@@ -48,74 +52,103 @@ class UndoDrafter:
     worked: timedelta
     job_id: str
     progress: ProgressListener
-    timings_s: dict[str, float] = field(default_factory=dict)
+    stand: Stand | None = None
     clock_s: Callable[[], float] = time.perf_counter
+    _stand: Stand = field(init=False)
     _sheet: Sheet = field(init=False)
+    _going: Going = field(init=False)
     _relations: Relations = field(init=False)
     _referents: Referents = field(init=False)
     _as_left: AsLeft = field(init=False)
-    _back: set[str] = field(default_factory=set)
-    _relinked: bool = False
 
     def __post_init__(self) -> None:
-        self._sheet = Sheet(self.workspace)
+        self._stand = self.stand or Stand()
+        self._sheet = Sheet(self.workspace, self._stand.counts)
+        self._going = Going(self.workspace, self.table)
         self._relations = Relations(self.client)
-        self._referents = Referents(self._relations, self.table)
+        self._referents = Referents(self._relations, self.table, self._stand.coming)
         columns = {column.read_name: column for column in self.table.columns.values()}
-        self._as_left = AsLeft(columns, set())
+        self._as_left = AsLeft(columns, self._stand.deleted)
 
     def draft(self) -> Draft:
-        """Look at every row that the job touched, and plan what takes its change back."""
-        self._sheet.begin()
-        going = Going(self.workspace, self.table)
-        going.begin()
+        """Look at every row that the job touched, and plan what takes its change back.
+
+        Raises:
+            SliceOverError: from `progress`, between two batches; `leave` keeps what is done.
+        """
+        if self.stand is None:
+            self._sheet.begin()
+            self._going.begin()
+        below = None
         with self._phase(Phase.COMPARE):
-            self._remake()
-            self._relink()
-            self._revert(going)
-            self._remove(going)
+            for round_ in (self._look, self._remake, self._relink, self._revert, self._remove)[self._stand.stage :]:
+                round_()
+                self._stand.next_round()
+            if self._going.total:
+                below = self._below()
+                self._refer(below)
         with self._phase(Phase.PLAN):
-            below = Below.of(self._relations, self.table) if going.total else None
-            waves = self._order(going, below) if below else ()
+            waves = self._order() if below else ()
         manifest = self._manifest(waves)
         return Draft(manifest, self._sheet.plan_counts(), 0, tuple(self._notes(manifest.counts, below)))
+
+    def leave(self) -> str:
+        """Write into the workspace where the draft stands, after `SliceOverError`; says it in words."""
+        self._stand.leave(self.workspace)
+        return self._stand.reached
+
+    @property
+    def timings_s(self) -> dict[str, float]:
+        """The seconds of every phase, those of earlier slices included."""
+        return self._stand.timings_s
 
     @contextmanager
     def _phase(self, phase: Phase) -> Iterator[None]:
         self.progress(Progress(phase))
         started = self.clock_s()
-        yield
-        self.timings_s[phase.value] = round(self.clock_s() - started, 3)
+        try:
+            yield
+        finally:
+            spent = self.timings_s.get(phase.value, 0.0) + self.clock_s() - started
+            self.timings_s[phase.value] = round(spent, 3)
+
+    def _through[T](self, batches: Iterable[T]) -> Iterator[T]:
+        """The batches of this round that are left; before each, a slice may end."""
+        for batch in self._stand.through(batches):
+            self.progress(Progress(Phase.COMPARE, self._sheet.counts["read"], self.originals.plan.total))
+            yield batch
 
     def _of(self, *actions: Action) -> Iterator[list[Original]]:
         """The changes of some actions that the job may have carried out; the others are only counted."""
         counts = self._sheet.counts
-        for originals in self.originals.of(actions):
+        for originals in self._through(self.originals.of(actions)):
             done = [original for original in originals if original.maybe_done]
             counts["read"] += len(originals)
             counts["ignored"] += len(originals) - len(done)
-            self.progress(Progress(Phase.COMPARE, counts["read"], self.originals.plan.total))
             yield done
 
     # ---- deleted rows
 
+    def _look(self) -> None:
+        """Which of the deleted rows are there again, and which are to be made again."""
+        for originals in self._of(Action.DELETE):
+            there = self._relations.present(self.table.name, [original.row.id for original in originals])
+            self._sheet.counts["unchanged"] += len(there)
+            self._sheet.counts["rows"] += len(there)
+            surely = {original.row.id for original in originals if original.first.status is OutcomeStatus.DONE}
+            gone = [original for original in originals if original.row.id not in there]
+            self._stand.back |= surely & there
+            self._stand.deleted |= {original.row.id for original in gone}
+            self._stand.coming |= {original.row.id for original in gone if original.row.before}
+
     def _remake(self) -> None:
-        gone = [self._gone(originals) for originals in self._of(Action.DELETE)]
-        self._as_left.deleted.update(original.row.id for some in gone for original in some)
-        self._referents.coming |= {original.row.id for some in gone for original in some if original.row.before}
         rows = CanonicalRows(self.table.id_column, forms(self.table, self.originals.plan.manifest), self.folder)
         remaker = Remaker(self.table, rows, self._referents)
         with closing(rows):
-            for originals in gone:
-                self._remake_some(remaker, originals)
-
-    def _gone(self, originals: list[Original]) -> list[Original]:
-        there = self._relations.present(self.table.name, [original.row.id for original in originals])
-        self._sheet.counts["unchanged"] += len(there)
-        self._sheet.counts["rows"] += len(there)
-        surely = {original.row.id for original in originals if original.first.status is OutcomeStatus.DONE}
-        self._back |= surely & there
-        return [original for original in originals if original.row.id not in there]
+            for originals in self._through(self.originals.of([Action.DELETE])):
+                gone = [one for one in originals if one.maybe_done and one.row.id in self._stand.deleted]
+                if gone:
+                    self._remake_some(remaker, gone)
 
     def _remake_some(self, remaker: Remaker, originals: list[Original]) -> None:
         for original, stored in remaker.stored(originals):
@@ -130,22 +163,22 @@ class UndoDrafter:
 
     def _relink(self) -> None:
         """Links of rows that stand though the plan would have them deleted, or of changes that were not carried out."""
-        deleted = self._referents.coming | self._back
+        deleted = self._stand.coming | self._stand.back
         if not deleted:
             return
         relinker = Relinker(self.client, self.table, self._referents, deleted)
         counts = self._sheet.counts
-        for originals in self.originals.of((Action.DELETE, *_STAYS)):
+        for originals in self._through(self.originals.of((Action.DELETE, *_STAYS))):
             standing = [one for one in originals if one.row.action is Action.DELETE or not one.maybe_done]
             for original, row in relinker.relinked(standing):
                 self._sheet.plan([row])
                 counts["unchanged" if original.maybe_done else "ignored"] -= 1
                 counts["rows"] += not original.maybe_done
-                self._relinked = True
+                self._stand.relinked = True
 
     # ---- changed rows
 
-    def _revert(self, going: Going) -> None:
+    def _revert(self) -> None:
         plan = self.originals.plan
         reverter = Reverter(plan, self._as_left, self._referents)
         with closing(ReadBack(self.client, self.table, plan, self.folder)) as readback:
@@ -153,9 +186,9 @@ class UndoDrafter:
                 present = readback.rows([original.id for original in originals])
                 self._sheet.counts["rows"] += len(present)
                 found = [(one, reverter.standing(one, present.get(one.id))) for one in originals]
-                self._revert_some(reverter, found, going)
+                self._revert_some(reverter, found)
 
-    def _revert_some(self, reverter: Reverter, found: list[tuple[Original, Standing | Kept]], going: Going) -> None:
+    def _revert_some(self, reverter: Reverter, found: list[tuple[Original, Standing | Kept]]) -> None:
         left = [one for _, one in found if isinstance(one, Kept)]
         differing = [(one, standing) for one, standing in found if isinstance(standing, Standing) and standing.differs]
         self._sheet.counts["unchanged"] += len(found) - len(left) - len(differing)
@@ -165,7 +198,7 @@ class UndoDrafter:
         rows = [one for one in reverses if isinstance(one, PlanRow)]
         self._sheet.leave([*left, *(one for one in reverses if isinstance(one, Kept))])
         self._sheet.plan(rows)
-        going.unlink([pair for row in rows for pair in self._unlinked(row)])
+        self._going.unlink([pair for row in rows for pair in self._unlinked(row)])
 
     def _unlinked(self, row: PlanRow) -> Iterator[tuple[str, str]]:
         """The lookups within the table that a reverse takes away."""
@@ -177,7 +210,7 @@ class UndoDrafter:
 
     # ---- created rows
 
-    def _remove(self, going: Going) -> None:
+    def _remove(self) -> None:
         names = readable_columns(self.table)
         with closing(ReadBack(self.client, self.table, self.originals.plan, self.folder)) as readback:
             judge = Judge(self.originals.plan, readback, self.worked, self.removal, self._as_left)
@@ -189,11 +222,23 @@ class UndoDrafter:
                 self._sheet.counts["unchanged"] += len(originals) - len(verdicts)
                 self._sheet.counts["kept"] += len(left)
                 self._sheet.leave(left)
-                going.add([_going(one, self.removal) for one in verdicts if isinstance(one, Creation)])
+                self._going.add([_going(one, self.removal) for one in verdicts if isinstance(one, Creation)])
 
-    def _order(self, going: Going, below: Below) -> tuple[int, ...]:
+    def _below(self) -> Below:
+        below = Below.of(self._relations, self.table)
+        below.unseen.update((str(one), one) for one in below.relationships if str(one) in self._stand.unseen)
+        return below
+
+    def _refer(self, below: Below) -> None:
+        """Look for the rows that refer to those that go."""
+        for ids in self._through(self._going.batches()):
+            self._going.look(below, ids)
+            self._stand.unseen = tuple(below.unseen)
+
+    def _order(self) -> tuple[int, ...]:
         """Plan the rows that go, but for those that others refer to; gives where a new wave begins."""
-        going.settle(below)
+        going = self._going
+        going.settle()
         left = going.left()
         self._sheet.counts["kept"] += len(left)
         self._sheet.leave_rows(left)
@@ -207,7 +252,7 @@ class UndoDrafter:
     def _manifest(self, waves: tuple[int, ...]) -> Manifest:
         former, counts = self.originals.plan.manifest, self._sheet.planned
         columns = {column.name: column for column in former.columns}
-        if counts.get(Action.CREATE) or self._relinked:
+        if counts.get(Action.CREATE) or self._stand.relinked:
             more = forms(self.table, former)
         else:
             more = [form_of(self.table.columns[name]) for name in self.removal.columns]

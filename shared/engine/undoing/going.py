@@ -149,13 +149,19 @@ class Going:
         """Rows of `unlinked`."""
         self.workspace.append("unlinked", pairs)
 
-    def settle(self, below: Below) -> None:
-        """Fill `staying`, and give the others their wave."""
+    def batches(self) -> Iterator[list[str]]:
+        """The ids of all rows, in order, a thousand at a time."""
         ids = [str(row_id) for (row_id,) in self.workspace.rows("SELECT id::VARCHAR FROM going ORDER BY change")]
         for start in range(0, len(ids), _AT_A_TIME):
-            pairs = below.referring(ids[start : start + _AT_A_TIME])
-            rows = [(str(r), r.column, r.entity == self.table.name, child, parent) for r, child, parent in pairs]
-            self.workspace.append("below", rows)
+            yield ids[start : start + _AT_A_TIME]
+
+    def look(self, below: Below, ids: Sequence[str]) -> None:
+        """Fill `below` for some rows."""
+        rows = [(str(r), r.column, r.entity == self.table.name, c, parent) for r, c, parent in below.referring(ids)]
+        self.workspace.append("below", rows)
+
+    def settle(self) -> None:
+        """Fill `staying`, and give the others their wave."""
         self.workspace.run(
             'DELETE FROM below WHERE own AND (child, "column") IN (SELECT (child, "column") FROM unlinked)'
         )

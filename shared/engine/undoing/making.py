@@ -22,10 +22,12 @@ from shared.engine.drafting import Draft, store
 from shared.engine.making import Running, superseding
 from shared.engine.noted import Noted
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
+from shared.engine.slicing import SliceOverError, fetch, keep
 from shared.engine.surroundings import Destination
 from shared.engine.undoing.drafting import UndoDrafter
 from shared.engine.undoing.originals import Originals
 from shared.engine.undoing.removing import Removal
+from shared.engine.undoing.resting import left_in
 from shared.engine.workspace import Workspace, workspace_folder
 from shared.errors import DestinationError, RefuseError
 from shared.values.jobs import Job
@@ -44,12 +46,25 @@ class UndoMaking:
         rows, manifest = (self.run.state.path(undone.id, name) for name in (ROWS, MANIFEST))
         with workspace_folder(self.run.around.workspaces) as folder, PlanFile(rows, manifest) as plan:
             self._refuse_another_place(undone, plan)
-            with Workspace(folder, limits=self.run.around.limits) as workspace:
-                drafter = self._drafter(job, undone, plan, workspace, folder)
-                draft = drafter.draft()
-                for name, path in store(workspace, draft, folder).items():
-                    self.run.state.put(job.id, name, path)
+            fetch(self.run.state, job, folder)
+            try:
+                drafter, draft = self._draft_in(folder, job, undone, plan)
+            except SliceOverError:
+                keep(self.run.state, job, folder)
+                raise
         return self._planned(job, draft, drafter), draft
+
+    def _draft_in(self, folder: Path, job: Job, undone: Job, plan: PlanFile) -> tuple[UndoDrafter, Draft]:
+        """Draft in a folder, from the beginning or from where an earlier slice stopped; store the plan."""
+        with Workspace(folder, limits=self.run.around.limits) as workspace:
+            drafter = self._drafter(job, undone, plan, workspace, folder)
+            try:
+                draft = drafter.draft()
+            except SliceOverError:
+                raise SliceOverError(drafter.leave()) from None
+            for name, path in store(workspace, draft, folder).items():
+                self.run.state.put(job.id, name, path)
+        return drafter, draft
 
     def _drafter(self, job: Job, undone: Job, plan: PlanFile, workspace: Workspace, folder: Path) -> UndoDrafter:
         ended = undone.finished_at or self.run.around.clock()
@@ -64,6 +79,7 @@ class UndoMaking:
             worked=max(ended - undone.created_at, timedelta()),
             job_id=job.id,
             progress=self.run.tell,
+            stand=left_in(workspace),
         )
 
     def _refuse_another_place(self, undone: Job, plan: PlanFile) -> None:
