@@ -29,11 +29,16 @@ class Prepared:
             _database(world).backup(rows)
         return cls(world, rows)
 
+    def close(self) -> None:
+        """Forget it."""
+        self._rows.close()
+
     def again(self, world: Moved) -> Moved:
         """All of it once more, in the store of `world`, which is new."""
         with world.dataverse.application.lock:
             self._rows.backup(_database(world))
             world.dataverse.application.faults.clear()
+        world.environ |= self.world.environ
         shutil.copytree(self.world.place.state, world.place.state, dirs_exist_ok=True)
         if world.place.table:
             connection = world.place.environ["DYNSYNC_SECRET_THE_STORE"]

@@ -12,7 +12,7 @@ import itertools
 import os
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -43,8 +43,9 @@ SWEPT = {"few": {"local": SOME, "azure": SOME[:1]}, "every": {"local": JOBS, "az
 )
 EVERY = {"local": 20, "azure": 20} if ASKED == "few" else {"local": 1, "azure": 1}
 """Of so many stretches one is visited."""
+PARTS = 4
 INSTANTS = {"local": 200, "azure": 30} if ASKED == "few" else {"local": 300, "azure": 300}
-"""Random instants, at least."""
+"""Random instants of all parts together, at least."""
 AZURE = pytest.mark.needs("azurite")
 STORES = [pytest.param("local", id="local"), pytest.param("azure", id="azure", marks=AZURE)]
 SWEEPS = [
@@ -121,10 +122,13 @@ def expected() -> dict[tuple[str, bool], Left]:
 @pytest.fixture(params=STORES)
 def ground(
     request: pytest.FixtureRequest, world: World, tmp_path: Path, expected: dict[tuple[str, bool], Left]
-) -> Field:
+) -> Iterator[Field]:
     """A field of worlds over one kind of store."""
     account: Account | None = request.getfixturevalue("storage") if request.param == "azure" else None
-    return Field(world, tmp_path, request.param, account, expected)
+    found = Field(world, tmp_path, request.param, account, expected)
+    yield found
+    for done in found.done.values():
+        done.close()
 
 
 def once_at(cut_at: int, trial: Trial) -> Callable[[], Cut | None]:
@@ -169,19 +173,20 @@ def test_a_death_at_any_point_changes_nothing(ground: Field, name: str, mode: st
     print(f"{ground.store}, {name}, {mode}: {visited} deaths, {len(whole.passed)} points")  # noqa: T201
 
 
-def test_deaths_at_random_instants_change_nothing(ground: Field) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_deaths_at_random_instants_change_nothing(ground: Field, part: int) -> None:
     """A job that dies again and again, wherever: its slices too may end anywhere."""
-    deaths, seed = 0, 0
-    while deaths < INSTANTS[ground.store]:
+    deaths, seed = 0, part * 1000
+    while deaths < INSTANTS[ground.store] / PARTS:
         seed += 1
         chance = random.Random(seed)
-        name, mode = JOBS[seed * 7 % len(JOBS)]  # each in its turn
+        name, mode = JOBS[(seed * 7 + part * 4) % len(JOBS)]  # each in its turn
         expected, trial = ground.clean(name, mode), ground.trial(name, mode)
         trial.next_cut = partial(anywhere, chance, AROUND[ground.store], trial)
         if mode.endswith("queue"):
             trial.stopping = Sometimes(random.Random(seed))
         found = ground.ended(trial, name)
-        told = f"seed {seed}, {name}, {mode}; died {len(trial.deaths)} times: {trial.deaths}"
+        told = f"{ground.store}, seed {seed}, {name}, {mode}; died {len(trial.deaths)} times: {trial.deaths}"
         print(told)  # noqa: T201 - the seeds of a run are part of its record
         assert found == expected, told
         deaths += len(trial.deaths)
