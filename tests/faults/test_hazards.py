@@ -105,7 +105,7 @@ def test_two_workers_race_for_every_slice(world: World, expected: Left) -> None:
     assert done.slices.begun <= sum(slices)
 
 
-@pytest.mark.parametrize("moment", ["before mark_sent", "before POST", "after record", "before put"])
+@pytest.mark.parametrize("moment", ["before mark_sent", "after mark_sent", "before POST", "after record", "before put"])
 def test_a_worker_that_wakes_too_late_does_nothing(
     world: World, power: Power, expected: Left, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -284,9 +284,9 @@ def test_a_store_that_restarts_in_the_course(world: World, power: Power, expecte
 CHILD = [sys.executable, "-m", "shared.cli"]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0])
 def test_a_killed_process_is_taken_on(world: World, expected: Left, seed: int) -> None:
-    """SIGKILL at random instants, again and again; `apply` takes the job on at once, on the same machine."""
+    """The command itself, killed at random instants; `apply` takes the job on at once, on the same machine."""
     chance = random.Random(seed)
     where = ["--state", str(world.folder / "state"), "--syncs", str(world.folder / "syncs")]
     environ = {**os.environ, **world.environ}
@@ -301,7 +301,7 @@ def test_a_killed_process_is_taken_on(world: World, expected: Left, seed: int) -
         )
         began = time.monotonic()
         with suppress(subprocess.TimeoutExpired):
-            child.wait(chance.uniform(0.3, 1.0) * life_s if killed < 8 else 120)
+            child.wait(chance.uniform(0.3, 1.0) * life_s if killed < 4 else 120)
         if child.poll() is None:
             child.send_signal(signal.SIGKILL)
             killed += 1

@@ -27,6 +27,7 @@ from tests.faults.prepared import Prepared
 from tests.faults.trials import Cut, Moved, Trial, in_store, stretches
 
 ASKED = os.environ.get("DYNSYNC_KILLS", "few")
+assert ASKED in ("few", "all", "every"), f"DYNSYNC_KILLS={ASKED}: few, all or every"
 UNDO = ("undo", "undo from the queue")
 JOBS = [*itertools.product(STORIES, ("run", "approved", "queue")), *itertools.product(("delete", "deactivate"), UNDO)]
 SOME = [
