@@ -13,7 +13,8 @@ import pytest
 from shared.lanes import lane_of
 
 TEXT = (Path(__file__).parents[3] / "docs" / "realtime.md").read_text(encoding="utf-8")
-KEYS = [["C-1"], [" c-1 "], ["Zoë", "7"], ["ÄÖ İ", "", "  "], ['O\'Brien \\ "x"', "日本"], ["A" * 300]]
+ROWS = re.findall(r"^\| accounts-from-erp \| `(.+)` \| (lane-\d+) \| (lane-\d+) \|$", TEXT, flags=re.MULTILINE)
+KEYS = [json.loads(key) for key, _, _ in ROWS]
 SYNC = "accounts-from-erp"
 
 
@@ -28,7 +29,13 @@ def said(*command: str) -> list[str]:
     return done.stdout.split()
 
 
-EXPECTED = [lane_of(SYNC, key, lanes) for key in KEYS for lanes in (64, 7)]
+EXPECTED = [lane for _, *lanes in ROWS for lane in lanes]
+
+
+def test_the_table_is_ours() -> None:
+    """The document's table of keys and lanes, which every block is held against, is what the product computes."""
+    assert len(ROWS) >= 6
+    assert [lane_of(SYNC, key, lanes) for key in KEYS for lanes in (64, 7)] == EXPECTED
 
 
 def test_python() -> None:
