@@ -14,11 +14,12 @@ from shared.errors import SourceError
 from shared.json_text import ABSENT, Number, Twice, TwiceError, reach, storable, text_of
 from shared.ports import MalformedRow, SourceSink, StagedSource
 from shared.sources import names
-from shared.sources.json_records import Broken, JsonRecords
+from shared.sources.json_records import Broken, JsonRecords, Take
 from shared.sources.spooled_rows import SpooledRows, spooled_rows
 from shared.sources.text_file import EMPTY_JSON, TextFile
 
 _BLANKS = " \t\r\n"
+_BLANK_BYTES = _BLANKS.encode()
 _SAMPLE = 1_000
 _MAX_MALFORMED = 100_000
 
@@ -59,10 +60,10 @@ class JsonFile:
                 found |= dict.fromkeys(record, "VARCHAR")
         return found
 
-    def read(self, take: Callable[[str], bool] | None = None) -> Iterator[object]:
+    def read(self, take: Take | None = None) -> Iterator[object]:
         """Each record as read: a dict of members, or what stands in its place (a `Broken` for a broken line).
 
-        `take` is offered each line first, of a file with one object a line; what it takes is not given.
+        `take` is offered whole records first, many at once; what it takes is not given.
         """
         text = TextFile(path=self.path, encoding="utf-8", spool=self.spool, empty=EMPTY_JSON)
         with text.readable() as readable, readable.open(encoding="utf-8-sig", newline="\n") as file:
@@ -75,33 +76,39 @@ class _Staging:
     def __init__(self, path: Path, wanted: tuple[str, ...], rows: SpooledRows) -> None:
         self._path, self._wanted, self._rows = path, wanted, rows
         self._ways = [(name, name.split(".") if "." in name else None) for name in wanted]
-        # The two constants make one column a list of values, too.
-        self._plain = None if not wanted or any(way for _, way in self._ways) else itemgetter(*wanted, wanted[0])
+        self._plain = None if not wanted or any(way for _, way in self._ways) else _picked(wanted)
         self._number = 0
         self._records = 0
         self._malformed: list[MalformedRow] = []
         self._found = False
         self._members: dict[str, None] = {}
 
-    def take(self, line: str) -> bool:
-        """Stage a line whose object is plain: all members there, each number as orjson writes it, nothing escaped.
+    def take(self, text: str, listed: bool) -> bool:
+        """Stage whole records that are plain: all members there, each number as orjson writes it, nothing escaped.
 
         What orjson writes is the same text again, but for blanks: so it has lost no digit and no member named twice.
         """
-        if self._plain is None or "\\" in line:
+        if self._plain is None or "\\" in text:
             return False
+        if not listed:
+            text = text.strip(_BLANKS)
+        lines = 0 if listed else text.count("\n") + 1
+        if lines > 1 and "[" in text:
+            return False  # a list might go on in the next line, which is no record then
+        whole = f"[{text.replace('\n', ',\n') if lines > 1 else text}]"
         try:
-            record = orjson.loads(line)
-            values = self._plain(record)
+            records = orjson.loads(whole)
+            rows = orjson.dumps(list(map(self._plain, records)))
+            written = orjson.dumps(records)
         except (ValueError, KeyError, TypeError):
             return False
-        row = orjson.dumps((0, 0, *values[:-1], 0))
-        if b"[" in row[1:] or b"{" in row or b"\\" in row or not _same(orjson.dumps(record), line):
+        count = len(records)
+        if (lines and count != lines) or rows.count(b"[") != count + 1 or b"{" in rows or not _same(written, whole):
             return False
-        self._number += 1
-        self._records += 1
+        self._number += count
+        self._records += count
         self._found = True
-        self._rows.line(row)
+        self._rows.block(b"[0,0," + rows[2:-2].replace(b"],[", b",0]\n[0,0,") + b",0]", count)
         return True
 
     def add(self, record: object) -> None:
@@ -150,9 +157,15 @@ class _Staging:
         self._rows.gap()
 
 
-def _same(written: bytes, line: str) -> bool:
-    text = line.strip(_BLANKS).encode()
-    return written == text or written.replace(b" ", b"") == text.replace(b" ", b"")
+def _picked(wanted: tuple[str, ...]) -> Callable[[dict[str, object]], tuple[object, ...]]:
+    if len(wanted) > 1:
+        return itemgetter(*wanted)
+    return lambda record: (record[wanted[0]],)
+
+
+def _same(written: bytes, text: str) -> bool:
+    read = text.encode()
+    return written == read or written.translate(None, _BLANK_BYTES) == read.translate(None, _BLANK_BYTES)
 
 
 def _fault(record: object) -> tuple[str, str]:

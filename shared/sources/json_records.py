@@ -15,6 +15,14 @@ from shared.sources.names import quoted
 
 MAX_RECORD_CHARS = 16 << 20
 _BLOCK_CHARS = 1 << 20
+_BATCH_CHARS = 1 << 16
+"""What is offered at once: some hundred records."""
+_RECORDS_BETWEEN = 200
+"""Records read one by one before a batch of a list is offered again: a vain offer costs as much as ten of them."""
+Take = Callable[[str, bool], bool]
+"""Is offered a text of whole records, as lines or (True) as elements of a list, and says whether it takes it."""
+_ENDS_TRIED = 50
+_BETWEEN = re.compile(r"\}\s*,\s*\{")
 _NOT_BLANK = re.compile(r"[^ \t\r\n]")
 
 
@@ -81,6 +89,22 @@ class _Window:
             if not self.more_for(what):
                 raise self._invalid(reason, behind)
 
+    def batch(self) -> str:
+        """What follows up to the end of a record, about as much as is offered at once; nothing when no end is found.
+
+        Only where a list has objects does `},{` stand, so the end is mostly that of a record.
+        """
+        if len(self.text) - self.at < _BATCH_CHARS and not self.ended:
+            self.more()
+        end = self.at + _BATCH_CHARS
+        for _ in range(_ENDS_TRIED):
+            end = self.text.rfind("}", self.at, end)
+            if end < 0:
+                break
+            if _BETWEEN.match(self.text, end):
+                return self.text[self.at : end + 1]
+        return ""
+
     def more_for(self, what: str) -> bool:
         """Take in more of a value that may go on, up to the limit for one record."""
         if len(self.text) - self.at > MAX_RECORD_CHARS:
@@ -112,8 +136,8 @@ class JsonRecords:
     path: str | None
     shown: Path
 
-    def read(self, file: IO[str], take: Callable[[str], bool] | None = None) -> Iterator[object]:
-        """Each record, a `Broken` for a line that is no JSON. A line that `take` takes is not given.
+    def read(self, file: IO[str], take: Take | None = None) -> Iterator[object]:
+        """Each record, a `Broken` for a line that is no JSON. What `take` takes is not given.
 
         Raises:
             SourceError: the document is not valid JSON to its end, or the list is not where `path` says.
@@ -126,13 +150,13 @@ class JsonRecords:
             return
         if not first:
             raise SourceError(f"{self.shown} holds no JSON; an empty list is written as []")
-        yield from self._document(window, self.path.split(".") if self.path else [])
+        yield from self._document(window, self.path.split(".") if self.path else [], take or _nothing)
         if window.peek():
             raise window.error("something follows after the end of the document")
 
-    def _document(self, window: _Window, way: list[str]) -> Iterator[object]:
+    def _document(self, window: _Window, way: list[str], take: Take) -> Iterator[object]:
         if not way:
-            yield from self._list(window)
+            yield from self._list(window, take)
             return
         if window.peek() != "{":
             raise window.error(f"`records` asks for the member {way[0]!r} of an object, but here is none")
@@ -146,7 +170,7 @@ class JsonRecords:
             if name == way[0]:
                 if name in members:
                     raise window.error(f"the member {name!r} stands there twice")
-                yield from self._document(window, way[1:])
+                yield from self._document(window, way[1:], take)
             else:
                 window.value(f"the member {name!r}")
             members.append(str(name))
@@ -156,7 +180,7 @@ class JsonRecords:
                 f"{self.shown} has no member {way[0]!r} (`records: {self.path}`); it has {quoted(members) or 'none'}"
             )
 
-    def _list(self, window: _Window) -> Iterator[object]:
+    def _list(self, window: _Window, take: Take) -> Iterator[object]:
         if window.peek() == "{":
             raise SourceError(
                 f"{self.shown} is an object, not a list, where the records should be; "
@@ -166,31 +190,39 @@ class JsonRecords:
         if window.peek() == "]":
             window.take("]")
             return
+        one_by_one = 0
         while True:
-            yield window.value("a record")
+            window.peek()
+            batch = "" if one_by_one else window.batch()
+            if batch and take(batch, True):
+                window.at += len(batch)
+            else:
+                one_by_one = _RECORDS_BETWEEN if batch else max(one_by_one - 1, 0)
+                yield window.value("a record")
             if window.take(",]") == "]":
                 return
 
-    def _lines(self, file: IO[str], take: Callable[[str], bool]) -> Iterator[object]:
+    def _lines(self, file: IO[str], take: Take) -> Iterator[object]:
         number, broken = 0, None
-        while line := file.readline(MAX_RECORD_CHARS + 1):
-            number += 1
-            if len(line) > MAX_RECORD_CHARS:
-                raise SourceError(
-                    f"{self.shown}, line {number}: a record of more than {MAX_RECORD_CHARS >> 20} million characters; "
-                    "if the file is one document, state `format: array`"
-                )
-            if not line.strip():
+        for lines in _whole_lines(file):
+            if broken is None and take(lines, False):
+                number += lines.count("\n")
                 continue
-            if broken is not None:
-                yield broken
-                broken = None
-            if take(line):
-                continue
-            record = self._line(line)
-            broken = record if isinstance(record, Broken) else None
-            if broken is None:
-                yield record
+            for line in lines.removesuffix("\n").split("\n"):
+                number += 1
+                if len(line) > MAX_RECORD_CHARS:
+                    raise self._too_long(number)
+                if not line.strip():
+                    continue
+                if broken is not None:
+                    yield broken
+                    broken = None
+                if take(line, False):
+                    continue
+                record = self._line(line)
+                broken = record if isinstance(record, Broken) else None
+                if broken is None:
+                    yield record
         if broken is not None and broken.whole:
             yield broken
         elif broken is not None:
@@ -198,6 +230,12 @@ class JsonRecords:
                 f"{self.shown}, line {number}: the last record is not valid JSON ({broken.reason}); "
                 "the file is truncated, nothing was taken from it; get it again"
             )
+
+    def _too_long(self, number: int) -> SourceError:
+        return SourceError(
+            f"{self.shown}, line {number}: a record of more than {MAX_RECORD_CHARS >> 20} million characters; "
+            "if the file is one document, state `format: array`"
+        )
 
     def _line(self, line: str) -> object:
         text = line.strip(" \t\r\n")
@@ -212,8 +250,14 @@ class JsonRecords:
         return value if end == len(text) else _followed(text, end)
 
 
-def _nothing(_line: str) -> bool:
+def _nothing(_text: str, _listed: bool) -> bool:
     return False
+
+
+def _whole_lines(file: IO[str]) -> Iterator[str]:
+    """The file's lines, some hundred at a time; of one without an end only as much as shows that it is too long."""
+    while lines := file.read(_BATCH_CHARS):
+        yield lines if lines.endswith("\n") else lines + file.readline(MAX_RECORD_CHARS + 1)
 
 
 def _followed(text: str, end: int) -> Broken:

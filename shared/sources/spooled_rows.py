@@ -54,6 +54,11 @@ class SpooledRows:
         self._records += len(lines)
         self._add("\n".join(lines).encode())
 
+    def block(self, lines: bytes, records: int) -> None:
+        """Take many such lines, one behind the other."""
+        self._records += records
+        self._add(lines)
+
     def row(self, texts: Sequence[str | None], absent: Sequence[bool] = ()) -> None:
         """Take one row of texts, whatever they hold but NUL characters."""
         marks = "".join("01"[one] for one in absent) if True in absent else "0"

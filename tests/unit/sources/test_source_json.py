@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.errors import SourceError
 from shared.ports import StagedSource
-from shared.sources import json_records
+from shared.sources import json_file, json_records
 from shared.sources.json_file import JsonFile
 from tests.unit.sources.sink import FileSink
 
@@ -173,24 +173,84 @@ TOKENS = (
 OBJECTS = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), TOKENS), max_size=4)
 
 
-@given(objects=st.lists(OBJECTS, min_size=1, max_size=5), blank=st.sampled_from(["", " ", "\t"]))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_plain_lines_are_read_as_any_other(tmp_path: Path, objects: list[list[tuple[str, str]]], blank: str) -> None:
-    """Law: lines, some of which go the short way, give what the same objects give as a list, which never does."""
-    texts = ["{" + f",{blank}".join(f'"{name}":{blank}{token}' for name, token in one) + "}" for one in objects]
-    path, found = tmp_path / "law.json", []
-    for text in ("\n".join(texts), f"[{','.join(texts)}]"):
-        path.write_text(text, encoding="utf-8")
-        sink = FileSink(Path(":memory:"), threads=1)
-        try:
-            staged: object = source(path).stage(sink)
-        except SourceError as error:
-            staged = str(error)
-            found.append((staged, []))
-        else:
-            found.append((staged, sink.rows()))
+PLAIN = st.fixed_dictionaries({"a": st.text("xyz,[}{ ", max_size=3), "b": st.integers(0, 99)}).map(json.dumps)
+FRAGMENTS = ['{"a":1,"b":2}', '{"a":1', '"b":2}', '{"b":2}', '{"a":"x}', '{y","b":1}', '{"a":1,"b":2},{"a":3,"b":4}']
+FRAGMENTS += [
+    '{"a":[{"b":1}',
+    '{"b":2}],"b":0}',
+    "",
+    " ",
+    '{"a":"x","b":"y"}\r',
+    ',{"a":5,"b":6}',
+    "]",
+    '{"a":1.10,"b":2}',
+]
+
+
+class OneByOne(JsonFile):
+    """Reads as ever, but offers no batch."""
+
+    def read(self, take: json_records.Take | None = None) -> Iterator[object]:
+        return JsonFile.read(self)
+
+
+def outcome(kind: type[JsonFile], path: Path, form: str) -> object:
+    """What a read gives: the answer and the rows, or the error."""
+    sink = FileSink(Path(":memory:"), threads=1)
+    try:
+        return kind(path, ("a", "b"), form, None, path.parent).stage(sink), sink.rows()
+    except SourceError as error:
+        return str(error)
+    finally:
         sink.connection.close()
-    assert found[0] == found[1]
+
+
+@pytest.fixture(params=[16, 40, 1 << 16])
+def batches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of some characters, offered again after a record."""
+    monkeypatch.setattr(json_records, "_BATCH_CHARS", request.param)
+    monkeypatch.setattr(json_records, "_RECORDS_BETWEEN", 1)
+
+
+@pytest.mark.usefixtures("batches")
+@given(objects=st.lists(OBJECTS, min_size=1, max_size=5), blank=st.sampled_from(["", " ", "\t", "\n  "]))
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_plain_records_are_read_as_any_other(tmp_path: Path, objects: list[list[tuple[str, str]]], blank: str) -> None:
+    """Law: records taken many at once, of lines and of lists, are those that are read one by one."""
+    texts = ["{" + f",{blank}".join(f'"{name}":{blank}{token}' for name, token in one) + "}" for one in objects]
+    path = tmp_path / "law.json"
+    for text, form in (("\n".join(texts), "lines"), (f"[{f',{blank}'.join(texts)}]", "array")):
+        path.write_text(text, encoding="utf-8")
+        assert outcome(JsonFile, path, form) == outcome(OneByOne, path, form)
+
+
+@pytest.mark.usefixtures("batches")
+@given(
+    lines=st.lists(st.sampled_from(FRAGMENTS) | PLAIN, min_size=1, max_size=7), between=st.sampled_from(["\n", ",\n"])
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_records_never_run_over_lines(tmp_path: Path, lines: list[str], between: str) -> None:
+    """Law: pieces that make whole records only when lines are joined are as malformed as when read one by one."""
+    path = tmp_path / "law.json"
+    for text, form in ((between.join(lines), "lines"), (f"[{between.join(lines)}]", "array")):
+        path.write_text(text, encoding="utf-8")
+        assert outcome(JsonFile, path, form) == outcome(OneByOne, path, form)
+
+
+@pytest.mark.parametrize("form", ["lines", "array"])
+def test_plain_records_take_the_short_way(
+    write: Write, sink: FileSink, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """All but the last one of a list, whose end is not known by what follows it."""
+    single = []
+    add = json_file._Staging.add
+    monkeypatch.setattr(json_file._Staging, "add", lambda self, record: (single.append(record), add(self, record))[1])
+    records = [json.dumps({"a": f"x{number}", "c": {"d": [1]}, "b": number}) for number in range(3000)]
+    plain = [record.replace('{"d": [1]}', "0") for record in records]
+    text = "\n".join(plain) if form == "lines" else "[" + ",\n ".join(records) + "]"
+    assert source(write(text), format=form).stage(sink).records == 3000
+    assert sink.query("SELECT count(*) FROM source WHERE a = 'x' || b AND row_no = b::INT + 1") == [(3000,)]
+    assert len(single) == (0 if form == "lines" else 1)
 
 
 @pytest.mark.parametrize("text", ['{"a":1}\n{"a":2}{"a":3}', '{"a":1}\n{"a":2}, {"a":3}\n'])
