@@ -6,7 +6,7 @@ stands there: an integer by its digits, a text with its leading zeros; the schem
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
 import sqlite3
 import tempfile
@@ -16,17 +16,16 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
+from shared.databases.binding import Statement, bind
 from shared.errors import SourceError
-from shared.ports import MalformedRow, SourceSink, StagedSource
-from shared.sources import names
-from shared.sources.dbapi import BATCH, Cursor, DbApiSource, Driver, as_text, set_aside
+from shared.ports import SourceSink, StagedSource
+from shared.sources import names, sqlite_lists
+from shared.sources.dbapi import DbApiSource, Driver
 from shared.sources.newer import Condition
-from shared.sources.spooled_rows import SpooledRows, spooled_rows
-from shared.sql import identifier
+from shared.sources.spooled_rows import spooled_rows
 from shared.values.watermarks import Since
 
 _WAIT_S = 10.0
-_EXACT = "dynsync_text"
 _TWICE = re.compile(r":[0-9]+\Z")
 """How SQLite renames a column of a subquery whose name stands there twice."""
 _ALLOWED = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE))
@@ -59,7 +58,7 @@ def connect(path: Path) -> sqlite3.Connection:
     _check_whole(path)
     connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_WAIT_S)
     connection.setconfig(sqlite3.SQLITE_DBCONFIG_DQS_DML, False)  # else a mistyped "column" is read as a text
-    connection.create_function(_EXACT, 1, as_text, deterministic=True)
+    sqlite_lists.prepare(connection)
     connection.set_authorizer(_authorise)
     return connection
 
@@ -87,17 +86,19 @@ class SqliteSource(DbApiSource):
     def stage(self, sink: SourceSink) -> StagedSource:
         """See `Source.stage`: the rows in the order of the database."""
         names.require_distinct(self.wanted, where=self.shown)
-        with self._connected() as cursor:
+        with self._connected() as opened:
+            cursor = cast("sqlite3.Cursor", opened)
             sql, values = self._narrowed(cursor)
-            found = self._lists(cursor, sql, values)
-            if found:
-                with spooled_rows(self.wanted, self.spool, Path(self.shown)) as rows:
-                    malformed = _spool(cursor, rows)
-                    return StagedSource(rows.fill(sink), malformed)
+            if self._listed(cursor, sql, values):
+                with contextlib.suppress(
+                    sqlite3.Error
+                ):  # what was not foreseen is read below; what is wrong shows there
+                    return self._quickly(cursor, sql, values, sink)
+                return self._spooled(cursor, bind(sqlite_lists.careful(sql, self.wanted), values, style="named"), sink)
         return DbApiSource.stage(self, sink)
 
-    def _lists(self, cursor: Cursor, sql: str, values: Mapping[str, str]) -> bool:
-        """Ask for each row as one text; False when this statement cannot be asked so."""
+    def _listed(self, cursor: sqlite3.Cursor, sql: str, values: Mapping[str, str]) -> bool:
+        """Whether this statement can be asked for each row as one text."""
         try:
             self._run(cursor, f"SELECT * FROM (\n{sql}\n) LIMIT 0", values)
         except (sqlite3.Error, SourceError):
@@ -106,40 +107,20 @@ class SqliteSource(DbApiSource):
         if any(_TWICE.search(name) for name in found):
             return False
         names.require(self.wanted, found, where=f"the result of {self.shown}")
-        cells = ", ".join(_cell(name) for name in self.wanted)
-        # With an OFFSET, the inner statement is not merged with the outer one: each of its values is computed once.
-        self._run(
-            cursor, f"SELECT json_array(0, 0, {cells}, 0) FROM (SELECT * FROM (\n{sql}\n) LIMIT -1 OFFSET 0)", values
-        )
         return True
 
+    def _quickly(self, cursor: sqlite3.Cursor, sql: str, values: Mapping[str, str], sink: SourceSink) -> StagedSource:
+        bound = bind(sql, values, style="named")
+        found = sqlite_lists.inexact(cursor.connection, bound, self.wanted)
+        return self._spooled(
+            cursor, Statement(sqlite_lists.quick(bound.text, self.wanted, found), bound.parameters), sink
+        )
 
-def _cell(name: str) -> str:
-    """A value as text, or NULL. SQLite writes 15 digits of a number with a fraction; it may have 17."""
-    cell = identifier(name)
-    return (
-        f"CASE typeof({cell}) WHEN 'real' THEN {_EXACT}({cell}) WHEN 'blob' THEN {_EXACT}({cell}) ELSE {cell} || '' END"
-    )
-
-
-def _spool(cursor: Cursor, rows: SpooledRows) -> tuple[MalformedRow, ...]:
-    number, malformed = 0, list[MalformedRow]()
-    while fetched := cast("Sequence[tuple[str]]", cursor.fetchmany(BATCH)):
-        lines = [line for (line,) in fetched]
-        if "\\" not in "".join(lines):
-            rows.lines(lines)
-            number += len(lines)
-            continue
-        for line in lines:
-            number += 1
-            if "\\" not in line:
-                rows.lines((line,))
-            elif "\\u0000" in line and any("\0" in text for text in json.loads(line)[2:-1] if text):
-                set_aside(number, malformed)
-                rows.gap()
-            else:
-                rows.row(json.loads(line)[2:-1])
-    return tuple(malformed)
+    def _spooled(self, cursor: sqlite3.Cursor, statement: Statement, sink: SourceSink) -> StagedSource:
+        with spooled_rows(self.wanted, self.spool, Path(self.shown)) as rows:
+            cursor.execute(statement.text, statement.parameters)
+            malformed = sqlite_lists.spool(cursor, rows)
+            return StagedSource(rows.fill(sink), malformed)
 
 
 def sqlite_source(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.databases.binding import Statement, bind
 from shared.errors import SourceError
 from shared.ports import StagedSource
-from shared.sources import sqlite
+from shared.sources import sqlite, sqlite_lists
 from shared.sources.dbapi import DbApiSource, Driver, select_table
 from shared.sources.sqlite import SqliteSource, sqlite_source
 from tests.unit.sources.sink import FileSink
@@ -136,11 +136,18 @@ def test_a_text_with_nul_is_a_malformed_row(database: Path, sink: FileSink) -> N
         ),
         min_size=1,
         max_size=12,
-    )
+    ),
+    sample=st.sampled_from([1, 3, 1000]),
 )
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_value_is_staged_as_the_driver_gives_it(tmp_path: Path, rows: list[tuple[object, str]]) -> None:
-    """Law: rows that SQLite writes itself are those that the driver fetches, digit for digit, NUL characters told."""
+def test_any_value_is_staged_as_the_driver_gives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[tuple[object, str]], sample: int
+) -> None:
+    """Law: rows that SQLite writes itself are those that the driver fetches, digit for digit, NUL characters told.
+
+    So it is also when the first rows do not tell what the others hold.
+    """
+    monkeypatch.setattr(sqlite_lists, "_ROWS", sample)
     path = tmp_path / "law.db"
     path.unlink(missing_ok=True)
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -154,6 +161,47 @@ def test_any_value_is_staged_as_the_driver_gives_it(tmp_path: Path, rows: list[t
         found.append((stage(source, sink), sink.rows(), sink.columns()))
         sink.connection.close()
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("kinds", [("real",), ("real", "blob")])
+@pytest.mark.parametrize(
+    ("sql", "careful"),
+    [
+        ("SELECT no, country FROM customers", False),
+        ("SELECT no, credit FROM customers", False),
+        ("SELECT photo AS no FROM customers", False),
+        ("SELECT no FROM customers UNION ALL SELECT 0.1 + 0.2", True),
+        ("SELECT no FROM customers UNION ALL SELECT x'00'", True),
+        ("SELECT max(no, random()) AS no FROM customers", True),
+        (
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 400000) SELECT max(i) AS no FROM n",
+            True,
+        ),
+    ],
+)
+def test_most_rows_are_asked_for_the_quick_way(
+    database: Path, sink: FileSink, monkeypatch: pytest.MonkeyPatch, sql: str, careful: bool, kinds: tuple[str, ...]
+) -> None:
+    """The careful way is for values not foreseen, statements that give others when asked twice, and slow ones."""
+    monkeypatch.setattr(sqlite_lists, "_ROWS", 2)
+    monkeypatch.setattr(sqlite_lists, "_INEXACT", kinds)
+    asked = []
+    written = sqlite_lists.careful
+    monkeypatch.setattr(sqlite_lists, "careful", lambda *given: (asked.append(given), written(*given))[1])
+    source = sqlite_source(database, sql, wanted=("no",), variables={})
+    assert source.stage(sink).records > 0
+    assert bool(asked) == careful
+    plain = FileSink(Path(":memory:"), threads=1)
+    DbApiSource.stage(source, plain)
+    assert "random" in sql or sink.rows() == plain.rows()
+    plain.connection.close()
+
+
+def test_a_text_that_is_no_text_says_so(database: Path, sink: FileSink) -> None:
+    """SQLite keeps any bytes as a text; which rows are in doubt is told."""
+    source = sqlite_source(database, "SELECT CAST(x'ff' AS TEXT) AS no", wanted=("no",), variables={})
+    with pytest.raises(SourceError, match="a text that is not UTF-8, behind row 0"):
+        source.stage(sink)
 
 
 def test_json_of_the_database_is_a_text(database: Path, sink: FileSink) -> None:
