@@ -18,9 +18,7 @@ def told_columns(definition: SyncDefinition, source: Source) -> Mapping[str, str
         SourceError: the source cannot be asked.
     """
     kind = definition.source
-    quick = isinstance(kind, SqlSource) or (
-        isinstance(kind, ParquetSource) and not kind.several and "://" not in kind.path
-    )
+    quick = isinstance(kind, SqlSource) or (isinstance(kind, ParquetSource) and not kind.several)
     return dict(source.column_types()) if quick else {}
 
 

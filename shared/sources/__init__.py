@@ -29,6 +29,7 @@ from shared.sources.blob import BlobFiles, Storage, encoded, place
 from shared.sources.file_set import FileSet
 from shared.sources.patterns import bound
 from shared.sources.places import LocalFiles, locate, locate_all
+from shared.sources.renewed import GivenSecrets, RenewedSource
 from shared.sources.unpacking import is_zip
 from shared.values.files import FileRead
 from shared.values.looks import SourceSample
@@ -83,22 +84,30 @@ def open_source(
 
     `base` is where relative paths begin, `allows_path` says what lies within the operator's reach. `spool` is a folder
     for temporary copies of text files (other encodings, gzip, mixed line ends); DuckDB must be allowed to read there.
-    A database gives the rows `since` then, and perhaps more; files give all.
+    A database gives the rows `since` then, and perhaps more; files give all. A source whose secret is refused is opened
+    once more when the secret's home has another one by now.
 
     Raises:
         NotAllowedError: the path is outside the operator's reach.
         SourceError: the file does not exist, or a variable has no value.
         NotBuiltError: this kind of source does not run yet.
     """
+    given = GivenSecrets(secrets)
     around = _Surroundings(
         variables,
         base,
         allows_path,
-        secrets,
+        given,
         spool or Path(tempfile.gettempdir()),
         remote or Remote(),
         since if since and _as_it_stands(definition, since) else None,
     )
+    if getattr(definition, "sas", None) or getattr(definition, "connection", None):
+        return RenewedSource(lambda: _opened(definition, around), given)
+    return _opened(definition, around)
+
+
+def _opened(definition: SourceBase, around: _Surroundings) -> Source:
     wanted = tuple(dict.fromkeys(column.name for column in definition.columns if not column.calculated))
     if isinstance(definition, FileSource):
         return _files(definition, wanted, around)
@@ -138,6 +147,7 @@ def _files(definition: FileSource, wanted: tuple[str, ...], around: _Surrounding
         around.spool,
         unpacks=not isinstance(definition, ExcelSource),
         read_before=around.remote.read_before,
+        encoding=_text_encoding(definition),
     )
     path = bound(definition.path, around.variables)
     if path.text.startswith("blob:") or blob_container(path.text) is not None:
@@ -151,6 +161,12 @@ def _files(definition: FileSource, wanted: tuple[str, ...], around: _Surrounding
     if len(paths) == 1 and not path.wild and not (several.unpacks and is_zip(paths[0])) and not several.read_before:
         return opened(paths[0])
     return replace(several, origin=LocalFiles(paths), readable=paths)
+
+
+def _text_encoding(definition: FileSource) -> str | None:
+    if isinstance(definition, DelimitedSource | FixedWidthSource):
+        return definition.encoding
+    return "utf-8" if isinstance(definition, JsonSource) else None
 
 
 def _in_storage(definition: FileSource, around: _Surroundings) -> BlobFiles:

@@ -11,10 +11,11 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from shared.errors import AuthenticationError, FailError, SourceError
+from shared.sources.beginnings import RangedFile
 from shared.sources.file_set import Listed
 from shared.sources.patterns import NamePattern
 from shared.variables import Piece
@@ -129,6 +130,21 @@ class BlobFiles:
         target = folder / "file"
         self.fetch(name, file.version, target)
         yield target
+
+    @contextlib.contextmanager
+    def opened(self, file: Listed) -> Iterator[tuple[IO[bytes], int]]:
+        """The file to read pieces of, each under the ETag that was listed, and its size."""
+        from azure.core import MatchConditions
+
+        same: dict[str, Any] = {"etag": file.version, "match_condition": MatchConditions.IfNotModified}
+        with self._container() as container:
+            blob = container.get_blob_client(file.name.removeprefix(self.place.shown("")))
+
+            def piece(start: int, length: int) -> bytes:
+                return bytes(blob.download_blob(start, length, **same).readall())
+
+            size_bytes = int(blob.get_blob_properties(**same).size)
+            yield RangedFile(size_bytes, piece).buffered(), size_bytes
 
     def _matching(self, container: ContainerClient) -> Sequence[RemoteFile]:
         names, found = self.place.names, []

@@ -7,15 +7,18 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import duckdb
 
 from shared.errors import SourceError
 from shared.ports import Explain, MalformedRow, Source, SourceSink, StagedSource
+from shared.sources.beginnings import beginning
 from shared.sources.unpacking import is_zip, members, unpack
 from shared.values.files import FileRead
 
+_LOOKS_BYTES = (1 << 20, 16 << 20)
+"""How much of a file is looked at for its columns; when that does not tell them, the whole."""
 Opener = Callable[[Path], Source]
 """Gives the source of one local file."""
 
@@ -28,6 +31,9 @@ class Origin(Protocol):
 
     def local(self, file: Listed, folder: Path) -> contextlib.AbstractContextManager[Path]:
         """A file as a local one; `folder` may take a copy. Closing it checks that the file did not change."""
+
+    def opened(self, file: Listed) -> contextlib.AbstractContextManager[tuple[IO[bytes], int]]:
+        """A file to read pieces of, and its size; nothing else of it is fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class FileSet:
     """All files of an origin as one source.
 
     `read_before` are names and versions that are left out; `unpacks`: a zip stands for the files in it; `readable` are
-    files outside the spool that the sink's queries read.
+    files outside the spool that the sink's queries read; `encoding` is that of texts, None for other kinds.
     """
 
     origin: Origin
@@ -53,6 +59,7 @@ class FileSet:
     unpacks: bool = True
     readable: tuple[Path, ...] = ()
     read_before: frozenset[FileRead] = frozenset()
+    encoding: str | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -85,12 +92,25 @@ class FileSet:
         return alone or joined.finish()
 
     def column_types(self) -> Mapping[str, str]:
-        """Those of the first file."""
+        """Those of the first file, of which no more is read than tells them, where its kind allows for that."""
         for file in self.origin.list()[:1]:
+            for most_bytes in _LOOKS_BYTES:
+                with contextlib.suppress(SourceError):  # of a part that is too small, or of a file that is broken
+                    if (found := self._looked(file, most_bytes)) is not None:
+                        return found
             for piece in self._pieces(file):
                 with _named(piece):
                     return self.open(piece.path).column_types()
         return {}
+
+    def _looked(self, file: Listed, most_bytes: int) -> Mapping[str, str] | None:
+        with tempfile.TemporaryDirectory(prefix="dynsync-", dir=self.spool) as folder:
+            part = Path(folder) / "part"
+            with self.origin.opened(file) as (opened, size_bytes):
+                small = size_bytes <= most_bytes
+                if small or not beginning(opened, part, encoding=self.encoding, most_bytes=most_bytes):
+                    return None
+            return self.open(part).column_types()
 
     def _pieces(self, file: Listed) -> Iterator[_Piece]:
         copies = tempfile.TemporaryDirectory(prefix="dynsync-", dir=self.spool)

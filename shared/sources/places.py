@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from shared.errors import NotAllowedError, NotBuiltError, SourceError
 from shared.sources.file_set import Listed
@@ -110,6 +111,15 @@ class LocalFiles:
         yield Path(file.name)
         if _version(Path(file.name)) != file.version:
             raise SourceError(f"{file.name} changed while it was read; hand over a file that nobody writes to")
+
+    @contextmanager
+    def opened(self, file: Listed) -> Iterator[tuple[IO[bytes], int]]:
+        """The file to read pieces of, and its size."""
+        try:
+            with Path(file.name).open("rb") as found:
+                yield found, Path(file.name).stat().st_size
+        except OSError as error:
+            raise SourceError(f"{file.name} cannot be read: {error.strerror}") from None
 
 
 def _version(path: Path) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from shared.errors import SourceError
 from shared.sources.text_file import BLOCK_BYTES, check_growth, room_for
 
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _MOST_MEMBERS = 10_000
 
 
@@ -19,7 +19,7 @@ def is_zip(path: Path) -> bool:
     """Whether a file begins like a zip archive."""
     try:
         with path.open("rb") as file:
-            return file.read(4) in _ZIP
+            return file.read(4) in ZIP_STARTS
     except OSError:
         return False  # reading it will say why
 
@@ -31,13 +31,19 @@ def members(path: Path, shown: str) -> list[zipfile.ZipInfo]:
         SourceError: it is damaged, protected or empty.
     """
     with _damage_in_words(shown), zipfile.ZipFile(path) as archive:
-        found = [one for one in archive.infolist() if _wanted(one.filename)]
+        found = chosen(archive)
     if not found:
         raise SourceError(f"{shown} is an archive without a file in it")
     if len(found) > _MOST_MEMBERS:
         raise SourceError(f"{shown} is an archive of {len(found):,} files; at most {_MOST_MEMBERS:,} are read")
     if any(one.flag_bits & 1 for one in found):
         raise SourceError(f"{shown} is an archive with a password; hand it over without one")
+    return found
+
+
+def chosen(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The files in an open archive, by name, without what systems put beside them."""
+    found = [one for one in archive.infolist() if _wanted(one.filename)]
     return sorted(found, key=lambda one: one.filename)
 
 
