@@ -61,6 +61,7 @@ def init(session: Session, /, **given: object) -> None:
     else:
         source = answers.source or Path(answers.ask("Source file", None, option="--source", checked=source_file))
         look = session.look(source)
+        _show_rows(session, source.name, look)
         name = _name(answers, source)
     target = _target(session, answers, name)
     connection = _connection(answers, name)
@@ -87,15 +88,22 @@ def _table_look(session: Session, answers: Answers, name: str, table: str) -> So
     question = "Secret with the connection string"
     secret = answers.ask(question, answers.source_secret, f"{name}--source", checked=secret_name)
     where = {"type": "sql", "dialect": answers.dialect, "connection": {"secret": secret}, "table": table}
-    sample = session.app.sample(name, where)
-    if not session.json:
-        about = f"about {sample.about:,} rows; " if sample.about is not None else ""
-        click.echo(f"{table}: {about}the first ones:", err=True)
-        grid = Grid(*sample.columns, box=None, pad_edge=False, header_style="bold")
-        for row in sample.rows:
-            grid.add_row(*("" if cell is None else safe(cell[:40]) for cell in row))
-        draw(session.err(), grid)
-    return look_at_table(where, sample)
+    look = look_at_table(where, session.app.sample(name, where))
+    _show_rows(session, table, look)
+    return look
+
+
+def _show_rows(session: Session, name: str, look: SourceLook) -> None:
+    """The first rows, and about how many there are, for a person."""
+    if session.json or not look.rows:
+        return
+    about = f"about {look.about:,} rows; " if look.about is not None else ""
+    click.echo(f"{name}: {about}the first ones:", err=True)
+    names = [safe(str(column["name"])) for column in look.columns]
+    grid = Grid(*names, box=None, pad_edge=False, header_style="bold")
+    for row in look.rows:
+        grid.add_row(*("" if cell is None else safe(cell[:40]) for cell in row))
+    draw(session.err(), grid)
 
 
 def _name(answers: Answers, source: Path) -> str:

@@ -16,13 +16,16 @@ class SourceLook:
 
     `settings` are the members of `source:` beside path and schema (`type: delimited`, `delimiter` …). Each column has
     `name` and `type`, and what else its values call for. `doubts` says, by column, what a person should look at;
-    `writings` how texts write numbers or truth values (see `recipes.writings`).
+    `writings` how texts write numbers or truth values (see `recipes.writings`). `rows` are the first ones, as texts;
+    `about` says how many there are, where that is told cheaply.
     """
 
     settings: Mapping[str, object]
     columns: tuple[Mapping[str, object], ...]
     doubts: Mapping[str, str] = field(default_factory=dict)
     writings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rows: tuple[tuple[str | None, ...], ...] = ()
+    about: int | None = None
 
 
 def look_into(path: Path) -> SourceLook:
@@ -53,7 +56,8 @@ def look_into(path: Path) -> SourceLook:
     if found.kind == "delimited" and found.header:
         texts = [one.name for one in found.columns if one.type == "text"]
         written = writings(path, delimiter=str(found.delimiter), encoding=str(found.encoding), names=texts)
-    return SourceLook(settings(found), columns, {one.name: one.doubt for one in found.columns if one.doubt}, written)
+    doubts = {one.name: one.doubt for one in found.columns if one.doubt}
+    return SourceLook(settings(found), columns, doubts, written, found.rows, found.about)
 
 
 def look_at_table(settings: Mapping[str, object], sample: SourceSample) -> SourceLook:
@@ -61,7 +65,7 @@ def look_at_table(settings: Mapping[str, object], sample: SourceSample) -> Sourc
     from shared.sources.column_guess import native
 
     columns = tuple(_column(name, native(kind) or "text", None) for name, kind in sample.columns.items())
-    return SourceLook(settings, columns)
+    return SourceLook(settings, columns, rows=sample.rows, about=sample.about)
 
 
 def _column(name: str, kind: str, input_format: str | None) -> dict[str, object]:

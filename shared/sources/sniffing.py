@@ -31,6 +31,7 @@ from shared.sources.text_file import EMPTY_JSON, EMPTY_TABLE, TextFile
 from shared.sql import identifier, literal
 
 SAMPLE_RECORDS = 20_000
+_SHOWN = 10
 Kind = Literal["delimited", "excel", "json", "parquet", "sqlite"]
 _ENCODINGS = ("utf-8", "utf-16", "windows-1252", "latin-1")
 _DELIMITERS = (",", ";", "\t", "|")
@@ -45,7 +46,7 @@ class SniffedFile:
 
     `delimiter` and `header` are for delimited files; `encoding` for these and JSON; `records` is the dotted way to the
     list in a JSON document; `tables` names all tables of a SQLite file or sheets of a workbook, `table` the one
-    that was looked at.
+    that was looked at. `rows` are the first ten as texts; `about` is how many there are, where the file says so itself.
     """
 
     kind: Kind
@@ -56,6 +57,8 @@ class SniffedFile:
     records: str | None = None
     tables: tuple[str, ...] = ()
     table: str | None = None
+    rows: tuple[tuple[str | None, ...], ...] = ()
+    about: int | None = None
 
 
 def sniff(path: Path, *, table: str | None = None, spool: Path | None = None) -> SniffedFile:
@@ -114,7 +117,12 @@ def _sniff_delimited(readable: Path, shown: Path) -> SniffedFile:
     with _sample_of(shown) as connection:
         connection.execute(f"CREATE TABLE sample AS FROM {read} LIMIT {SAMPLE_RECORDS}").fetchall()
         columns = column_guess.guess(connection, names, texts=frozenset())
-    return SniffedFile("delimited", columns, delimiter=delimiter, header=header)
+        rows = _first_rows(connection)
+    return SniffedFile("delimited", columns, delimiter=delimiter, header=header, rows=rows)
+
+
+def _first_rows(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[str | None, ...], ...]:
+    return tuple(connection.execute(f"FROM sample LIMIT {_SHOWN}").fetchall())
 
 
 def _delimiter(readable: Path) -> str:
@@ -158,8 +166,9 @@ def _sniff_json(path: Path, encoding: str) -> SniffedFile:
         if len(members) > _MAX_COLUMNS:
             raise SourceError(f"{path} has records of more than {_MAX_COLUMNS:,} members; at most that many are read")
     columns = [[*column, *[None] * (count - len(column))] for column in members.values()]
-    guessed = _guess_rows(path, tuple(members), list(zip(*columns, strict=True)), frozenset(texts))
-    return SniffedFile("json", guessed, encoding=encoding, records=records)
+    rows = list(zip(*columns, strict=True))
+    guessed = _guess_rows(path, tuple(members), rows, frozenset(texts))
+    return SniffedFile("json", guessed, encoding=encoding, records=records, rows=tuple(rows[:_SHOWN]))
 
 
 def _text(value: object) -> str | None:
@@ -200,8 +209,10 @@ def _sniff_parquet(path: Path) -> SniffedFile:
         read = f"read_parquet({literal(str(path))})"
         connection.execute(f"CREATE TABLE sample AS SELECT {cells} FROM {read} LIMIT {SAMPLE_RECORDS}").fetchall()
         columns = column_guess.guess(connection, tuple(types), texts=texts)
+        shown = _first_rows(connection)
+        count = connection.execute(f"SELECT num_rows FROM parquet_file_metadata({literal(str(path))})").fetchall()
     known = [replace(one, type=kind, input_format=None) if (kind := native[one.name]) else one for one in columns]
-    return SniffedFile("parquet", tuple(known))
+    return SniffedFile("parquet", tuple(known), rows=shown, about=int(count[0][0]))
 
 
 def _sniff_sqlite(path: Path, table: str | None) -> SniffedFile:
@@ -220,8 +231,9 @@ def _sniff_sqlite(path: Path, table: str | None) -> SniffedFile:
     except sqlite3.Error as error:
         raise SourceError(f"{path} cannot be read as a SQLite file: {error}; {DAMAGED}") from None
     texts = frozenset(name for at, name in enumerate(names) if any(isinstance(row[at], str | bytes) for row in rows))
-    columns = _guess_rows(path, names, [tuple(as_text(value) for value in row) for row in rows], texts)
-    return SniffedFile("sqlite", columns, tables=tables, table=chosen)
+    cells = [tuple(as_text(value) for value in row) for row in rows]
+    columns, about = _guess_rows(path, names, cells, texts), len(rows) if len(rows) < SAMPLE_RECORDS else None
+    return SniffedFile("sqlite", columns, tables=tables, table=chosen, rows=tuple(cells[:_SHOWN]), about=about)
 
 
 def _sniff_excel(path: Path, sheet: str | None) -> SniffedFile:
@@ -229,8 +241,9 @@ def _sniff_excel(path: Path, sheet: str | None) -> SniffedFile:
     chosen = sheet or next(iter(sheets), None)
     header, rows = ExcelFile(path, (), Sheet(chosen)).sample(SAMPLE_RECORDS)
     texts = frozenset(name for at, name in enumerate(header) if any(isinstance(row[at], str) for row in rows))
-    columns = _guess_rows(path, header, [tuple(excel_text(cell) for cell in row) for row in rows], texts)
-    return SniffedFile("excel", columns, tables=sheets, table=chosen)
+    cells = [tuple(excel_text(cell) for cell in row) for row in rows]
+    columns, about = _guess_rows(path, header, cells, texts), len(rows) if len(rows) < SAMPLE_RECORDS else None
+    return SniffedFile("excel", columns, tables=sheets, table=chosen, rows=tuple(cells[:_SHOWN]), about=about)
 
 
 def _guess_rows(

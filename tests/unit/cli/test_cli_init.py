@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from shared.cli.proposals import Match, Proposal, guess, propose, propose_key
 from shared.definitions.loading import load_sync, parse_sync
 from shared.definitions.reach import load_reach
 from shared.definitions.source import DelimitedSource, SqlSource
+from tests.unit.cli import cases
 from tests.unit.cli.cases import ACCOUNT, LOOK, MadeUpApp, call, column
 
 
@@ -52,6 +54,17 @@ def test_defaults_make_a_valid_definition(folder: Path) -> None:
     assert "DYNSYNC_SECRET_CUSTOMERS_2025__CLIENT_SECRET" in result.stdout
     ((_, asked),) = app.asked
     assert asked["client_id"] == {"secret": "customers-2025--client-id"}
+
+
+def test_the_first_rows_of_the_source_are_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With about how many there are; what a cell holds cannot steer the terminal, and `--json` stays JSON."""
+    rows = tuple((f"00{number}", "\x1b[31mx", None, "+31", *[""] * (len(LOOK.columns) - 4)) for number in range(3))
+    monkeypatch.setattr(cases, "LOOK", replace(LOOK, rows=rows, about=12_000))
+    said = call(MadeUpApp(), *BASIC, "--yes").stderr
+    assert "Customers 2025.csv: about 12,000 rows; the first ones:" in said
+    assert "002" in said
+    assert "\x1b" not in said
+    assert "first ones" not in call(MadeUpApp(), *BASIC, "--yes", "--force", "--json").output
 
 
 def test_what_fills_a_text_is_read_as_text(folder: Path) -> None:

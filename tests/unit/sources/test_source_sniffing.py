@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import openpyxl
 import pytest
 
 from shared.errors import SourceError
@@ -163,3 +164,24 @@ def test_one_broken_date_makes_no_text_of_a_column(write: Write) -> None:
     assert (found["born_on"].type, found["born_on"].input_format) == ("date", "%Y%m%d")
     assert found["born_on"].doubt == "does not fit 1 of 10 values in the sample"
     assert (found["w"].type, found["w"].input_format) == ("date", "%d/%m/%Y")
+
+
+def test_the_first_rows_are_shown(tmp_path: Path) -> None:
+    """Ten of them, as texts, of every kind; how many there are, where the file says so itself or holds few."""
+    rows = [(str(number), f"n{number}") for number in range(12)]
+    (tmp_path / "a.csv").write_text("no,name\n" + "".join(f"{no},{name}\n" for no, name in rows))
+    (tmp_path / "a.json").write_text(json.dumps([{"no": no, "name": name} for no, name in rows]))
+    read = f"read_csv('{tmp_path / 'a.csv'}', all_varchar = true)"
+    duckdb.execute(f"COPY (FROM {read}) TO '{tmp_path / 'a.parquet'}' (FORMAT parquet)").fetchall()
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        connection.execute("CREATE TABLE t (no, name)")
+        connection.executemany("INSERT INTO t VALUES (?, ?)", rows)
+        connection.commit()
+    book = openpyxl.Workbook()
+    for row in [("no", "name"), *rows]:
+        book.worksheets[0].append(row)
+    book.save(tmp_path / "a.xlsx")
+    counts = {"csv": None, "json": None, "parquet": 12, "db": 12, "xlsx": 12}
+    for kind, count in counts.items():
+        found = sniff(tmp_path / f"a.{kind}")
+        assert (list(found.rows), found.about) == (rows[:10], count), kind
