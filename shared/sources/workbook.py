@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from shared.errors import SourceError
+from shared.sources.text_file import check_growth
 
 _BLOCK_BYTES = 1 << 20
 _OVERLAP_BYTES = 1 << 16
@@ -79,11 +80,13 @@ def _check_sizes(path: Path, members: list[zipfile.ZipInfo]) -> None:
     read = [m for m in members if m.filename.endswith((".xml", ".rels"))]
     held = sum(m.file_size for m in read if not m.filename.startswith(("xl/worksheets/", "xl/charts", "xl/drawings")))
     whole = sum(m.file_size for m in read)
+    for part in read:  # blanks between the cells are read into memory, as every text is
+        check_growth(part.compress_size, part.file_size, f"{path}, {part.filename}")
     if held > MOST_TEXTS_BYTES or whole > MOST_UNPACKED_BYTES:
         size, most = (held, MOST_TEXTS_BYTES) if held > MOST_TEXTS_BYTES else (whole, MOST_UNPACKED_BYTES)
-        part = "texts and styles unpack" if held > MOST_TEXTS_BYTES else "sheets unpack"
+        what = "texts and styles unpack" if held > MOST_TEXTS_BYTES else "sheets unpack"
         raise SourceError(
-            f"{path} ({path.stat().st_size >> 10:,} KB): its {part} to {size >> 20:,} MB; at most {most >> 20:,} MB "
+            f"{path} ({path.stat().st_size >> 10:,} KB): its {what} to {size >> 20:,} MB; at most {most >> 20:,} MB "
             "are read, for a larger file fills the memory; save the sheet as a delimited file"
         )
 

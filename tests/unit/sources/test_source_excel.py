@@ -15,7 +15,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from shared.errors import SourceError
 from shared.ports import StagedSource
-from shared.sources import workbook
+from shared.sources import text_file, workbook
 from shared.sources.excel import ExcelFile, Sheet
 from shared.sources.sniffing import sniff
 from tests.unit.sources.sink import FileSink
@@ -242,6 +242,18 @@ def test_a_bomb_is_refused_before_it_is_unpacked(
     monkeypatch.setattr(workbook, "MOST_TEXTS_BYTES", 4 << 20)
     monkeypatch.setattr(workbook, "MOST_UNPACKED_BYTES", 1 << 20)
     with pytest.raises(SourceError, match="sheets unpack to"):
+        stage(path, sink)
+
+
+def test_a_sheet_of_blanks_is_refused_before_it_is_unpacked(
+    tmp_path: Path, sink: FileSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blanks between the cells would be held in memory: what grows beyond any honest sheet is told by its directory."""
+    path = made(tmp_path / "x.xlsx", [list(HEADER), ["1", "a", 1]])
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("xl/worksheets/sheet9.xml", b" " * (3 << 20))
+    monkeypatch.setattr(text_file, "_ANY_GROWTH_BYTES", 2 << 20)
+    with pytest.raises(SourceError, match=r"sheet9\.xml \(\d+ KB\) unpacks to more than 3 MB, over 250 times"):
         stage(path, sink)
 
 

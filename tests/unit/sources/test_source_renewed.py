@@ -27,9 +27,10 @@ class Vault:
 
     def __init__(self, value: str) -> None:
         self.value = self.kept = value
-        self.asked = 0
+        self.asked = self.given = 0
 
     def get(self, name: str) -> str:
+        self.given += 1
         return self.kept
 
     def renew(self, name: str) -> str:
@@ -81,10 +82,11 @@ def test_nothing_is_tried_twice_with_the_same_secret(postgresql: Server, tmp_pat
     vault = Vault(postgresql.conninfo(user="nobody", password="spring"))
     with pytest.raises(AuthenticationError, match="refused the login"):
         table(vault, tmp_path).stage(sink)
+    assert (vault.given, vault.asked) == (1, 1)
     vault.value = postgresql.conninfo(user="nobody", password="summer")
     with pytest.raises(AuthenticationError, match="refused the login"):
         table(vault, tmp_path).stage(sink)
-    assert vault.asked == 2
+    assert (vault.given, vault.asked) == (3, 2)
 
 
 @pytest.mark.needs("azurite")
