@@ -93,8 +93,8 @@ class _Staging:
         if not listed:
             text = text.strip(_BLANKS)
         lines = 0 if listed else text.count("\n") + 1
-        if lines > 1 and "[" in text:
-            return False  # a list might go on in the next line, which is no record then
+        if lines > 1 and not _one_a_line(text, lines):
+            return False
         whole = f"[{text.replace('\n', ',\n') if lines > 1 else text}]"
         try:
             records = orjson.loads(whole)
@@ -161,6 +161,11 @@ def _picked(wanted: tuple[str, ...]) -> Callable[[dict[str, object]], tuple[obje
     if len(wanted) > 1:
         return itemgetter(*wanted)
     return lambda record: (record[wanted[0]],)
+
+
+def _one_a_line(text: str, lines: int) -> bool:
+    """Whether no record can run over a line's end: only in a list does an object begin behind a comma."""
+    return "[" not in text and text.count("}\n{") + text.count("}\r\n{") == lines - 1
 
 
 def _same(written: bytes, text: str) -> bool:

@@ -185,16 +185,16 @@ def guess_encoding(sample: bytes, *, apart_from: str = "") -> str:
     return "windows-1252" if high or apart_from == "latin-1" else "windows-1252 or latin-1"
 
 
-def check_growth(packed_bytes: int, unpacked_bytes: int, shown: str) -> None:
-    """Hold that a packed file does not grow beyond what any honest one does.
+def check_growth(packed_bytes: int, unpacked_bytes: int, shown: str, *, most: int = _MOST_GROWTH) -> None:
+    """Hold that a packed file does not grow beyond what any honest one does: to `most` times its size.
 
     Raises:
         SourceError: it does; nothing more is unpacked.
     """
-    if unpacked_bytes > _ANY_GROWTH_BYTES and unpacked_bytes > _MOST_GROWTH * packed_bytes:
+    if unpacked_bytes > _ANY_GROWTH_BYTES and unpacked_bytes > most * packed_bytes:
         raise SourceError(
             f"{shown} ({packed_bytes >> 10:,} KB) unpacks to more than {unpacked_bytes >> 20:,} MB, over "
-            f"{_MOST_GROWTH} times its size; it is no honest file; hand it over unpacked"
+            f"{most} times its size; it is no honest file; hand it over unpacked"
         )
 
 
