@@ -103,6 +103,8 @@ class _Staging:
         except (ValueError, KeyError, TypeError):
             return False
         count = len(records)
+        if lines > 1:
+            whole = f"[{text.replace('\n', ',')}]"  # as orjson writes it
         if (lines and count != lines) or rows.count(b"[") != count + 1 or b"{" in rows or not _same(written, whole):
             return False
         self._number += count
