@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 
 import shared
-from shared.cli.options import everywhere, session_of
+from shared.cli.options import by_itself, session_of
 from shared.cli.output import CLEAN, FAILED, say_json
 from shared.cli.screens.paper import say
 from shared.cli.session import Session
@@ -76,7 +76,7 @@ def service_url(port: int = PORT) -> str:
 @click.option("--row-ms", type=click.FloatRange(0), help="Simulated time of each row of a call.")
 @click.option("--dop-hint", type=click.IntRange(1), help="The degree of parallelism that it recommends.")
 @click.option("--faults", type=click.Choice(("off", "rough")), help="Rough weather; off by default.")
-@everywhere
+@by_itself
 @session_of
 def dataverse(session: Session, /, port: int, https: Path | None, **given: object) -> int:
     """Start the local Dataverse; Ctrl-C stops it."""

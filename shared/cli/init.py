@@ -15,7 +15,7 @@ from shared.cli.answers import Answers, currency_code, environment, secret_name,
 from shared.cli.dataverse import service_url
 from shared.cli.draft import Draft, render
 from shared.cli.looking import SourceLook, look_at_table
-from shared.cli.options import everywhere, session_of
+from shared.cli.options import on_this_machine, session_of
 from shared.cli.output import say_json
 from shared.cli.proposals import Match, Proposal, guess, propose, propose_key, writable
 from shared.cli.reaching import reachable_path
@@ -49,7 +49,7 @@ _ENTITY = "Table (entity)"
 @click.option("--currency", help="ISO code of money columns: EUR.")
 @click.option("-y", "--yes", is_flag=True, help="Take the defaults instead of asking.")
 @click.option("--force", is_flag=True, help="Write over a definition of this name.")
-@everywhere
+@on_this_machine
 @session_of
 def init(session: Session, /, **given: object) -> None:
     """Write a first definition: look into a source file, propose mappings by name, ask for the rest."""

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from shared.cli.session import Session
 
 Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
 session_of = click.make_pass_decorator(Session)
 
 
@@ -20,42 +21,65 @@ def _noted(context: click.Context, parameter: click.Parameter, value: Any) -> No
     setattr(context.find_object(Session), str(parameter.name), value)
 
 
-LOCAL_ONLY = ("init", "secrets", "doctor", "role", "dataverse")
-"""Commands that look at this machine's folders and secrets, and so have nothing to ask of a deployed app."""
-
-
 def _deployed(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    """Keep the address. A command of this machine refuses it when it was typed, and does not heed the variable."""
-    words = context.command_path.split()
-    if value and any(word in LOCAL_ONLY for word in words[1:]):
-        if context.get_parameter_source(str(parameter.name)) is not ParameterSource.ENVIRONMENT:
-            raise click.BadParameter("this command works on this machine only; leave --app out", context, parameter)
-        return
-    context.find_object(Session).address = value or None  # type: ignore[union-attr]
+    """Keep the address, unless one stands before the command and none behind it. See `_refused` for the others."""
+    session = context.ensure_object(Session)
+    typed = context.get_parameter_source(str(parameter.name)) is not ParameterSource.ENVIRONMENT
+    if value and (typed or session.address is None):
+        session.address = value
+
+
+def _refused(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Refuse an address that was typed, before the command or behind it; the variable is not heeded."""
+    typed = value and context.get_parameter_source(str(parameter.name)) is not ParameterSource.ENVIRONMENT
+    if typed or context.ensure_object(Session).address:
+        raise click.BadParameter("this command works on this machine only; leave --app out", context, parameter)
+
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_VERBOSE = click.option("--verbose", is_flag=True, callback=_noted, expose_value=False, help="Log events to stderr.")
+_QUIET = click.option("-q", "--quiet", is_flag=True, callback=_noted, expose_value=False, help="Show no progress.")
+_JSON = click.option("--json", is_flag=True, callback=_noted, expose_value=False, is_eager=True, help="Speak JSON.")
+_SYNCS = click.option(
+    "--syncs", type=_FOLDER, default="syncs", show_default=True, envvar="DYNSYNC_SYNCS", callback=_noted,
+    expose_value=False, help="Folder of the definitions.",
+)  # fmt: skip
+_STATE = click.option(
+    "--state", type=_FOLDER, default=".dynsync", show_default=True, envvar="DYNSYNC_STATE", callback=_noted,
+    expose_value=False, help="Folder where jobs are kept.",
+)  # fmt: skip
+_NO_APP = click.option("--app", envvar="DYNSYNC_APP", callback=_refused, expose_value=False, hidden=True)
+
+
+def _app(*, envvar: str | None) -> Decorator:
+    help_ = "Speak to the app that is deployed there; before the command or behind it."
+    return click.option("--app", metavar="URL", envvar=envvar, callback=_deployed, expose_value=False, help=help_)
+
+
+def _all(command: Command, *options: Decorator) -> Command:
+    for option in options:
+        command = option(command)
+    return command
 
 
 def everywhere(command: Command) -> Command:
-    """The options of every command."""
-    folder = click.Path(file_okay=False, path_type=Path)
-    for option in (
-        click.option("--verbose", is_flag=True, callback=_noted, expose_value=False, help="Log events to stderr."),
-        click.option("-q", "--quiet", is_flag=True, callback=_noted, expose_value=False, help="Show no progress."),
-        click.option("--json", is_flag=True, callback=_noted, expose_value=False, is_eager=True, help="Speak JSON."),
-        click.option(
-            "--syncs", type=folder, default="syncs", show_default=True, envvar="DYNSYNC_SYNCS", callback=_noted,
-            expose_value=False, help="Folder of the definitions.",
-        ),
-        click.option(
-            "--state", type=folder, default=".dynsync", show_default=True, envvar="DYNSYNC_STATE", callback=_noted,
-            expose_value=False, help="Folder where jobs are kept.",
-        ),
-        click.option(
-            "--app", metavar="URL", envvar="DYNSYNC_APP", callback=_deployed, expose_value=False,
-            help="Speak to the app that is deployed there.",
-        ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+    """The options of a command that works on this machine's folders, or with `--app` on a deployed app."""
+    return _all(command, _VERBOSE, _QUIET, _JSON, _SYNCS, _STATE, _app(envvar="DYNSYNC_APP"))
+
+
+def on_this_machine(command: Command) -> Command:
+    """The options of a command that looks at this machine's folders and secrets: a deployed app has no answer to it."""
+    return _all(command, _VERBOSE, _QUIET, _JSON, _SYNCS, _STATE, _NO_APP)
+
+
+def by_itself(command: Command) -> Command:
+    """The options of a command that needs neither definitions nor jobs."""
+    return _all(command, _JSON, _NO_APP)
+
+
+def before_the_command(root: Command) -> Command:
+    """The options that may stand before every command."""
+    return _app(envvar=None)(root)
 
 
 def exported(command: Command) -> Command:

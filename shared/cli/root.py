@@ -16,6 +16,7 @@ from shared.cli.doctor import doctor, role
 from shared.cli.init import init
 from shared.cli.jobs import jobs, show
 from shared.cli.listening import listener, parked, publish, redrive, release
+from shared.cli.options import before_the_command
 from shared.cli.output import CLEAN, FAILED, INTERRUPTED, TERMINATED, UNREAD, say_json
 from shared.cli.rejects import rejects, replay
 from shared.cli.rights import needed
@@ -156,6 +157,7 @@ def _failed(session: Session, error: Exception, message: str, *, hint: str = "")
 
 
 @click.group(cls=Root, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@before_the_command
 def dynsync() -> None:
     """Hold the commands together."""
 

@@ -7,7 +7,7 @@ import sys
 import click
 from rich.console import Console
 
-from shared.cli.options import everywhere, session_of
+from shared.cli.options import on_this_machine, session_of
 from shared.cli.output import say_json
 from shared.cli.screens.paper import say
 from shared.cli.session import Session
@@ -25,7 +25,7 @@ def secrets() -> None:
 
 
 @secrets.command("list")
-@everywhere
+@on_this_machine
 @session_of
 def list_secrets(session: Session) -> None:
     """Show the secrets that syncs name or may name: whether each is set, and by whom it is named."""
@@ -39,7 +39,7 @@ def list_secrets(session: Session) -> None:
 @secrets.command("set", context_settings={"ignore_unknown_options": True})
 @click.argument("name")
 @click.argument("more", nargs=-1, metavar="", type=click.UNPROCESSED)
-@everywhere
+@on_this_machine
 @session_of
 def set_secret(session: Session, name: str, more: tuple[str, ...]) -> None:
     """Set a secret: its value is asked for twice without echo, or read from standard input."""

@@ -16,7 +16,6 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 from shared.cli.facade import App, EventWords
-from shared.cli.options import LOCAL_ONLY
 from shared.cli.remote import RemoteApp, open_remote
 from shared.cli.remote.events import _parts
 from shared.cli.remote.line import Line
@@ -39,6 +38,8 @@ from shared.web.call import Request
 from tests.unit.web.conftest import Api, Opener, principal
 
 URL = "https://contoso.azurewebsites.net"
+
+LOCAL_ONLY = ("init", "secrets", "doctor", "role", "dataverse")
 
 
 class Wire(BaseAdapter):
