@@ -24,6 +24,7 @@ def main(kind: str) -> None:
         from shared.web.functions import Doors
 
         with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "syncs").mkdir()
             answer = Doors({}, base=Path(folder)).answer(request)
     else:
         app = func.FunctionApp()
