@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from shared.errors import StateError
+from shared.errors import DynsyncError, StateError
 
 APPLICATION_ID = 0x44594E53
 """Marks the file as ours ("DYNS" in its header)."""
@@ -67,6 +68,26 @@ _REMEDIES = {
 }
 
 
+@dataclass(slots=True, eq=False)
+class _Write:
+    """A change that waits for its turn. `done`: it is on the disk, or refused."""
+
+    change: Callable[[sqlite3.Connection], None]
+    refusal: DynsyncError | None = None
+    done: bool = False
+
+    def attempt(self, connection: sqlite3.Connection) -> None:
+        """Make the change; a refusal undoes it and nothing else."""
+        connection.execute("SAVEPOINT change")
+        try:
+            self.change(connection)
+            self.refusal = None
+        except DynsyncError as refusal:
+            connection.execute("ROLLBACK TO change")
+            self.refusal = refusal
+        connection.execute("RELEASE change")
+
+
 class Database:
     """One SQLite file, one connection, one lock. Threads take turns; processes meet in SQLite's own locks.
 
@@ -76,6 +97,7 @@ class Database:
     def __init__(self, path: Path, *, busy_timeout_s: float) -> None:
         self._path = path
         self._lock = threading.RLock()
+        self._waiting: list[_Write] = []
         with self._worded():
             self._connection = self._open(busy_timeout_s)
         self._closer = weakref.finalize(self, self._connection.close)
@@ -96,6 +118,29 @@ class Database:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+    def together(self, change: Callable[[sqlite3.Connection], None]) -> None:
+        """Make a small change in one transaction with those of other threads that wait to: the disk is waited for once.
+
+        Each is undone by its own refusal alone. Raises what `change` raises, and `StateError`.
+        """
+        mine = _Write(change)
+        self._waiting.append(mine)
+        try:
+            with self._lock:
+                if not mine.done:
+                    self._write(list(self._waiting))
+        finally:
+            self._waiting.remove(mine)
+        if mine.refusal is not None:
+            raise mine.refusal
+
+    def _write(self, waiting: list[_Write]) -> None:
+        with self.writing() as connection:
+            for one in waiting:
+                one.attempt(connection)
+        for one in waiting:
+            one.done = True
 
     def rows(self, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
         """All rows of one reading statement."""

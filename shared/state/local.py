@@ -197,8 +197,12 @@ class LocalState:
     def _save_chunk(self, job_id: str, chunk: ChunkOutcome, *, answered: bool) -> None:
         exceptions = exceptions_to_text(chunk.exceptions)
         row = (job_id, chunk.chunk, chunk.first_change, chunk.last_change, int(answered), exceptions)
-        with self._writing_job(job_id) as connection:
+
+        def save(connection: sqlite3.Connection) -> None:
+            self._require_job(connection, job_id)
             connection.execute(_SAVE_CHUNK, row)
+
+        self._database.together(save)
 
     def chunks(self, job_id: str) -> list[ChunkOutcome]:
         """All chunks noted so far, by number."""
@@ -259,12 +263,15 @@ class LocalState:
     def _writing_job(self, job_id: str, *, missing_ok: bool = False) -> Iterator[sqlite3.Connection]:
         """A transaction in which nobody else can take the lease of the job's sync."""
         with self._database.writing() as connection:
-            found = connection.execute("SELECT sync FROM jobs WHERE id = ?", (job_id,)).fetchone()
-            if found is None and not missing_ok:
-                raise _not_found(job_id)
-            if found is not None or self._lease is not None:
-                self._require_right(connection, found[0] if found else str(self._lease and self._lease.sync))
+            self._require_job(connection, job_id, missing_ok=missing_ok)
             yield connection
+
+    def _require_job(self, connection: sqlite3.Connection, job_id: str, *, missing_ok: bool = False) -> None:
+        found = connection.execute("SELECT sync FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        if found is None and not missing_ok:
+            raise _not_found(job_id)
+        if found is not None or self._lease is not None:
+            self._require_right(connection, found[0] if found else str(self._lease and self._lease.sync))
 
     def _require_right(self, connection: sqlite3.Connection, sync: str) -> None:
         stored = _lease(connection, sync)

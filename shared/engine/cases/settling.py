@@ -30,7 +30,7 @@ def settled(state: State, job: Job, definition: SyncDefinition) -> Job:
         return job
     older = ledger(state, job.sync, before=job)
     if older is None and not (job.source.rejected or job.source.conflict):
-        _forget_records(state, job)
+        state.drop(job.id, RECORDS)
         return replace(job, open_rejects=0)
     with _settling() as (connection, folder):
         _carry_over(connection, state, job, definition, older)
@@ -121,10 +121,3 @@ def _kept(connection: duckdb.DuckDBPyConnection, state: State, job: Job, folder:
         connection.execute(copy, {"job": job.id}).fetchall()
         state.put(job.id, RECORDS, new)
     return replace(job, open_rejects=total)
-
-
-def _forget_records(state: State, job: Job) -> None:
-    """No record of the job was set aside, so none is kept."""
-    if RECORDS in state.names(job.id):
-        with _settling() as (connection, folder):
-            _kept(connection, state, job, folder)
