@@ -85,6 +85,19 @@ def test_a_refused_delete_leaves_no_trace(local_dataverse: LocalDataverse, calle
     assert _all(caller, delta, TRACKED)[0] == []
 
 
+def test_a_refusal_may_come_between_two_pages(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """A fault lets a link expire at any of its pages; the next call of the link has all changes again."""
+    headers = {"Prefer": "odata.track-changes,odata.maxpagesize=2"}
+    _, delta = _all(caller, f"{local_dataverse.url}accounts?$select=name", headers)
+    local_dataverse.insert("account", [{"name": name} for name in "abc"])
+    first = caller.get(delta, headers=headers).json()
+    local_dataverse.inject({"kind": "status", "status": 400, "code": "0x80044352", "path": "$skiptoken"})
+    refused = caller.get(first["@odata.nextLink"], headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "0x80044352")
+    changes, _ = _all(caller, delta, headers)
+    assert [entry["name"] for entry in changes] == list("abc")
+
+
 def test_tokens_expire(caller: requests.Session) -> None:
     """After the organization's days a token is refused; a day less and it is not."""
     now = [datetime(2026, 3, 1, tzinfo=UTC)]
