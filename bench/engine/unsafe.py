@@ -95,6 +95,9 @@ class ForgetfulState(LocalState):
         """None is kept for later."""
         return []
 
+    def drop(self, job_id: str, name: str) -> None:
+        """None is kept."""
+
 
 class UnsafeApp(LocalApp):
     """The product over that store."""

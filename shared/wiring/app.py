@@ -298,5 +298,5 @@ class LocalApp(LookBack):
 
 
 def new_job_id(now: datetime) -> str:
-    """A job's id: the time it began and four random digits, so that ids sort and can be spoken."""
-    return f"{now:%Y%m%d-%H%M%S}-{randomness.token_hex(2)}"
+    """A job's id: the time it began, so that ids sort, and eight random digits, so that those of one second differ."""
+    return f"{now:%Y%m%d-%H%M%S}-{randomness.token_hex(4)}"

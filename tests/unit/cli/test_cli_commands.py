@@ -270,9 +270,9 @@ def test_durations_read_well(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
-@pytest.mark.parametrize("command", ["init", "check", "plan", "run", "apply", "jobs", "show", "rejects", "dataverse"])
+@pytest.mark.parametrize("command", ["init", "check", "plan", "run", "apply", "jobs", "show", "rejects"])
 def test_every_command_explains_itself(command: str) -> None:
-    """--help is there, and every command has --json, --state and --syncs."""
+    """--help is there, and every command about jobs has --json, --state and --syncs."""
     result = call(MadeUpApp(), command, "--help")
     assert result.exit_code == 0
     assert all(option in result.stdout for option in ("--json", "--state", "--syncs"))

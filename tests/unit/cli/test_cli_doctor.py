@@ -54,7 +54,7 @@ def never(*_: object) -> MadeUpApp:
     raise AssertionError("nothing is to be opened")
 
 
-@pytest.mark.parametrize("command", [["init"], ["redrive"], ["secrets", "list"], ["doctor"], ["role"]])
+@pytest.mark.parametrize("command", [["init"], ["secrets", "list"], ["doctor"], ["role"]])
 def test_a_deployed_app_is_not_asked(command: list[str]) -> None:
     """What needs this machine's folders and secrets refuses `--app` before anything is opened, and says what to do."""
     session = Session(open_remote=never, open_app=never)
