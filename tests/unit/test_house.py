@@ -251,6 +251,14 @@ def test_paths_named_in_documents_exist() -> None:
     assert missing == []
 
 
+def test_decisions_are_numbered_in_turn() -> None:
+    """One number each, none left out, and the title says it, too."""
+    files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(path.name[:4]) for path in files] == list(range(1, len(files) + 1))
+    for number, path in enumerate(files, 1):
+        assert path.read_text(encoding="utf-8").startswith(f"# {number}. "), path.name
+
+
 def test_the_changelog_has_room_for_the_next_change() -> None:
     """Changes are written down as they are made."""
     assert re.search(r"^## \[?Unreleased\]?$", (ROOT / "CHANGELOG.md").read_text("utf-8"), flags=re.MULTILINE)
