@@ -295,6 +295,7 @@ def _sqlserver(definition: SqlSource, wanted: tuple[str, ...], around: _Surround
         shown=f"the SQL Server database of the secret {name!r}",
         since=around.since,
         time_zone=definition.time_zone,
+        table=None if definition.filter else definition.table,
     )
 
 

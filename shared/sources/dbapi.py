@@ -63,11 +63,17 @@ def everything(_column: Sequence[object], _since: Since) -> Condition | None:
     return None
 
 
+def unknown(_cursor: Cursor) -> int | None:
+    """How many rows there are would need a count."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Driver:
     """One driver. `column_types` gives a DuckDB type per result column; only VARCHAR columns have values made text.
 
-    `newer` gives the condition under which a row is new, for the watermark's item of the result's description.
+    `newer` gives the condition under which a row is new, for the watermark's item of the result's description. `about`
+    asks about how many rows there are, where the database keeps that.
     """
 
     connect: Callable[[], Connection]
@@ -75,6 +81,7 @@ class Driver:
     style: ParameterStyle
     column_types: Callable[[Sequence[Sequence[object]]], list[str]] = all_text
     newer: Callable[[Sequence[object], Since], Condition | None] = everything
+    about: Callable[[Cursor], int | None] = unknown
 
 
 def select_table(table: str, condition: str | None) -> str:
@@ -122,11 +129,12 @@ class DbApiSource:
             return self._run(cursor, self.sql, self.variables)
 
     def sample(self, size: int) -> SourceSample:
-        """The columns and the first rows. How many rows there are would need a count."""
+        """The columns, the first rows, and about how many there are, where the database keeps that."""
         with self._connected() as cursor:
             types = self._run(cursor, self.sql, self.variables)
             rows = cursor.fetchmany(size)
-        return SourceSample(types, tuple(tuple(as_text(value) for value in row) for row in rows))
+            about = self.driver.about(cursor)
+        return SourceSample(types, tuple(tuple(as_text(value) for value in row) for row in rows), about)
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Cursor]:

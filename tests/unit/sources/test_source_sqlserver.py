@@ -39,7 +39,7 @@ class Played(types.ModuleType):
 
     def __init__(self, refusal: Exception | None = None) -> None:
         super().__init__("mssql_python")
-        self.refusal, self.strings, self.ran, self.closed = refusal, list[str](), list[object](), 0
+        self.refusal, self.strings, self.ran, self.closed = refusal, list[str](), list[tuple[str, object]](), 0
         self.description: Sequence[Sequence[object]] = RECORDED
         self.rows = [ROW]
 
@@ -71,10 +71,10 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Played:
     return played
 
 
-def source(sql: str = "SELECT * FROM t", *wanted: str, **variables: str) -> DbApiSource:
+def source(sql: str = "SELECT * FROM t", *wanted: str, table: str | None = None, **variables: str) -> DbApiSource:
     return sqlserver_source(
         "Server=db.example.com;Database=erp;UID=x;PWD={hu;sh}", sql, wanted=wanted or ("no",), variables=variables,
-        identity=None, shown="the database",
+        identity=None, shown="the database", table=table,
     )  # fmt: skip
 
 
@@ -87,6 +87,39 @@ def test_rows_are_staged_by_the_types_that_the_driver_tells(driver: Played, sink
     kinds = ["BIGINT", "VARCHAR", "VARCHAR", "BIGINT", "BOOLEAN", "DOUBLE", "VARCHAR", "VARCHAR"]
     assert list(sink.columns().values()) == kinds
     assert driver.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "kept", "about"),
+    [
+        ("sales.customers", [(25_000,)], 25_000),
+        ("customers", [(Decimal(0),)], 0),
+        ("a_view", [(None,)], None),
+        ("elsewhere.sales.customers", [(25_000,)], None),
+        ("refused", None, None),
+        (None, [(25_000,)], None),
+    ],
+)
+def test_a_first_look_tells_the_rows_that_a_table_keeps(
+    driver: Played, monkeypatch: pytest.MonkeyPatch, table: str | None, kept: list[tuple[object]] | None, about: int
+) -> None:
+    """Names travel as values; a view, another database's table, a filter and a refusal tell nothing."""
+    plain = driver.execute
+
+    def execute(statement: str, parameters: object) -> None:
+        plain(statement, parameters)
+        if "sys.partitions" in statement:
+            if kept is None:
+                raise Played.Error("The SELECT permission was denied")
+            driver.rows = list(kept)
+
+    monkeypatch.setattr(driver, "execute", execute)
+    found = source(table=table).sample(10)
+    assert (len(found.rows), found.about) == (1, about)
+    if about is not None and table is not None:
+        (asked, parts) = driver.ran[-1]
+        assert parts == table.split(".")
+        assert asked.count("?") == len(parts)
 
 
 @pytest.mark.parametrize(
