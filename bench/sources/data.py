@@ -34,6 +34,8 @@ def make(kind: str, rows: int, path: Path) -> None:
                 connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)").fetchall()
             case "json":
                 connection.execute(f"COPY ({select}) TO '{path}' (FORMAT json)").fetchall()
+            case "json_list":
+                connection.execute(f"COPY ({select}) TO '{path}' (FORMAT json, ARRAY true)").fetchall()
             case "fixed_width":
                 line = " || ".join(f"rpad({name}::VARCHAR, {width}, ' ')" for name, width in WIDTHS.items())
                 copy = f"COPY (SELECT {line} FROM ({select})) TO '{path}' (FORMAT csv, HEADER false, QUOTE '')"
