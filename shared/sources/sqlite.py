@@ -78,7 +78,8 @@ def newer(_column: Sequence[object], since: Since) -> Condition | None:
 class SqliteSource(DbApiSource):
     """A SELECT in a SQLite file, whose rows SQLite itself writes as lines of a file; `spool` is the folder for that.
 
-    What cannot be asked for in that way (no subquery, names that stand there twice) is read value by value.
+    What cannot be asked for in that way (no subquery, names that stand there twice, more than 124 columns) is read
+    value by value.
     """
 
     spool: Path = Path(tempfile.gettempdir())
@@ -104,17 +105,15 @@ class SqliteSource(DbApiSource):
         except (sqlite3.Error, SourceError):
             return False  # read as it stands, it works or tells what is wrong with it
         found = [str(item[0]) for item in cursor.description or ()]
-        if any(_TWICE.search(name) for name in found):
+        if any(_TWICE.search(name) for name in found) or not sqlite_lists.fits(cursor.connection, self.wanted):
             return False
         names.require(self.wanted, found, where=f"the result of {self.shown}")
         return True
 
     def _quickly(self, cursor: sqlite3.Cursor, sql: str, values: Mapping[str, str], sink: SourceSink) -> StagedSource:
         bound = bind(sql, values, style="named")
-        found = sqlite_lists.inexact(cursor.connection, bound, self.wanted)
-        return self._spooled(
-            cursor, Statement(sqlite_lists.quick(bound.text, self.wanted, found), bound.parameters), sink
-        )
+        held = sqlite_lists.first_rows(cursor.connection, bound, self.wanted)
+        return self._spooled(cursor, Statement(sqlite_lists.quick(bound.text, held), bound.parameters), sink)
 
     def _spooled(self, cursor: sqlite3.Cursor, statement: Statement, sink: SourceSink) -> StagedSource:
         with spooled_rows(self.wanted, self.spool, Path(self.shown)) as rows:

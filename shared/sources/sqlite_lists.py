@@ -1,14 +1,17 @@
 """Statements for which SQLite writes each row as a JSON list by itself: several times cheaper than fetching its values.
 
 Its JSON has 15 digits of a number with a fraction, which may need 17, and no bytes. The careful statement looks at each
-value for that. The quick one does so only in columns whose first rows hold such values, and stops at one elsewhere.
+value for that. The quick one does so only in columns whose first rows hold such values, and stops at one elsewhere; the
+first rows also tell by which test a column's values are known most cheaply.
 """
 
 from __future__ import annotations
 
+import enum
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NoReturn, cast
 
 from shared.databases.binding import Statement
@@ -22,8 +25,19 @@ _ROWS = 1_000
 _SAMPLE_STEPS = 2_000_000
 _INEXACT = ("real",) if sqlite3.sqlite_version_info < (3, 45) else ("real", "blob")
 """Types of which JSON may lose something without an error: since 3.45 some bytes are taken for SQLite's own JSON."""
+_AROUND = ("head", "absent", "tail")
+"""What a list holds beside the values."""
 _TELLING = ("json", "->", "random")
 """Where a statement has such words, its values may be marked as JSON, or be others when they are asked for twice."""
+
+
+class Held(enum.IntEnum):
+    """What the first rows of a column hold, nulls left aside: the last of these that one of them is."""
+
+    TEXTS = 0
+    WHOLE_NUMBERS = 1
+    INEXACT = 2
+    """Fractions or bytes, of which JSON may lose something."""
 
 
 def _stop() -> NoReturn:
@@ -46,8 +60,13 @@ def careful(sql: str, wanted: Sequence[str]) -> str:
     return f"SELECT json_array(0, 0, {cells}, 0) FROM (SELECT * FROM (\n{sql}\n) LIMIT -1 OFFSET 0)"
 
 
-def inexact(connection: sqlite3.Connection, statement: Statement, wanted: Sequence[str]) -> list[str]:
-    """The columns whose first rows hold what JSON may not hold exactly.
+def fits(connection: sqlite3.Connection, wanted: Sequence[str]) -> bool:
+    """Whether SQLite writes lists of that many values."""
+    return len(wanted) + len(_AROUND) <= connection.getlimit(sqlite3.SQLITE_LIMIT_FUNCTION_ARG)
+
+
+def first_rows(connection: sqlite3.Connection, statement: Statement, wanted: Sequence[str]) -> dict[str, Held]:
+    """What the first rows hold, by column.
 
     Raises:
         sqlite3.Error: also when the first rows take long, and when the quick statement is no choice.
@@ -56,30 +75,58 @@ def inexact(connection: sqlite3.Connection, statement: Statement, wanted: Sequen
     told = connection.execute(f"SELECT 1 FROM sqlite_schema WHERE {likes} LIMIT 1").fetchone()
     if told or any(word in statement.text.casefold() for word in _TELLING):
         raise sqlite3.NotSupportedError("the statement may speak of JSON")
-    looks = ", ".join(f"max(typeof({cell}) IN ('real', 'blob'))" for cell in map(identifier, wanted))
+    ranks = f"WHEN 'integer' THEN {Held.WHOLE_NUMBERS:d} WHEN 'text' THEN 0 WHEN 'null' THEN 0 ELSE {Held.INEXACT:d}"
+    looks = ", ".join(f"max(CASE typeof({cell}) {ranks} END)" for cell in map(identifier, wanted))
     connection.set_progress_handler(lambda: 1, _SAMPLE_STEPS)
     try:
         first = f"SELECT {looks} FROM (SELECT * FROM (\n{statement.text}\n) LIMIT {_ROWS})"
         (found,) = connection.execute(first, statement.parameters).fetchall()
     finally:
         connection.set_progress_handler(None, 0)
-    return [name for name, holds in zip(wanted, found, strict=True) if holds]
+    return {name: Held(rank or 0) for name, rank in zip(wanted, found, strict=True)}
 
 
-def quick(sql: str, wanted: Sequence[str], inexact: Collection[str]) -> str:
-    """A statement for the rows that fails at a value that JSON may not hold exactly, but in the columns named."""
-    tests = [f"typeof({identifier(name)}) = '{kind}'" for name in wanted if name not in inexact for kind in _INEXACT]
-    head = f"CASE WHEN {' OR '.join(tests)} THEN {_STOP}() ELSE 0 END" if tests else "0"
-    cells = ", ".join(_exact(identifier(name)) if name in inexact else identifier(name) for name in wanted)
-    return f"SELECT json_array({head}, 0, {cells}, 0) FROM (\n{sql}\n)"
+def quick(sql: str, held: Mapping[str, Held]) -> str:
+    """A statement for the rows that fails at a value that JSON may not hold exactly, but in columns that held some."""
+    cells = ", ".join(
+        _exact(identifier(name)) if kind is Held.INEXACT else identifier(name) for name, kind in held.items()
+    )
+    return f"SELECT json_array({_watch(held)}, 0, {cells}, 0) FROM (\n{sql}\n)"
+
+
+def _watch(held: Mapping[str, Held]) -> str:
+    """0, if no value was unforeseen. Of texts it is enough to know that they sort behind every number."""
+    watched = {identifier(name): kind for name, kind in held.items() if kind is not Held.INEXACT}
+    telling = [f"typeof({cell}) = '{kind}'" for cell in watched for kind in _INEXACT]
+    cheap = [_no_text(cell) for cell, kind in watched.items() if kind is Held.TEXTS]
+    rest = [f"typeof({cell}) = '{kind}'" for cell in watched if watched[cell] is not Held.TEXTS for kind in _INEXACT]
+    if not telling:
+        return "0"
+    stop = f"CASE WHEN {' OR '.join(telling)} THEN {_STOP}() ELSE 0 END"
+    return f"CASE WHEN {' OR '.join(cheap + rest)} THEN {stop} ELSE 0 END" if cheap else stop
+
+
+def _no_text(cell: str) -> str:
+    """Whether a value is neither text nor null: numbers sort before texts, bytes behind them.
+
+    The sign keeps the column's declared type out of the comparison.
+    """
+    return f"+{cell} " + ("NOT BETWEEN '' AND x''" if "blob" in _INEXACT else "<= 9e999")
 
 
 def _exact(cell: str) -> str:
-    """A value as text. A number of which 15 digits are all needs no call of Python, which takes longest of all."""
-    short = f"abs({cell}) BETWEEN 1e-4 AND 1e14 AND CAST({cell} || '' AS REAL) = {cell}"
+    """A value as text. A number of which 15 digits are all needs no call of Python, which takes longest of all.
+
+    Such a one is a whole number of millionths (or of their millionths) with no more than 15 digits: dividing that
+    gives the nearest number, by the rules of arithmetic. Reading the digits back would not do: SQLite may miss it.
+    """
+    tests = [
+        f"round({cell} * {parts}) / {parts} = +{cell} AND {cell} * {cell} BETWEEN 1e-6 AND {most}"
+        for parts, most in (("1e6", "1e18"), ("1e12", "1e6"))
+    ]
     return (
-        f"CASE typeof({cell}) WHEN 'real' THEN CASE WHEN {short} THEN {cell} || '' ELSE {_EXACT}({cell}) END "
-        f"WHEN 'blob' THEN {_EXACT}({cell}) ELSE {cell} END"
+        f"CASE WHEN {tests[0]} THEN {cell} WHEN {tests[1]} THEN {cell} "
+        f"WHEN typeof({cell}) IN ('real', 'blob') THEN {_EXACT}({cell}) ELSE {cell} END"
     )
 
 
@@ -92,14 +139,13 @@ def spool(cursor: sqlite3.Cursor, rows: SpooledRows) -> tuple[MalformedRow, ...]
     number, malformed = 0, list[MalformedRow]()
     cursor.connection.text_factory = bytes
     while fetched := cast("Sequence[tuple[bytes]]", cursor.fetchmany(_ROWS)):
-        lines = [line for (line,) in fetched]
-        block = b"\n".join(lines)
+        block = b"\n".join(chain.from_iterable(fetched))
         _check_text(block, number)
         if b"\\" not in block:
-            rows.block(block, len(lines))
-            number += len(lines)
+            rows.block(block, len(fetched))
+            number += len(fetched)
             continue
-        for line in lines:
+        for (line,) in fetched:
             number += 1
             if b"\\" not in line:
                 rows.line(line)

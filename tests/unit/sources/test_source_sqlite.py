@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from shared.databases.binding import Statement, bind
 from shared.errors import SourceError
 from shared.ports import StagedSource
 from shared.sources import sqlite, sqlite_lists
-from shared.sources.dbapi import DbApiSource, Driver, select_table
+from shared.sources.dbapi import DbApiSource, Driver, as_text, select_table
 from shared.sources.sqlite import SqliteSource, sqlite_source
+from shared.sources.sqlite_lists import Held
 from tests.unit.sources.sink import FileSink
 
 
@@ -123,12 +125,36 @@ def test_a_text_with_nul_is_a_malformed_row(database: Path, sink: FileSink) -> N
     assert sink.rows() == [(1, "007"), (2, "008"), (4, "z")]
 
 
+_WITH_FRACTIONS = st.builds(
+    lambda whole, places, towards: math.nextafter(whole / 10**places, towards) if towards else whole / 10**places,
+    st.integers(-(10**16), 10**16) | st.integers(-(10**6), 10**6),
+    st.integers(0, 13),
+    st.sampled_from([0, math.inf, -math.inf]),
+)
+"""Numbers with few digits, and those right beside one."""
+
+
+@given(numbers=st.lists(_WITH_FRACTIONS | st.floats(allow_nan=False) | st.integers(-(2**63), 2**63 - 1), min_size=50))
+@example(numbers=[-97.27029279999999, 941339421.2630529, 0.1 + 0.2, -0.0, 1e9, 999_999_999.999999, 1e-3, 0.000999, 1e3])
+@settings(max_examples=40, deadline=None)
+def test_numbers_keep_all_their_digits(numbers: list[float]) -> None:
+    """Law: whichever way a number is written, it is the text that loses nothing."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        sqlite_lists.prepare(connection)
+        connection.execute("CREATE TABLE t (a)")
+        connection.executemany("INSERT INTO t VALUES (?)", [(number,) for number in numbers])
+        written = connection.execute(sqlite_lists.quick("SELECT a FROM t", {"a": Held.INEXACT})).fetchall()
+    cells = [line.removeprefix("[0,0,").removesuffix(",0]").strip('"') for (line,) in written]
+    assert cells == [as_text(number) for number in numbers]
+
+
 @given(
     rows=st.lists(
         st.tuples(
             st.none()
             | st.integers(-(2**63), 2**63 - 1)
             | st.floats(allow_nan=False)
+            | _WITH_FRACTIONS
             | st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
             | st.sampled_from(["null", "", '"', "\\", "\\u0000", '{"a":1}', "[0,", "a\nb\r", "x,y", " "])
             | st.binary(max_size=4),
@@ -170,6 +196,12 @@ def test_any_value_is_staged_as_the_driver_gives_it(
         ("SELECT no, country FROM customers", False),
         ("SELECT no, credit FROM customers", False),
         ("SELECT photo AS no FROM customers", False),
+        ("SELECT no FROM customers UNION ALL SELECT NULL UNION ALL SELECT 7", False),
+        ("SELECT no FROM customers UNION ALL SELECT NULL UNION ALL SELECT 0.1", True),
+        ("SELECT CAST(no AS INTEGER) AS no FROM customers UNION ALL SELECT 'x' UNION ALL SELECT 0.5", True),
+        ("SELECT no COLLATE NOCASE AS no FROM customers UNION ALL SELECT 0.1 + 0.2", True),
+        ("SELECT credit AS no FROM customers UNION ALL SELECT 0.1 + 0.2 UNION ALL SELECT -0.0", False),
+        ("SELECT credit AS no FROM customers UNION ALL SELECT '1.50' UNION ALL SELECT x'312e35'", False),
         ("SELECT no FROM customers UNION ALL SELECT 0.1 + 0.2", True),
         ("SELECT no FROM customers UNION ALL SELECT x'00'", True),
         ("SELECT max(no, random()) AS no FROM customers", True),
@@ -195,6 +227,29 @@ def test_most_rows_are_asked_for_the_quick_way(
     DbApiSource.stage(source, plain)
     assert "random" in sql or sink.rows() == plain.rows()
     plain.connection.close()
+
+
+def test_an_order_of_its_own_does_not_matter(tmp_path: Path, sink: FileSink) -> None:
+    """A column whose collation only another program knows is read as any other."""
+    path = tmp_path / "own.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.create_collation("OWN", lambda a, b: (a > b) - (a < b))
+        connection.execute("CREATE TABLE t (no TEXT COLLATE OWN, credit REAL COLLATE OWN)")
+        connection.execute("INSERT INTO t VALUES ('a', 1.17)")
+        connection.commit()
+    assert sqlite_source(path, "SELECT * FROM t", wanted=("no", "credit"), variables={}).stage(sink).records == 1
+
+
+@pytest.mark.parametrize("width", [124, 125, 900])
+def test_wide_rows_are_read_too(tmp_path: Path, sink: FileSink, width: int) -> None:
+    """SQLite's own lists hold so many values; wider rows are fetched."""
+    names = [f"c{at}" for at in range(width)]
+    sql = f"SELECT {', '.join(f'{at} AS {name}' for at, name in enumerate(names))}"
+    with contextlib.closing(sqlite3.connect(tmp_path / "wide.db")) as connection:
+        connection.execute("CREATE TABLE t (a)")
+    source = sqlite_source(tmp_path / "wide.db", sql, wanted=tuple(names), variables={}, spool=tmp_path)
+    assert source.stage(sink).records == 1
+    assert sink.rows() == [(1, *map(str, range(width)))]
 
 
 def test_a_text_that_is_no_text_says_so(database: Path, sink: FileSink) -> None:
