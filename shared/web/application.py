@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +16,7 @@ from shared.values.jobs import Job
 from shared.web.call import Answer, Request
 from shared.web.forms import read_body, read_query
 from shared.web.gate import Gate
-from shared.web.problems import problem, unexpected
+from shared.web.problems import place_of, problem, unexpected
 from shared.web.routes import ROUTES
 from shared.web.routing import Call, Reply, Route, Table
 from shared.wiring.hosted import Hosted
@@ -49,7 +48,7 @@ class Application:
         except DynsyncError as error:
             answer = self._refused(error, request)
         except Exception as error:  # noqa: BLE001 - a door: whatever went wrong, the caller gets an answer
-            _note(error)
+            event(_log, "call.broken", level=logging.ERROR, error=type(error).__name__, where=place_of(error))
             answer = unexpected()
         body = b"" if request.method == "HEAD" else answer.body
         return Answer(answer.status, body, answer.content_type, {**SECURITY, **answer.headers})
@@ -99,10 +98,3 @@ class Application:
         if answer.status == 405:
             headers["Allow"] = ", ".join(sorted(self._table.find(request.path)[0]))
         return Answer(answer.status, answer.body, answer.content_type, headers)
-
-
-def _note(error: Exception) -> None:
-    """Log where a fault of the program is; its message may hold a field's value, so it is not told."""
-    places = traceback.extract_tb(error.__traceback__)
-    where = f"{places[-1].filename}:{places[-1].lineno}" if places else None
-    event(_log, "call.broken", level=logging.ERROR, error=type(error).__name__, where=where)

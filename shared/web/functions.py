@@ -14,11 +14,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import azure.functions as func
 
-from shared.errors import DynsyncError, StateError
+from shared.errors import DynsyncError, RequestError, StateError
 from shared.log import event
 from shared.values.messages import FIRST_NUMBER, ReceivedMessage
 from shared.web.call import Answer, Request
-from shared.web.problems import problem
+from shared.web.problems import place_of, problem, unexpected
 
 if TYPE_CHECKING:
     from shared.web.application import Application
@@ -61,7 +61,14 @@ class Doors:
         except DynsyncError as error:  # a wrong setting, a store that cannot be opened: not for strangers to know
             event(_log, "app.broken", level=logging.ERROR, error=type(error).__name__, reason=str(error))
             return _sent(problem(StateError("the app cannot start; its log says why")))
-        return _sent(application.answer(_received(request, key=key)))
+        except Exception as error:  # noqa: BLE001 - a door: whatever went wrong, the caller gets an answer
+            event(_log, "app.broken", level=logging.ERROR, error=type(error).__name__, where=place_of(error))
+            return _sent(unexpected())
+        try:
+            received = _received(request, key=key)
+        except ValueError:
+            return _sent(problem(RequestError("the address that was asked for is none", status=400)))
+        return _sent(application.answer(received))
 
     def _open(self) -> tuple[Hosted, Application]:
         with self._lock:
@@ -95,7 +102,11 @@ def _zoned(moment: datetime | None) -> datetime | None:
 
 
 def _received(request: func.HttpRequest, *, key: bool) -> Request:
-    """The request in our own words; the address as it came, not as the host has parsed it."""
+    """The request in our own words; the address as it came, not as the host has parsed it.
+
+    Raises:
+        ValueError: the address is none, for the name of the host is the caller's word.
+    """
     url = urlsplit(request.url)
     headers = {name.lower(): value for name, value in request.headers.items()}
     return Request(

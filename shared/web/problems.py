@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -108,6 +109,12 @@ def unexpected() -> Answer:
     """The answer when the program itself is at fault; says nothing of what went on."""
     title = "A fault of the program"
     return _answer(ProblemDocument(type=f"{_PREFIX}unexpected", title=title, status=500, detail=UNEXPECTED), {})
+
+
+def place_of(error: Exception) -> str | None:
+    """Where in the program a fault is, for the log; its message may hold a field's value, so it is not told."""
+    places = traceback.extract_tb(error.__traceback__)
+    return f"{places[-1].filename}:{places[-1].lineno}" if places else None
 
 
 def _answer(document: ProblemDocument, headers: Mapping[str, str]) -> Answer:

@@ -45,7 +45,7 @@ class Nudge:
         try:
             told = json.loads(text)
             return cls(str(told["job"]), int(told.get("slice", 1)), int(told.get("attempt", 1)))
-        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             raise ValueError(str(error)) from None
 
 

@@ -138,6 +138,32 @@ def test_a_developer_on_this_machine_sees_the_parts(tmp_path: Path) -> None:
 def test_garbage_on_the_queue_is_noted_and_done(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A message that no retry mends does not come again."""
     doors = Doors({}, base=tmp_path)
-    for message in (b"\xff", b"[]", b"{}", b'{"job": "20250101-000000-aaaa"}'):
+    told = (
+        b"\xff", b"", b"[]", b"{}", b"[" * 100_000, b'{"job": "20250101-000000-aaaa"}', b'{"job": "\\ud800"}',
+        b'{"job": "a", "slice": 1e999}', b'{"job": "a", "slice": NaN}', b'{"job": "a", "attempt": {}}',
+    )  # fmt: skip
+    for message in told:
         doors.run_job(message)
-    assert [line.split()[0] for line in caplog.messages] == ["nudge.refused"] * 4
+    assert [line.split()[0] for line in caplog.messages] == ["nudge.refused"] * len(told)
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "::1]", "[x]"])
+def test_an_address_that_is_none_is_refused(host: str, tmp_path: Path) -> None:
+    """400 with a problem document, whatever a caller sends as the host's name."""
+    answer = Doors({}, base=tmp_path).answer(func.HttpRequest("GET", f"http://{host}/api/health", headers={}, body=b""))
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
+
+
+def test_what_nobody_foresaw_at_the_start_is_told_as_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """500 with a problem document; the log has its kind and not its words."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("the key is 1234")
+
+    monkeypatch.setattr("shared.wiring.hosted.open_hosted", broken)
+    answer = get(Doors({}, base=tmp_path), "/api/health")
+    assert (answer.status_code, answer.mimetype) == (500, "application/problem+json")
+    assert "app.broken error=ZeroDivisionError" in caplog.text
+    assert "1234" not in caplog.text + answer.get_body().decode()
