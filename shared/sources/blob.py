@@ -199,6 +199,7 @@ class BlobFiles:
                 self.place.container,
                 credential=self._credential(),
                 retry_total=self.storage.retries,
+                permit_redirects=False,  # the library would send the token along, to whichever network
                 logging_enable=False,
             ) as container:
                 yield container
