@@ -75,7 +75,7 @@ class Settings:
         """
         settings = cls(
             memory_mb=_whole(environ, "DYNSYNC_MEMORY_MB", 256, least=64),
-            threads=_whole(environ, "DYNSYNC_THREADS", 2, least=1),
+            threads=_whole(environ, "DYNSYNC_THREADS", 2, least=1, most=1_000),
             disk_mb=_whole(environ, "DYNSYNC_DISK_MB", 20_000, least=100),
             ca_file=_file(environ, "DYNSYNC_CA_FILE"),
             source_storage=_address(environ, "DYNSYNC_SOURCE_STORAGE"),
@@ -85,7 +85,7 @@ class Settings:
             state_identity=_text(environ, "DYNSYNC_STATE_IDENTITY"),
             state_secret=_text(environ, "DYNSYNC_STATE_SECRET"),
             max_slice_s=_whole(environ, "DYNSYNC_MAX_SLICE_S", 480, least=1),
-            retention_days=_whole(environ, "DYNSYNC_RETENTION_DAYS", 90, least=0) or None,
+            retention_days=_whole(environ, "DYNSYNC_RETENTION_DAYS", 90, least=0, most=36_500) or None,
             key_vault_url=_vault(environ, "DYNSYNC_KEY_VAULT_URL"),
             state_folder=Path(_text(environ, "DYNSYNC_STATE") or ".dynsync"),
             syncs_folder=Path(_text(environ, "DYNSYNC_SYNCS") or "syncs"),
@@ -139,20 +139,33 @@ _VAULTS = ("*.vault.azure.net", "*.vault.azure.cn", "*.vault.usgovcloudapi.net")
 """Hosts of key vaults, by cloud. Source: Microsoft Learn, "About keys, secrets, and certificates"."""
 
 
-def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int) -> int:
+_DIGITS = 20
+"""Of a number that is looked at; the interpreter refuses to read one of thousands."""
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, *, least: int, most: int = 10_000_000) -> int:
     text = environ.get(name, "").strip()
     if not text:
         return default
-    if not text.isdecimal() or int(text) < least:
-        raise RefuseError(f"setting {name} is {text[:40]!r}; it must be a whole number, at least {least}")
+    if not text.isdecimal() or len(text) > _DIGITS or not least <= int(text) <= most:
+        raise RefuseError(
+            f"setting {name} is {text[:40]!r}; it must be a whole number, at least {least} and at most {most}"
+        )
     return int(text)
 
 
 def _file(environ: Mapping[str, str], name: str) -> Path | None:
     text = environ.get(name, "").strip()
-    if text and not Path(text).is_file():
+    if text and not _is_file(text):
         raise RefuseError(f"setting {name} is {text[:200]!r}, which is no file; give the path of a PEM bundle")
     return Path(text) if text else None
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # longer than a path may be
+        return False
 
 
 def _address(environ: Mapping[str, str], name: str) -> str | None:

@@ -25,13 +25,17 @@ def test_nothing_needs_to_be_set() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("DYNSYNC_MEMORY_MB", "lots"), ("DYNSYNC_MEMORY_MB", "8"), ("DYNSYNC_THREADS", "0"), ("DYNSYNC_CA_FILE", "/no")],
-)
+    [
+        ("DYNSYNC_MEMORY_MB", "lots"), ("DYNSYNC_MEMORY_MB", "8"), ("DYNSYNC_THREADS", "0"), ("DYNSYNC_CA_FILE", "/no"),
+        ("DYNSYNC_RETENTION_DAYS", "36501"), ("DYNSYNC_RETENTION_DAYS", "9" * 11), ("DYNSYNC_THREADS", "9" * 5000),
+        ("DYNSYNC_MAX_SLICE_S", "9" * 20), ("DYNSYNC_CA_FILE", "x" * 5000), ("DYNSYNC_DEVELOPER", "yes"),
+    ],
+)  # fmt: skip
 def test_a_wrong_setting_is_refused_by_name(name: str, value: str) -> None:
-    """The message names the setting, what was found and what is allowed."""
+    """The message names the setting, what was found and what is allowed; nothing is so wrong that it breaks."""
     with pytest.raises(RefuseError, match=name) as refused:
         Settings.from_environment({name: value})
-    assert value in str(refused.value)
+    assert value[:40] in str(refused.value)
 
 
 @pytest.mark.parametrize("value", ["storage", "http://acct.blob.core.windows.net", "https://user@host/"])
