@@ -96,7 +96,7 @@ def _operation(route: Route, schemas: Schemas, definitions: Mapping[str, Any]) -
         told["requestBody"] = _body(route, schemas)
     if need.scope is Scope.ANYBODY:
         told["security"] = [{}, {"entra": []}]
-    elif route.asks:
+    elif route.key:
         told["security"] = [{"key": []}]
     return told
 

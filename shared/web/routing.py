@@ -69,11 +69,11 @@ class Route:
     """One line of the API: where it is, what right it needs, what it takes, does and gives.
 
     `path` has names in braces: the right is asked of the sync `{sync}`, or of the sync of the job `{job}`, before
-    `does` is called. `asks`: the sync stands in the body, so `does` asks for itself, by `call.gate`. `gives` is the
-    type of the value; `takes` and `query` are models of the body and the query; `files`: the body may be a form with
-    files. `media` are the types of the answer; a route of another than JSON gives an
-    `Answer`. `id` is the operation's in the document, where `does` serves
-    several routes. `refuses` are statuses beside those that every route of its kind has.
+    `does` is called. `asks`: the sync stands in the body, so `does` asks for itself, by `call.gate`. `key`: the
+    door is opened with a function key, by the host. `gives` is the type of the value; `takes` and `query` are
+    models of the body and the query; `files`: the body may be a form with files. `media` are the types of the
+    answer; a route of another than JSON gives an `Answer`. `id` is the operation's in the document, where `does`
+    serves several routes. `refuses` are statuses beside those that every route of its kind has.
     """
 
     method: str
@@ -87,6 +87,7 @@ class Route:
     id: str | None = None
     files: bool = False
     asks: bool = False
+    key: bool = False
     status: int = 200
     media: tuple[str, ...] = ("application/json",)
     refuses: tuple[int, ...] = ()

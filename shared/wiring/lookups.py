@@ -65,18 +65,30 @@ class Lookups:
         before: datetime | None = None,
         beginning: str = "",
     ) -> list[Job]:
-        """The newest jobs of the syncs that may be seen, made before a time; whose id begins so."""
+        """The newest jobs of the syncs that may be seen, made before a time; whose id begins so.
+
+        Schedules make jobs of several syncs at one instant: those of the last one's come along, over the limit, so that
+        nothing is left out between two pages.
+        """
         seen: dict[str, bool] = {}
         found: list[Job] = []
-        while len(found) < limit:
-            page = self.state.list(sync=sync, states=states, before=before, limit=_AT_A_TIME)
-            for job in page:
-                if job.id.startswith(beginning) and seen.setdefault(job.sync, may_see(job.sync)):
-                    found.append(job)
-            if len(page) < _AT_A_TIME:
+        for job in self._before(sync, states, before):
+            if len(found) >= limit and job.created_at < found[-1].created_at:
                 break
-            before = page[-1].created_at
-        return found[:limit]
+            if job.id.startswith(beginning) and seen.setdefault(job.sync, may_see(job.sync)):
+                found.append(job)
+        return found
+
+    def _before(self, sync: str | None, states: Sequence[JobState], before: datetime | None) -> Iterator[Job]:
+        """All jobs, the newest first, asked for some at a time; those of one instant never in two parts."""
+        most = _AT_A_TIME
+        while True:
+            page = self.state.list(sync=sync, states=states, before=before, limit=most)
+            whole = page if len(page) < most else [job for job in page if job.created_at > page[-1].created_at]
+            yield from whole
+            if len(page) < most:
+                return
+            before, most = (whole[-1].created_at, _AT_A_TIME) if whole else (before, most * 2)
 
     def changes(
         self, job: Job, *, limit: int, after: int = 0, actions: Sequence[Action] = (), key: str | None = None

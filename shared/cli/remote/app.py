@@ -151,7 +151,7 @@ class RemoteApp:
             if page.before is None:
                 break
             before = page.before.isoformat()
-        return found
+        return found[:limit]
 
     def job(self, job_id: str) -> Job:
         """One job, by its id or a beginning that only it has."""

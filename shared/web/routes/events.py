@@ -165,7 +165,7 @@ ROUTES = [
     ),
     Route(
         method="POST", path="/api/webhooks/{sync}", operation=Operation.PUBLISH, does=publish, gives=Sent, id="webhook",
-        takes=EventsForm, status=202, refuses=(409, 413, 415, 503),
+        key=True, takes=EventsForm, status=202, refuses=(409, 413, 415, 503),
         summary="The same with a function key, for webhooks: Dataverse's own (format dataverse) and others.",
     ),
     Route(

@@ -27,7 +27,7 @@ NEXT = "For the next page; null on the last one."
 
 
 class JobsPage(BaseModel):
-    """Jobs, the newest first."""
+    """Jobs, the newest first; those made at the same instant as the last come along, over the limit."""
 
     jobs: list[Job]
     before: datetime | None = Field(description=NEXT)
@@ -115,7 +115,7 @@ def jobs(call: Call) -> JobsPage:
         before=query.before,
         beginning=query.beginning,
     )
-    return JobsPage(jobs=found, before=found[-1].created_at if len(found) == query.limit else None)
+    return JobsPage(jobs=found, before=found[-1].created_at if len(found) >= query.limit else None)
 
 
 def job(call: Call) -> Job:

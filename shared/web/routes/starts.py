@@ -85,7 +85,7 @@ _REFUSES = (409, 413, 415, 503)
 ROUTES = [
     Route(
         method="POST", path="/api/jobs", operation=Operation.PLAN, does=start_any, gives=Job, takes=StartJobForm,
-        files=True, asks=True, status=202, refuses=_REFUSES,
+        files=True, asks=True, key=True, status=202, refuses=_REFUSES,
         summary="Start a job with a function key: queued, with its id.",
     ),
     Route(

@@ -14,8 +14,10 @@ import pytest
 
 from shared.permissions import APP_ROLES
 from shared.web.functions import Doors
+from shared.web.routes import described
 
 ROOT = Path(__file__).parents[3]
+KEY = [{"key": []}]
 
 
 def functions() -> dict[str, dict[str, Any]]:
@@ -65,6 +67,17 @@ def test_only_the_platform_opens_the_door_of_machines(triggers: dict[str, dict[s
     assert (str(start["authLevel"].value).lower(), start["route"]) == ("function", "api/jobs")
     assert [method.value for method in start["methods"]] == ["POST"]
     assert (str(web["authLevel"].value).lower(), web["route"]) == ("anonymous", "{*path}")
+
+
+def test_the_document_tells_which_doors_take_a_key(triggers: dict[str, dict[str, Any]]) -> None:
+    """A function key for those that the host opens with one, and for them alone."""
+    paths = described()["paths"]
+    keyed = {
+        (path, method) for path, ways in paths.items() for method, way in ways.items() if way.get("security") == KEY
+    }
+    opened = [one for one in triggers.values() if one["type"] == "httpTrigger" and one["route"] != "{*path}"]
+    assert keyed == {(f"/{one['route']}", method.value.lower()) for one in opened for method in one["methods"]}
+    assert all({"403", "404"} <= paths[path][method]["responses"].keys() for path, method in keyed)
 
 
 def test_the_host_keeps_the_rules_of_the_design() -> None:

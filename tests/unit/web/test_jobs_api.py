@@ -188,6 +188,27 @@ def test_jobs_are_listed_page_by_page(api: Api) -> None:
     assert len(api.get("/api/jobs", query={"sync": "contacts"})["jobs"]) == 3
 
 
+def test_jobs_of_one_instant_are_all_listed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schedules make jobs of many syncs at once: however small the pages, none falls between two of them."""
+    monkeypatch.setattr("shared.wiring.lookups._AT_A_TIME", 2)
+    queue = lambda sync, at: api.hosted.app.queue(  # noqa: E731
+        sync, variables={}, files={}, started_by="schedule", apply=False, at=at
+    )
+    made = {
+        queue(sync, NOW + timedelta(hours=hour)).id for hour in range(3) for sync in ("accounts", "contacts", "hidden")
+    }
+    for limit in ("1", "2", "4", "50"):
+        seen, query = [], {"limit": limit}
+        while True:
+            page = api.get("/api/jobs", query=query)
+            seen += [job["id"] for job in page["jobs"]]
+            if page["before"] is None:
+                break
+            query["before"] = page["before"]
+        assert len(seen) == len(made)
+        assert set(seen) == made
+
+
 def test_what_a_job_has_not_is_empty(api: Api) -> None:
     """A queued job has no plan, no rejects and no story; its report says so."""
     job = api.job()
