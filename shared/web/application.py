@@ -59,7 +59,16 @@ class Application:
         job = self._passed(caller, route, path)
         query = read_query(route, request)
         body = read_body(route, request, self._hosted.settings.upload_mb)
-        return self._written(route, route.does(Call(self._hosted, self._gate, request, caller, path, job, query, body)))
+        return self._written(
+            route, self._done(route, Call(self._hosted, self._gate, request, caller, path, job, query, body))
+        )
+
+    def _done(self, route: Route, call: Call) -> object:
+        if route.asks:  # it knows the sync, and notes for itself
+            return route.does(call)
+        sync = call.path.get("sync") if call.found is None else call.found.sync
+        with self._gate.noting(call.caller, route.operation, sync):
+            return route.does(call)
 
     def _passed(self, caller: Caller, route: Route, path: Mapping[str, str]) -> Job | None:
         """The job that the path names, once the caller may do what the route does."""

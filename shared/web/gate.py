@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -52,23 +53,30 @@ class Gate:
         """
         permissions = self.hosted.permissions(sync) if sync is not None else None
         verdict = decide(caller, operation, permissions, sync=sync)
+        if verdict is Verdict.ALLOWED and self._is_gone(caller, sync):
+            verdict = Verdict.HIDDEN
         if verdict is Verdict.ALLOWED:
-            self._refuse_missing(caller, sync)
             return
-        event(
-            _log, "call.refused", level=logging.WARNING, operation=operation.value, sync=sync, caller=caller.id or None,
-            kind=caller.kind.value, verdict=verdict.value,
-        )  # fmt: skip
+        _note(caller, operation, sync, verdict.value)
         if verdict is Verdict.SIGN_IN:
             raise NotSignedInError("nobody is signed in", remedy="send a token of Entra for this app")
         if verdict is Verdict.HIDDEN:
             raise _hidden(sync)
         raise NotAllowedError(_why(caller, operation), remedy=_remedy(caller, operation))
 
-    def _refuse_missing(self, caller: Caller, sync: str | None) -> None:
+    def _is_gone(self, caller: Caller, sync: str | None) -> bool:
         """A setting may name a sync for a function key that is gone: whoever has the key learns of no other one."""
-        if caller.kind is Kind.KEY and "*" not in caller.syncs and sync not in (None, *self.hosted.app.sync_names()):
-            raise _hidden(sync)
+        named = caller.kind is Kind.KEY and "*" not in caller.syncs and sync is not None
+        return named and sync not in self.hosted.app.sync_names()
+
+    @contextmanager
+    def noting(self, caller: Caller, operation: Operation, sync: str | None) -> Iterator[None]:
+        """Log what is refused to who may do it, because it leads outside the operator's reach."""
+        try:
+            yield
+        except NotAllowedError:
+            _note(caller, operation, sync, "outside the reach")
+            raise
 
     def job(self, caller: Caller, operation: Operation, job_id: str) -> Job:
         """A job of a sync with which the caller may do it. Raises as `require`; no job and a hidden one are alike."""
@@ -83,6 +91,13 @@ class Gate:
         except NotFoundError:
             raise unknown from None
         return job
+
+
+def _note(caller: Caller, operation: Operation, sync: str | None, verdict: str) -> None:
+    event(
+        _log, "call.refused", level=logging.WARNING, operation=operation.value, sync=sync, caller=caller.id or None,
+        kind=caller.kind.value, verdict=verdict,
+    )  # fmt: skip
 
 
 def _hidden(sync: str | None) -> NotFoundError:

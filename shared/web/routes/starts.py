@@ -23,7 +23,8 @@ def start_any(call: Call) -> Reply:
     form: StartJobForm = call.body.value
     operation = Operation.PLAN if form.dry_run else Operation.RUN
     call.gate.require(call.caller, operation, form.sync)
-    return _started(call, form.sync, form)
+    with call.gate.noting(call.caller, operation, form.sync):
+        return _started(call, form.sync, form)
 
 
 def start(call: Call) -> Reply:

@@ -130,18 +130,41 @@ HEADERS = {
     **{f"app {right}": principal(f"dynsync.{right}") for right in GROUPS},
 }
 BY_PATH = [route for route in ROUTES if not route.asks]
+STATUS = {"allowed": None, "sign in": 401, "forbidden": 403, "hidden": 404}
 
 
-@pytest.mark.parametrize("kind", list(HEADERS))
+def calling(kind: str, open_api: Opener) -> tuple[Api, dict[str, Any]]:
+    """An app, and how this kind of caller calls it."""
+    if kind == "developer":
+        here = {"DYNSYNC_DEVELOPER": "unchecked", "WEBSITE_AUTH_ENABLED": "", "WEBSITE_SITE_NAME": ""}
+        return open_api(**here), {"host": "localhost:7071"}
+    if kind.endswith("key"):
+        return open_api(DYNSYNC_KEY_SYNCS="accounts" if kind == "key" else "contacts"), {"key": True}
+    return open_api(HEADERS[kind]), {}
+
+
+@pytest.mark.parametrize("kind", list(MAY))
 @pytest.mark.parametrize("route", BY_PATH, ids=lambda route: f"{route.method} {route.path}")
 def test_every_route_asks_the_table(route: Route, kind: str, open_api: Opener) -> None:
     """The status is that of the verdict: 200 where the table allows it, else 401, 403 or 404."""
-    api = open_api(HEADERS[kind])
+    api, how = calling(kind, open_api)
     path = route.path.replace("{sync}", "accounts").replace("{job}", api.job() if "{job}" in route.path else "")
-    answer = replace(api, application=marked(api)).call(route.method, path)
+    answer = replace(api, application=marked(api)).call(route.method, path, **how)
     verdict = decide(caller(kind), route.operation, OF_SYNC, sync="accounts")
     assert (answer.status < 300) == (route.operation in MAY[kind])
-    assert answer.status == {"allowed": route.status, "sign in": 401, "forbidden": 403, "hidden": 404}[verdict.value]
+    assert answer.status == (STATUS[verdict.value] or route.status)
+
+
+@pytest.mark.parametrize("kind", list(MAY))
+def test_the_door_of_machines_asks_the_table(kind: str, open_api: Opener) -> None:
+    """By the sync that the body names, for running as for planning; who is refused has started nothing."""
+    api, how = calling(kind, open_api)
+    for dry_run, operation in ((False, Operation.RUN), (True, Operation.PLAN)):
+        answer = api.call("POST", "/api/jobs", json_body={"sync": "accounts", "dry_run": dry_run}, **how)
+        verdict = decide(caller(kind), operation, OF_SYNC, sync="accounts")
+        assert (answer.status == 202) == (operation in MAY[kind])
+        assert answer.status == (STATUS[verdict.value] or 202)
+    assert len(api.hosted.app.jobs()) == (2 if Operation.RUN in MAY[kind] else 0)
 
 
 def test_a_hidden_job_and_none_are_alike(open_api: Opener) -> None:
@@ -172,6 +195,30 @@ def test_every_refusal_is_logged_without_values(open_api: Opener, caplog: pytest
     assert line.startswith("call.refused operation=run sync=accounts caller=")
     assert "top secret" not in caplog.text
     assert "crm-readers" not in caplog.text
+
+
+def test_what_lies_outside_the_reach_is_logged_as_a_refusal(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """With who, what and which sync; not the address, which may hold a token."""
+    wanted = {"files": {"extract": "https://evil.example/a.csv?sig=top-secret"}}
+    for path, body, key in (
+        ("/api/syncs/files/jobs", wanted, False),
+        ("/api/jobs", {"sync": "files", **wanted}, True),
+    ):
+        caplog.clear()
+        assert api.call("POST", path, json_body=body, key=key).status == 403
+        (line,) = caplog.messages
+        assert line.startswith("call.refused operation=run sync=files caller=")
+        assert line.endswith('verdict="outside the reach"')
+        assert "evil" not in caplog.text
+
+
+def test_a_key_for_a_sync_that_is_gone_is_logged_as_a_refusal(
+    open_api: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As any other: somebody has to tell the machine."""
+    api = open_api(DYNSYNC_KEY_SYNCS="gone")
+    assert api.call("POST", "/api/jobs", json_body={"sync": "gone"}, key=True).status == 404
+    assert [line.split(" caller")[0] for line in caplog.messages] == ["call.refused operation=run sync=gone"]
 
 
 def test_a_page_of_another_site_may_not_use_the_reader_s_rights(open_api: Opener) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import CHECKS
 from werkzeug.wrappers import Request as Received
 
+from shared.permissions import Operation
 from shared.web.application import Application
 from shared.web.call import Request
 from shared.web.openapi import refusals
@@ -32,6 +35,8 @@ FEW = settings(
     suppress_health_check=list(HealthCheck),
 )
 WHO = {"x-ms-client-principal": principal("dynsync.admin")["x-ms-client-principal"]}
+WITHOUT_SECRETS = {Operation.SEE_DESTINATION}
+"""What cannot succeed here, for the app has no secret to sign in to Dataverse with: 502, and nothing else above 499."""
 WANTED = ("status_code_conformance", "content_type_conformance", "response_schema_conformance")
 
 
@@ -59,7 +64,12 @@ class Wsgi:
         return [answer.body]
 
     def state(self) -> list[Any]:
-        return [(job.id, job.state) for job in self.api.hosted.app.jobs(limit=1000)]
+        """Every row of the store and every file beside it, but what the app remembers of the machine's own."""
+        with closing(sqlite3.connect(self.api.folder / ".dynsync" / "state.db")) as database:
+            tables = sorted(name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+            rows = [(name, sorted(map(repr, database.execute(f'SELECT * FROM "{name}"')))) for name in tables]
+        files = sorted(str(path) for path in self.api.folder.rglob("*") if path.suffix not in (".db-wal", ".db-shm"))
+        return [rows, files]
 
 
 @functools.cache
@@ -89,15 +99,18 @@ def aimed(case: Any, job: str) -> Any:
     return case
 
 
-def tried(wsgi: Wsgi, operation: Any, mode: Any, job: str) -> None:
+def tried(wsgi: Wsgi, route: Route, mode: Any, job: str) -> None:
     """Make calls up, send them, and hold every answer against the document."""
+    operation = schema()[route.path][route.method]
     checks = [CHECKS.get_one(name) for name in WANTED]
 
     @FEW
     @given(case=operation.as_strategy(generation_mode=mode))
     def sent(case: Any) -> None:
         answer = aimed(case, job).call(app=wsgi)
-        assert answer.status_code not in (500, 501, 504), answer.text
+        assert answer.status_code < 500 or (answer.status_code == 502 and route.operation in WITHOUT_SECRETS), (
+            answer.text
+        )
         case.validate_response(answer, checks=checks)
 
     sent()
@@ -106,10 +119,10 @@ def tried(wsgi: Wsgi, operation: Any, mode: Any, job: str) -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_made_up_calls_get_documented_answers(route: Route, wsgi: Wsgi) -> None:
     """Status, type and body are as the document says; none is a fault of the program."""
-    operation, job = schema()[route.path][route.method], wsgi.api.job()
-    tried(wsgi, operation, schemathesis.GenerationMode.POSITIVE, job)
+    job = wsgi.api.job()
+    tried(wsgi, route, schemathesis.GenerationMode.POSITIVE, job)
     if route.query is not None or route.takes is not None:
-        tried(wsgi, operation, schemathesis.GenerationMode.NEGATIVE, job)
+        tried(wsgi, route, schemathesis.GenerationMode.NEGATIVE, job)
 
 
 def test_the_document_is_that_of_the_routes(wsgi: Wsgi) -> None:
