@@ -57,13 +57,13 @@ class Gate:
         self.limits = limits or Limits(requests=None, execution_s=None, concurrent=None)
         self.on = limits is not None
         self._clock = clock
-        self._turn = -1
+        self._turns: dict[str, int] = {}
         marks = [sha256(f"web server {number}".encode()).hexdigest() for number in range(self.limits.servers)]
         self._servers = [_Server(mark) for mark in marks]
 
     def enter(self, user: str, cookie: str = "") -> Visit:
         """Takes a request of `user`; `cookie` is the request's Cookie header."""
-        server = self._server(cookie)
+        server = self._server(user, cookie)
         allowance = server.users.get(user)
         if allowance is None:
             allowance = server.users[user] = Allowance(self.limits)
@@ -77,15 +77,19 @@ class Gate:
             for user, allowance in server.users.items()
         ]
 
-    def _server(self, cookie: str) -> _Server:
-        """The server that the affinity cookie names; without one the servers take turns."""
+    def _server(self, user: str, cookie: str) -> _Server:
+        """The server that the affinity cookie names; without one the servers take turns, for each user by themselves.
+
+        Turns for all together would tie two users who take turns, too, to one server each.
+        """
         found = _COOKIE.search(cookie) if cookie else None
         if found is not None:
             for server in self._servers:
                 if server.mark == found[1]:
                     return server
-        self._turn = (self._turn + 1) % len(self._servers)
-        return self._servers[self._turn]
+        turn = self._turns.get(user, 0)
+        self._turns[user] = (turn + 1) % len(self._servers)
+        return self._servers[turn]
 
     def _gauge(self, user: str, number: int, allowance: Allowance) -> Gauge:
         now, limits = self._clock(), self.limits

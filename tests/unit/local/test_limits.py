@@ -120,6 +120,16 @@ def test_users_and_servers_have_limits_of_their_own(clock: Clock) -> None:
     assert {gauge.server for gauge in gate.gauges() if gauge.user == "u"} == {1}
 
 
+def test_users_who_take_turns_share_the_servers(clock: Clock) -> None:
+    """Two users whose requests alternate are each spread over both servers."""
+    gate = Gate(Limits(servers=2), clock)
+    for user in ("one", "other") * 4:
+        call(gate, clock, user=user)
+    assert {(gauge.user, gauge.server): gauge.requests for gauge in gate.gauges()} == {
+        (user, server): 2 for user in ("one", "other") for server in (1, 2)
+    }
+
+
 def test_headers_are_in_the_services_form(clock: Clock) -> None:
     """A whole number, a number with a grouping comma and two decimals, and the hint over all servers."""
     gate = Gate(Limits(servers=2, call_ms=1500), clock)
