@@ -26,7 +26,7 @@ from azure.servicebus.exceptions import (
 )
 
 from shared.errors import AuthenticationError, FailError, NotFoundError, RejectError, ThrottledError, UnavailableError
-from shared.values.messages import FIRST_NUMBER, DeadLetter, OutgoingMessage
+from shared.values.messages import FIRST_NUMBER, DeadLetter, OutgoingMessage, first_number
 
 if TYPE_CHECKING:
     from azure.servicebus import ServiceBusClient, ServiceBusReceivedMessage, ServiceBusReceiver, ServiceBusSender
@@ -160,10 +160,9 @@ def _written(message: OutgoingMessage) -> ServiceBusMessage:
 def _read(message: ServiceBusReceivedMessage) -> DeadLetter:
     properties = _properties(message)
     number = int(message.sequence_number or 0)
-    first = properties.get(FIRST_NUMBER, message.enqueued_sequence_number or number)
     return DeadLetter(
         number=number,
-        first_number=first if isinstance(first, int) else number,
+        first_number=first_number(properties.get(FIRST_NUMBER), int(message.enqueued_sequence_number or number)),
         message_id=message.message_id,
         session=message.session_id,
         subject=message.subject,

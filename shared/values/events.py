@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -86,6 +86,10 @@ class LedgerEntry:
         if self.version and other.version and self.version != other.version:
             return other.version > self.version
         return (other.number, other.part) >= (self.number, self.part)
+
+    def behind(self, known: LedgerEntry | None) -> LedgerEntry:
+        """This entry behind another one of its record: an event that tells no version leaves the record its own."""
+        return replace(self, version=known.version) if known is not None and not self.version else self
 
 
 class Hold(StrEnum):

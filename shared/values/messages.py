@@ -10,6 +10,15 @@ FIRST_NUMBER = "dynsync-first-number"
 """The property in which a redriven message carries the sequence number that it had when it was first sent."""
 
 
+def first_number(told: object, number: int) -> int:
+    """The number under which a message with this `number` was first sent: what its property tells, where that can be.
+
+    A message is redriven under a higher number than it had. Whoever may send could tell anything else: a number ahead
+    of all others would make every later event of its record stale.
+    """
+    return told if type(told) is int and 0 < told < number else number
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMessage:
     """A message to send. `message_id` is the sender's own, the same when it tries again; `session` is the lane.

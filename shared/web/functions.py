@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import azure.functions as func
 
 from shared.errors import DynsyncError, RequestError, StateError
 from shared.log import event
-from shared.values.messages import FIRST_NUMBER, ReceivedMessage
+from shared.values.messages import FIRST_NUMBER, ReceivedMessage, first_number
 from shared.web.call import Answer, Request
 from shared.web.problems import place_of, problem, unexpected
 
@@ -27,13 +27,22 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[2]
 """The folder of function_app.py; relative folders in settings begin here."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
+"""Ten deliveries of a message last for 25 minutes. The host renews the lock for as long as one of them takes."""
 
 
 class Doors:
     """The functions' way into the product. Opening is dear, so nothing is opened before the first call."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None, *, base: Path = ROOT) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        *,
+        base: Path = ROOT,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._environ = os.environ if environ is None else environ
+        self._sleep = sleep
         self._base = base
         self._lock = threading.Lock()
         self._opened: tuple[Hosted, Application] | None = None
@@ -50,9 +59,17 @@ class Doors:
         self._open()[0].run_job(message)
 
     async def apply_event(self, message: func.ServiceBusMessage) -> None:
-        """What a message of real time does: it joins its sync's next batch, and is done when that is."""
-        hosted = await asyncio.to_thread(self._open)
-        await asyncio.wrap_future(hosted[0].app.listening.put(_heard(message)))
+        """What a message of real time does: it joins its sync's next batch, and is done when that is.
+
+        While the store fails it is held back for longer and longer before it fails, too: a message that fails comes at
+        once again, and after ten times it is a dead letter.
+        """
+        try:
+            hosted = await asyncio.to_thread(self._open)
+            await asyncio.wrap_future(hosted[0].app.listening.put(_heard(message)))
+        except DynsyncError:
+            await self._sleep(min(FIRST_PAUSE_S * 2 ** ((message.delivery_count or 1) - 1), LONGEST_PAUSE_S))
+            raise
 
     def answer(self, request: func.HttpRequest, *, key: bool = False) -> func.HttpResponse:
         """What an HTTP request gets; `key`: the host has checked a function key."""
@@ -84,10 +101,9 @@ class Doors:
 def _heard(message: func.ServiceBusMessage) -> ReceivedMessage:
     """The message in our own words. A redriven one keeps the number that it had when it was first sent."""
     properties = dict(message.application_properties or message.user_properties or {})
-    first, number = properties.get(FIRST_NUMBER), int(message.sequence_number or 0)
     return ReceivedMessage(
         body=message.get_body(),
-        number=first if isinstance(first, int) else number,
+        number=first_number(properties.get(FIRST_NUMBER), int(message.sequence_number or 0)),
         sync=message.subject or message.label,
         session=message.session_id,
         message_id=message.message_id,

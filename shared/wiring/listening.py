@@ -6,13 +6,14 @@ import threading
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.dataverse.pauses import PausePolicy
 from shared.definitions.catalogue import Catalogue
 from shared.definitions.sync import SyncDefinition
-from shared.engine.realtime.accounts import Account
+from shared.engine.realtime.accounts import Account, origin_of, whole
 from shared.engine.realtime.gathering import Gatherer
 from shared.engine.realtime.line import Ground
 from shared.engine.realtime.listening import SyncListener
@@ -20,7 +21,7 @@ from shared.engine.realtime.releasing import LONGEST, release, replay
 from shared.engine.workspace import Limits
 from shared.errors import DynsyncError, NotFoundError
 from shared.ports import LeaseStore, Ledger, Listeners, Park, RejectedEvents
-from shared.values.events import Origin, RejectedEvent
+from shared.values.events import Bucket, RejectedEvent
 from shared.values.messages import ReceivedMessage
 from shared.values.records import Reject, RejectType
 from shared.wiring.checking import Sources
@@ -64,6 +65,7 @@ class Listening:
         limits = Limits(memory_mb=_MEMORY_MB, threads=1, disk_mb=1000)
         self._ground = Ground(patient.connect, stores.ledger, utc_now, lambda: uuid.uuid4().hex, limits)
         self._listeners: dict[str, SyncListener] = {}
+        self._trying: set[str] = set()
         self._lock = threading.Lock()
         self._gatherer = Gatherer(self.take)
 
@@ -80,7 +82,28 @@ class Listening:
         if not self._is_known(sync):
             self._set_aside(sync, messages)
             return None
-        return self.listener(sync).take(messages)
+        listener = self.listener(sync)
+        account = listener.take(messages)
+        if account.counts()[Bucket.PARKED] and listener.is_to_be_tried():
+            self._try(sync)
+        return account
+
+    def _try(self, sync: str) -> None:
+        """See beside the messages whether what held them back is over: they are parked meanwhile, and keep no lane."""
+        with self._lock:
+            if sync in self._trying:
+                return
+            self._trying.add(sync)
+
+        def run() -> None:
+            try:
+                with suppress(DynsyncError):
+                    self.release(sync, by="listener", within=_BY_TIMER)
+            finally:
+                with self._lock:
+                    self._trying.discard(sync)
+
+        threading.Thread(target=run, name=f"dynsync-try-{sync}", daemon=True).start()
 
     def listener(self, sync: str) -> SyncListener:
         """The listener of a sync."""
@@ -99,7 +122,7 @@ class Listening:
 
     def replay(self, sync: str, numbers: Collection[int] | None = None) -> Account:
         """Apply rejected events of a sync once more; all, or those of some messages."""
-        return replay(self.listener(sync), numbers=numbers)
+        return replay(self.listener(sync), numbers=numbers, nobody=NOBODY)
 
     def release_all(self, *, by: str) -> None:
         """Let go whatever may go, sync by sync; one sync's trouble does not keep the others."""
@@ -139,7 +162,7 @@ class Listening:
             [
                 RejectedEvent(
                     NOBODY,
-                    Origin(one.number, 0, one.session, one.message_id, one.enqueued_at),
+                    origin_of(one),
                     Reject(
                         None,
                         None,
@@ -150,6 +173,7 @@ class Listening:
                         source=one.body[:1000].decode("utf-8", "replace"),
                     ),
                     now,
+                    whole(sync, one.body, one.properties, origin_of(one)),
                 )
                 for one in messages
             ]

@@ -141,6 +141,15 @@ def test_an_older_entry_never_takes_a_newer_ones_place(memory: Memory, steps: li
 COUNTER = itertools.count()
 
 
+def test_an_entry_without_a_version_leaves_the_known_one(memory: Memory) -> None:
+    """A partial event that told none does not make the record forget how new it is."""
+    memory.ledger.advance("accounts", [LedgerEntry("a", "5", 1), LedgerEntry("b", "", 1)])
+    memory.ledger.advance("accounts", [LedgerEntry("a", "", 2, tombstone=True), LedgerEntry("b", "", 2)])
+    memory.ledger.advance("accounts", [LedgerEntry("a", "4", 3)])
+    found = memory.ledger.entries("accounts", ["a", "b"])
+    assert found == {"a": LedgerEntry("a", "5", 2, tombstone=True), "b": LedgerEntry("b", "", 2)}
+
+
 def test_many_records_go_in_one_call(memory: Memory) -> None:
     """More than one transaction or one statement takes."""
     entries = [LedgerEntry(f"{number:040x}", "", number) for number in range(1, 251)]

@@ -112,6 +112,9 @@ def test_publishing_refuses_what_the_listener_would_refuse(world: World, app: Lo
     with pytest.raises(RequestError) as raised:
         world.app.events.publish(STORY, bad)
     assert [problem.path for problem in raised.value.problems] == ["2.op", "3.no", "4", "1.staff"]
+    with pytest.raises(RequestError) as raised:
+        world.app.events.publish(STORY, documents([put("A1"), put("A2")]))
+    assert [(problem.path, "different lanes" in problem.found) for problem in raised.value.problems] == [("0", True)]
     world.environ.pop("DYNSYNC_BUS")
     with pytest.raises(RefuseError, match="DYNSYNC_BUS"):
         world.app.events.publish(STORY, documents(put("A1")))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -11,12 +12,14 @@ from typing import Protocol
 from shared.engine.realtime.verdicts import Verdict
 from shared.errors import DynsyncError
 from shared.ports import LeaseStore, Ledger, Listeners, Park, RejectedEvents
-from shared.values.events import Bucket, Event, Hold, Operation, Origin, RejectedEvent
+from shared.values.events import Bucket, Event, Hold, Operation, Origin, RejectedEvent, Wish
 from shared.values.messages import ReceivedMessage
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
-WHOLE = ""
-"""The member under which a message that cannot be read yet is kept as it came; no column has this name."""
+WHOLE, PROPERTIES = "", " "
+"""The members under which a message that cannot be read yet is kept as it came; no column has these names."""
+UNREAD = "-unread"
+"""The key under which such messages wait, before those of any record: nobody knows yet whose they are."""
 
 
 class Memory(Protocol):
@@ -67,9 +70,24 @@ def origin_of(message: ReceivedMessage) -> Origin:
     return Origin(message.number, 0, message.session, message.message_id, message.enqueued_at)
 
 
-def whole(sync: str, message: ReceivedMessage) -> Event:
+def whole(sync: str, body: bytes, properties: Mapping[str, object], origin: Origin) -> Event:
     """A message that cannot be read yet, kept as it came."""
-    return Event(sync, Operation.UPSERT, {WHOLE: message.body.decode("utf-8", "replace")}, origin_of(message))
+    plain = {name: value for name, value in properties.items() if isinstance(value, str | int | float | bool)}
+    record = {WHOLE: body.decode("utf-8", "replace"), PROPERTIES: json.dumps(plain)}
+    return Event(sync, Operation.UPSERT, record, origin)
+
+
+def told_whole(event: Event) -> tuple[bytes, dict[str, object]] | None:
+    """Body and properties of a message that was kept as it came; None of any other event."""
+    body = event.record.get(WHOLE)
+    if body is None:
+        return None
+    return body.encode(), json.loads(event.record.get(PROPERTIES) or "{}")
+
+
+def is_skipped(wish: Wish, sent_at: datetime | None) -> bool:
+    """Whether somebody wants what was sent then to be skipped."""
+    return wish.start_from is not None and sent_at is not None and sent_at < wish.start_from
 
 
 def deadline_of(messages: Sequence[ReceivedMessage]) -> datetime:

@@ -15,14 +15,12 @@ from shared.engine.realtime.line import Line
 from shared.engine.realtime.statements import AS_TOLD, STEPS
 from shared.engine.realtime.turn import apply_turn
 from shared.engine.realtime.turns import Fold, Step, turns_of
-from shared.engine.realtime.verdicts import SETTLED, Verdict, waits
+from shared.engine.realtime.verdicts import BEHIND, SETTLED, Verdict
 from shared.engine.rejecting import Rejections
 from shared.engine.resolving import Resolver
 from shared.engine.workspace import Row
 from shared.errors import DynsyncError, StateError
-from shared.values.events import Bucket, Event, Hold, LedgerEntry, Operation
-
-_BEHIND = waits(Hold.BEHIND, "an earlier event of the record waits")
+from shared.values.events import Bucket, Event, LedgerEntry, Operation
 
 
 @dataclass(slots=True)
@@ -117,7 +115,7 @@ class Batch:
             steps.append(Step(number, entry))
         held = self._held_places()
         behind = [s for s in steps if s.key in held and (s.entry.number, s.entry.part) > held[s.key]]
-        self.done.verdicts |= {step.row_no: _BEHIND for step in behind}
+        self.done.verdicts |= {step.row_no: BEHIND for step in behind}
         return [step for step in steps if step.row_no not in self.done.verdicts]
 
     def _held_places(self) -> dict[str, tuple[int, int]]:
@@ -137,9 +135,11 @@ class Batch:
     def _turn(self, folds: Sequence[Fold]) -> None:
         """Apply one turn; what the world has overtaken meanwhile is looked at once more."""
         behind = [fold for fold in folds if fold.leader.key in self._held]
-        self.done.verdicts |= {step.row_no: _BEHIND for fold in behind for step in fold.steps}
+        self.done.verdicts |= {step.row_no: BEHIND for fold in behind for step in fold.steps}
         free = [fold for fold in folds if fold.leader.key not in self._held]
         verdicts, again, stopped = apply_turn(self.line, self.events, free)
+        for fold in again:
+            verdicts.pop(fold.leader.row_no)  # it may well succeed: without a second look it has no verdict
         if again and not stopped:
             more, _, stopped = apply_turn(self.line, self.events, again)
             verdicts |= more

@@ -25,8 +25,13 @@ class RateBrake:
         """Begin anew: a person has looked at it."""
         self._seen.clear()
 
-    def held(self, limits: Brakes, deletes: int, now: datetime, rows: Callable[[], int]) -> str | None:
-        """Why these deletes are held back; else they are counted. `rows` tells the destination's rows, when asked."""
+    def count(self, deletes: int, now: datetime) -> None:
+        """So many rows were deleted."""
+        if deletes:
+            self._seen.append((now, deletes))
+
+    def why_held(self, limits: Brakes, deletes: int, now: datetime, rows: Callable[[], int]) -> str | None:
+        """Why these deletes are held back, if they are. `rows` tells the destination's rows, when asked."""
         while self._seen and self._seen[0][0] < now - WINDOW:
             self._seen.popleft()
         wanted = deletes + sum(number for _, number in self._seen)
@@ -38,6 +43,4 @@ class RateBrake:
                     f"{wanted:,} deletes within an hour, of {owned:,} rows of the destination; the brake `removals` "
                     f"allows {allowed:,}. Look at the parked events, then release them, or change the brake"
                 )
-        if deletes:
-            self._seen.append((now, deletes))
         return None

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from shared.errors import DynsyncError
 from shared.values.messages import ReceivedMessage
 
 MOST = 500
@@ -72,15 +73,23 @@ class Gatherer:
         flying, took_s = 0, 0.0
         while batch := self._next(queue, flying, took_s):
             began = self._clock_s()
-            try:
-                self._take(sync, [message for message, _ in batch])
-            except BaseException as error:  # noqa: BLE001 - every message of the batch gets it as its own answer
-                for _, answer in batch:
-                    answer.set_exception(error)
-            else:
-                for _, answer in batch:
-                    answer.set_result(None)
+            self._answer(sync, batch)
             flying, took_s = len(batch) + len(queue.waiting), self._clock_s() - began
+
+    def _answer(self, sync: str, batch: Sequence[tuple[ReceivedMessage, Future[None]]]) -> None:
+        """Take a batch. When one of its messages breaks something that nobody foresaw, each goes by itself."""
+        try:
+            self._take(sync, [message for message, _ in batch])
+        except BaseException as error:  # noqa: BLE001 - every message gets it as its own answer
+            if len(batch) > 1 and not isinstance(error, DynsyncError):
+                for one in batch:
+                    self._answer(sync, [one])
+                return
+            for _, answer in batch:
+                answer.set_exception(error)
+        else:
+            for _, answer in batch:
+                answer.set_result(None)
 
     def _next(self, queue: _Queue, flying: int, took_s: float) -> list[tuple[ReceivedMessage, Future[None]]]:
         """The next batch; empty when nothing came for a while."""
@@ -88,7 +97,11 @@ class Gatherer:
             self._changed.wait_for(lambda: queue.waiting or self._closed, self._idle_s)
             if flying >= _LOAD and not self._closed:
                 self._gather(queue, flying, took_s)
-            batch = [queue.waiting.popleft() for _ in range(min(len(queue.waiting), self._most))]
+            batch: list[tuple[ReceivedMessage, Future[None]]] = []
+            while queue.waiting and len(batch) < self._most:
+                message, answer = queue.waiting.popleft()
+                if answer.set_running_or_notify_cancel():  # nobody waits for the answer of a call that was given up
+                    batch.append((message, answer))
             queue.working = bool(batch)
             return batch
 

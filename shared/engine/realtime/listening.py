@@ -13,19 +13,31 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import batched
 
 from shared.definitions.sync import SyncDefinition
-from shared.engine.realtime.accounts import FOREVER, WHOLE, Account, Memory, deadline_of, origin_of, whole
+from shared.engine.realtime.accounts import (
+    FOREVER,
+    UNREAD,
+    WHOLE,
+    Account,
+    Memory,
+    deadline_of,
+    is_skipped,
+    origin_of,
+    told_whole,
+    whole,
+)
 from shared.engine.realtime.batch import Batch
 from shared.engine.realtime.braking import RateBrake
 from shared.engine.realtime.hearing import Hearing
 from shared.engine.realtime.line import Ground, Line
-from shared.engine.realtime.verdicts import Verdict, waits
+from shared.engine.realtime.pace import Pace
+from shared.engine.realtime.verdicts import BEHIND, Verdict, waits
 from shared.errors import DynsyncError, FailError, RetryError, StateError
 from shared.formats import Passed, Told, read_message
 from shared.log import event
@@ -36,14 +48,15 @@ from shared.values.records import Reject
 _log = logging.getLogger(__name__)
 MOST = 500
 """Events that are applied at once."""
+KEPT_BYTES = 1_000_000
+"""A message is kept with each of its records that cannot be read, up to so much: what is read otherwise some day can be
+replayed."""
 PROBE = timedelta(seconds=10)
 """So often is a destination that failed tried again."""
 FRESH = timedelta(minutes=10)
 """So long is a line kept before metadata and definition are looked at again."""
 _ROUNDS = 20
-_MINUTE = timedelta(minutes=1)
 _LATE = (Hold.OUTAGE, "its batch took longer than the lock of a message lasts, so that another receiver may have it")
-_BEHIND = waits(Hold.BEHIND, "an earlier event of the record waits")
 
 
 class SyncListener:
@@ -65,7 +78,7 @@ class SyncListener:
         self._definition, self._variables, self._ground = definition, variables, ground
         self._line: Line | None = None
         self._brake, self._was_braked = RateBrake(), False
-        self._lately: deque[tuple[datetime, int]] = deque()
+        self._pace = Pace()
         self._lock = threading.RLock()
 
     @property
@@ -96,73 +109,81 @@ class SyncListener:
         Raises:
             StateError: the store failed; the messages have to come again.
         """
-        with self._lock:
-            account = Account()
-            wish = self.memory.listeners.wish(self.sync)
-            events = self._read(messages, wish, account)
-            self._decide(events, wish, account, deadline_of(messages))
-            self.keep(account)
-            self._beat(messages, account)
-            return account
+        account, wish = Account(), self._wish()
+        free = self._held(wish) is None  # to wait nobody needs the line, which a try may hold for long
+        with self._lock if free else nullcontext():
+            self._take(messages, wish, account)
+        return account
+
+    def _take(self, messages: Sequence[ReceivedMessage], wish: Wish, account: Account) -> None:
+        self.decide(self._read(messages, wish, account), wish, account, deadline_of(messages))
+        self.keep(account)
+        self._beat(messages, account)
+
+    def _wish(self) -> Wish:
+        return self.memory.listeners.wish(self.sync)
+
+    def is_to_be_tried(self) -> bool:
+        """Whether a destination that failed may be tried again by now."""
+        wish = self._wish()
+        held = self.is_on(wish) and wish.hold in (Hold.OUTAGE, Hold.FAILED)
+        return held and (wish.since is None or self._ground.clock() >= wish.since + PROBE)
 
     def _read(self, messages: Sequence[ReceivedMessage], wish: Wish, account: Account) -> list[Event]:
         events: list[Event] = []
         for message in messages:
-            if wish.start_from and message.enqueued_at and message.enqueued_at < wish.start_from:
+            if is_skipped(wish, message.enqueued_at):
                 account.passed[Bucket.SKIPPED] += 1
                 continue
             try:
                 events += self._parts(message.body, origin_of(message), message.properties, account)
             except FailError as error:  # a broken definition: the message waits until it is mended
-                account.events.append((whole(self.sync, message), waits(Hold.FAILED, str(error)[:1000])))
+                one = whole(self.sync, message.body, message.properties, origin_of(message))
+                account.events.append((one, waits(Hold.FAILED, str(error)[:1000])))
         return sorted(events, key=lambda one: one.origin.place)
 
     def _parts(
         self, body: bytes, origin: Origin, properties: Mapping[str, object], account: Account
     ) -> Iterator[Event]:
-        for number, part in enumerate(read_message(body, self._hearing().shape, properties)):
+        parts = read_message(body, self._hearing().shape, properties)
+        kept = len(body) * sum(isinstance(part, Reject) for part in parts) <= KEPT_BYTES
+        for number, part in enumerate(parts):
             own = replace(origin, part=origin.part + number)
             if isinstance(part, Told):
                 yield Event(self.sync, part.operation, part.record, own)
             elif isinstance(part, Passed):
                 account.passed[part.bucket] += 1
             else:
-                account.rejected.append(self._set_aside(own, part, None))
+                one = whole(self.sync, body, properties, own) if kept else None
+                account.rejected.append(self._set_aside(own, part, one))
 
     def read_again(self, one: Event, account: Account) -> list[Event]:
         """The events of one that was kept as it came; any other is itself."""
-        body = one.record.get(WHOLE)
-        return [one] if body is None else list(self._parts(body.encode(), one.origin, {}, account))
+        told = told_whole(one)
+        return [one] if told is None else list(self._parts(told[0], one.origin, told[1], account))
 
-    def _decide(self, events: Sequence[Event], wish: Wish, account: Account, deadline: datetime) -> None:
-        """A verdict for each event; one that the service failed waits, and holds the others back for a while."""
+    def decide(self, events: Sequence[Event], wish: Wish, account: Account, deadline: datetime) -> None:
+        """A verdict for each event; what one waits for holds those behind it back."""
         held = self._held(wish)
         if held is not None:
             account.events += [(one, waits(*held)) for one in events]
             return
-        waiting = self._waiting(events)
-        account.events += [(one, _BEHIND) for one in events if one.origin.place in waiting]
+        waiting = self.waiting(events)
+        account.events += [(one, BEHIND) for one in events if one.origin.place in waiting]
         free = [one for one in events if one.origin.place not in waiting]
-        braked = self._braked(free, wish)
+        braked = self.braked(free, wish)
         if braked is not None:
             account.events += [(one, waits(*braked)) for one in free]
             return
-        for start in range(0, len(free), MOST):
-            self.apply(free[start : start + MOST], account, deadline)
-        if account.stopped is None and wish.hold and free:
-            self.let_go()
+        self.apply(free, account, deadline)
 
     def _held(self, wish: Wish) -> tuple[Hold, str] | None:
         """Why all events of the sync wait, if they do."""
         if not self.is_on(wish):
             return Hold.PAUSED, "the listener is off"
-        if wish.hold is None:
-            return None
-        if wish.hold is Hold.BRAKED or not wish.since or self._ground.clock() < wish.since + PROBE:
-            return wish.hold, wish.why
-        return None
+        return None if wish.hold is None else (wish.hold, wish.why)
 
-    def _braked(self, events: Sequence[Event], wish: Wish) -> tuple[Hold, str] | None:
+    def braked(self, events: Sequence[Event], wish: Wish) -> tuple[Hold, str] | None:
         """Why deletes hold all of the sync's events back, if they do: remembered until a person releases them."""
         deletes = sum(one.operation is Operation.DELETE for one in events)
         if not deletes:
@@ -174,7 +195,7 @@ class SyncListener:
             if line.rules.deletes == "ignore":
                 return None
             limits = line.hearing.definition.behaviour.brakes
-            why = self._brake.held(limits, deletes, self._ground.clock(), line.owned_rows)
+            why = self._brake.why_held(limits, deletes, self._ground.clock(), line.owned_rows)
         except (FailError, RetryError):
             return None  # the batch meets the same, and says so
         self._was_braked = why is not None
@@ -193,14 +214,20 @@ class SyncListener:
             return True
         return definition.enabled and definition.listener is not None and definition.listener.enabled
 
-    def _waiting(self, events: Sequence[Event]) -> set[tuple[int, int]]:
-        """The places of events whose record has an event waiting."""
+    def waiting(self, events: Sequence[Event], *, unread: bool = True) -> set[tuple[int, int]]:
+        """The places of events whose record has an event waiting: what could not be read yet may be of any record.
+
+        `unread`: whether that counts.
+        """
         keys = {one.origin.place: self.key(one) for one in events}
-        parked = self.memory.park.waiting(self.sync, set(keys.values()))
-        return {place for place, key in keys.items() if key in parked}
+        asked = {*keys.values(), UNREAD} if keys and unread else set(keys.values())
+        parked = self.memory.park.waiting(self.sync, asked)
+        return {place for place, key in keys.items() if key in parked or UNREAD in parked}
 
     def key(self, one: Event) -> str:
         """The key under which an event waits; one without a key waits by itself."""
+        if WHOLE in one.record:
+            return UNREAD
         with suppress(FailError):
             found = self._hearing().waiting_key(one)
             if found is not None:
@@ -210,6 +237,14 @@ class SyncListener:
     # ---- applying
 
     def apply(self, events: Sequence[Event], account: Account, deadline: datetime = FOREVER) -> None:
+        """Apply events, so many at once; none overtakes one of its record that waits."""
+        for some in batched(events, MOST, strict=False):
+            held = {self.key(one) for one, verdict in account.events if verdict.hold is not None}
+            behind = {one.origin.place for one in some if held and self.key(one) in held}
+            account.events += [(one, BEHIND) for one in some if one.origin.place in behind]
+            self._apply([one for one in some if one.origin.place not in behind], account, deadline)
+
+    def _apply(self, events: Sequence[Event], account: Account, deadline: datetime) -> None:
         """Apply events; those of missing parents are tried again as long as others bring rows."""
         todo = list(events)
         for _ in range(_ROUNDS):
@@ -239,7 +274,7 @@ class SyncListener:
             if account.stopped is not None:
                 late = self._ground.clock() >= deadline
                 account.hold = _LATE if late else self._stopped(account.stopped)
-        hold = waits(*account.hold) if account.hold else _BEHIND
+        hold = waits(*account.hold) if account.hold else BEHIND
         return [found.get(n) or hold for n in range(1, len(events) + 1)]
 
     def _ready(self) -> Line:
@@ -251,8 +286,8 @@ class SyncListener:
         return self._line
 
     def _hearing(self) -> Hearing:
-        if self._line is not None:
-            return self._line.hearing
+        if (line := self._line) is not None:
+            return line.hearing
         definition = self._definition(self.sync)
         hearing = Hearing(definition, self._variables(definition))
         _ = hearing.listener
@@ -278,8 +313,9 @@ class SyncListener:
     # ---- keeping
 
     def keep(self, account: Account) -> None:
-        """Store what has to be kept: what waits, and what was set aside."""
+        """Store what has to be kept: what waits, and what was set aside. What was deleted counts for the brake."""
         now = self._ground.clock()
+        self._brake.count(sum(verdict.bucket is Bucket.DELETED for _, verdict in account.events), now)
         self.memory.park.put(
             [
                 ParkedEvent(self.key(one), one, verdict.hold, verdict.why, account.since.get(one.origin.place, now))
@@ -304,12 +340,5 @@ class SyncListener:
             return
         lag_s = (now - newest.enqueued_at).total_seconds() if newest.enqueued_at else 0.0
         counts = {bucket.value: number for bucket, number in account.counts().items()}
-        lag_s, rate = round(max(lag_s, 0.0), 3), self._rate(now, sum(counts.values()))
+        lag_s, rate = round(max(lag_s, 0.0), 3), self._pace.rate(now, sum(counts.values()))
         self.memory.listeners.beat(self.sync, Pulse(counts, newest.number, now, newest.enqueued_at, lag_s, rate))
-
-    def _rate(self, now: datetime, events: int) -> float:
-        """Events a second over the last minute, in this process."""
-        self._lately.append((now, events))
-        while self._lately[0][0] < now - _MINUTE:
-            self._lately.popleft()
-        return round(sum(number for _, number in self._lately) / _MINUTE.total_seconds(), 2)

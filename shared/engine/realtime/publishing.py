@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from shared.engine.realtime.hearing import Hearing, staged_rows
@@ -45,8 +46,11 @@ class Publisher:
         for number, body in enumerate(documents):
             found = list(self._events(number, body, done))
             events += [(number, one) for one in found]
-            if found:
-                lane = self._lane(found[0])
+            lanes = {self._lane(one): None for one in found}
+            if len(lanes) > 1:
+                what = "its records belong on different lanes, so that one of them would lose its order"
+                done.problems.append(Problem(str(number), what, "send one event for each record"))
+            for lane in islice(lanes, 1):
                 done.messages.append(
                     OutgoingMessage(
                         body=body, message_id=self.new_id(), session=lane, subject=self.hearing.definition.name

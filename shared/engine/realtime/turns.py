@@ -71,11 +71,12 @@ def _fresh(steps: Sequence[Step], known: LedgerEntry | None, stale: list[int]) -
     """The steps that nothing newer has overtaken, in order; the last one applied, come again, is overtaken too."""
     fresh = []
     for step in steps:
-        if known is not None and (_is_same(known, step.entry) or not known.gives_way_to(step.entry)):
+        entry = step.entry.behind(known)
+        if known is not None and (_is_same(known, entry) or not known.gives_way_to(entry)):
             stale.append(step.row_no)
             continue
-        fresh.append(step)
-        known = step.entry
+        fresh.append(Step(step.row_no, entry))
+        known = entry
     return fresh
 
 

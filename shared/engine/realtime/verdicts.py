@@ -35,6 +35,9 @@ def waits(hold: Hold, why: str) -> Verdict:
     return Verdict(Bucket.PARKED, hold=hold, why=why)
 
 
+BEHIND = waits(Hold.BEHIND, "an earlier event of the record waits")
+
+
 def refused(reject: Reject) -> Verdict:
     """The event can never succeed."""
     return Verdict(Bucket.REJECTED, reject)

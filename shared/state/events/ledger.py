@@ -19,7 +19,9 @@ CREATE TABLE IF NOT EXISTS ledger (
 
 _ADVANCE = """
 INSERT INTO ledger (sync, key, version, number, part, row_id, tombstone, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (sync, key) DO UPDATE SET version = excluded.version, number = excluded.number, part = excluded.part,
+ON CONFLICT (sync, key) DO UPDATE SET
+  version = CASE WHEN excluded.version = '' THEN version ELSE excluded.version END,
+  number = excluded.number, part = excluded.part,
   row_id = excluded.row_id, tombstone = excluded.tombstone, at = excluded.at
 WHERE CASE
   WHEN version <> '' AND excluded.version <> '' AND version <> excluded.version THEN excluded.version > version

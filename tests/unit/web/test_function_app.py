@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import re
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import azure.functions as func
 import pytest
 
+from shared.errors import DynsyncError
 from shared.permissions import APP_ROLES
+from shared.values.messages import first_number
 from shared.web.functions import Doors
 from shared.web.routes import described
 
@@ -120,6 +124,32 @@ def test_the_sample_s_numbers_are_the_defaults(tmp_path: Path) -> None:
         name for name in Settings.__slots__ if getattr(given, name) != getattr(Settings.from_environment({}), name)
     }
     assert changed == {"bus", "developer", "key_syncs"}
+
+
+def test_a_message_is_held_back_while_the_store_fails(tmp_path: Path) -> None:
+    """Longer each time it comes, for what fails comes again at once: a store that is away for minutes kills nothing."""
+    (tmp_path / "state").write_text("no folder", "utf-8")
+    paused: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        paused.append(seconds)
+
+    doors = Doors({"DYNSYNC_STATE": "state"}, base=tmp_path, sleep=sleep)
+    for deliveries in range(1, 11):
+        with pytest.raises(DynsyncError):
+            asyncio.run(doors.apply_event(SimpleNamespace(delivery_count=deliveries)))  # type: ignore[arg-type]
+    assert paused == [5, 10, 20, 40, 80, 160, 300, 300, 300, 300]
+    assert max(paused) < 12 * 60, "the host ends a function after functionTimeout"
+
+
+@pytest.mark.parametrize(
+    ("told", "number", "first"),
+    [(None, 9, 9), (5, 9, 5), (9, 9, 9), (10, 9, 9), (2**62, 9, 9), (2**70, 9, 9), (-1, 9, 9), (0, 9, 9), (True, 9, 9),
+     ("5", 9, 9)],
+)  # fmt: skip
+def test_only_an_earlier_number_can_be_a_first_one(told: object, number: int, first: int) -> None:
+    """Whoever may send may write the property: a number ahead of all others would make every later event stale."""
+    assert first_number(told, number) == first
 
 
 def test_nothing_local_is_deployed() -> None:

@@ -49,7 +49,7 @@ class AzureLedger:
         newest: dict[str, LedgerEntry] = {}
         for entry in entries:
             if entry.key not in newest or newest[entry.key].gives_way_to(entry):
-                newest[entry.key] = entry
+                newest[entry.key] = entry.behind(newest.get(entry.key))
         for some in itertools.batched(newest.values(), MOST_OPERATIONS, strict=False):
             self._advance(sync, some)
 
@@ -100,7 +100,7 @@ def _operation(sync: str, entry: LedgerEntry, stored: _Stored | None) -> Operati
     row: Row = {
         "PartitionKey": _partition(sync),
         "RowKey": entry.key,
-        "version": entry.version,
+        "version": entry.behind(stored[0] if stored else None).version,
         "number": str(entry.number),
         "part": entry.part,
         "row": entry.row_id or "",

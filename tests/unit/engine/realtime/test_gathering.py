@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
 import pytest
 
-from shared.engine.realtime.gathering import Gatherer
+from shared.engine.realtime.gathering import IDLE_S, MOST_S, Gatherer, _Queue
 from shared.errors import StateError
 from shared.values.messages import ReceivedMessage
 
@@ -49,6 +52,32 @@ def test_messages_gather_while_a_batch_is_applied() -> None:
     assert gate.batches == [("a", [1]), ("a", [2, 3, 4]), ("a", [5, 6])]
 
 
+class Watched(threading.Condition):
+    """Notes how long is waited at most, and waits no time at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float | None] = []
+
+    def wait_for(self, predicate: Callable[[], object], timeout: float | None = None) -> bool:  # type: ignore[override]
+        self.waits.append(timeout)
+        return bool(predicate())
+
+
+def test_under_load_a_batch_waits_a_few_dozen_milliseconds_at_most() -> None:
+    """However long the last one took; and at rest not at all."""
+    taken: list[int] = []
+    gatherer = Gatherer(lambda _, messages: taken.append(len(messages)), clock_s=itertools.count(0, 0.01).__next__)
+    gatherer._changed = watched = Watched()
+    queue = _Queue(deque((message(number), Future[None]()) for number in range(6)))
+    assert len(gatherer._next(queue, 0, 0.0)) == 6
+    assert watched.waits == [IDLE_S]
+    queue.waiting.extend((message(number), Future[None]()) for number in range(6))
+    assert len(gatherer._next(queue, 10, 50.0)) == 6
+    assert [wait for wait in watched.waits if wait != IDLE_S and not 0 < (wait or 0) <= MOST_S] == []
+    assert len(watched.waits) > 2
+
+
 def test_one_sync_does_not_wait_for_another() -> None:
     """A sync in trouble keeps its own messages only."""
     gate = Gate()
@@ -72,3 +101,39 @@ def test_what_a_batch_raises_is_the_answer_of_its_messages() -> None:
         gatherer.put("a", message(1)).result(LONG_S)
     gate.error = None
     gatherer.put("a", message(2)).result(LONG_S)
+
+
+def test_a_call_that_was_given_up_does_not_stop_its_sync() -> None:
+    """Nobody waits for its answer any more: its message is not taken, and those behind it are."""
+    gate = Gate()
+    gatherer = Gatherer(gate.take, idle_s=0.01)
+    first = gatherer.put("a", message(1))
+    assert gate.entered.acquire(timeout=LONG_S)
+    given_up, later = gatherer.put("a", message(2)), gatherer.put("a", message(3))
+    assert given_up.cancel()
+    assert not first.cancel()
+    gate.let.release(3)
+    later.result(LONG_S)
+    gatherer.put("a", message(4)).result(LONG_S)
+    assert gate.batches == [("a", [1]), ("a", [3]), ("a", [4])]
+
+
+def test_one_message_that_breaks_something_does_not_sink_its_neighbours() -> None:
+    """What nobody foresaw is its own answer alone; the others of its batch are taken by themselves, in their order."""
+    taken: list[list[int]] = []
+    entered, held = threading.Event(), threading.Event()
+
+    def take(_: str, messages: Sequence[ReceivedMessage]) -> None:
+        entered.set()
+        assert held.wait(LONG_S)
+        taken.append([one.number for one in messages])
+        if 3 in taken[-1]:
+            raise OverflowError("nobody thought of it")
+
+    gatherer = Gatherer(take, idle_s=0.01)
+    first = gatherer.put("a", message(1))
+    assert entered.wait(LONG_S)
+    answers = [first, *(gatherer.put("a", message(number)) for number in range(2, 5))]
+    held.set()
+    assert [type(answer.exception(LONG_S)) for answer in answers] == [type(None), type(None), OverflowError, type(None)]
+    assert taken == [[1], [2, 3, 4], [2], [3], [4]]

@@ -39,6 +39,17 @@ def test_versions_decide_within_a_batch_too() -> None:
     assert (found.stale, rows(found.turns)) == ([2], [[[1, 3, 4]]])
 
 
+def test_a_version_stays_known_behind_an_event_without_one() -> None:
+    """So what is older than it is stale, in the same batch and in a later one; the event itself, come again, too."""
+    known = {"a": LedgerEntry("a", "5", 1)}
+    found = turns_of([step(2), step(3, version="4"), step(4, version="6")], known)
+    assert (found.stale, rows(found.turns)) == ([3], [[[2, 4]]])
+    (turn,) = turns_of([step(2)], known).turns
+    entry = turn[0].leader.entry
+    assert entry.version == "5"
+    assert turns_of([step(2)], {"a": entry}).stale == [2]
+
+
 STEPS = st.lists(
     st.tuples(st.sampled_from("ab"), st.integers(1, 6), st.sampled_from(["", "1", "2"]), st.booleans()), max_size=12
 )
