@@ -30,9 +30,9 @@ param tags object = {}
 @allowed(['flex', 'premium', 'dedicated'])
 param hosting string = 'flex'
 
-@description('Size of an instance for premium (EP1, EP2, EP3) and dedicated (P0v3, P1v3, P2v3, P3v3). Not used by flex.')
-@allowed(['EP1', 'EP2', 'EP3', 'P0v3', 'P1v3', 'P2v3', 'P3v3'])
-param planSize string = 'EP1'
+@description('Size of an instance for premium (EP1, EP2, EP3) and dedicated (P0v3, P1v3, P2v3, P3v3). Empty: the smallest of the kind. Not used by flex.')
+@allowed(['', 'EP1', 'EP2', 'EP3', 'P0v3', 'P1v3', 'P2v3', 'P3v3'])
+param planSize string = ''
 
 @description('Memory of a Flex Consumption instance in MB. Its processor share grows with it.')
 @allowed([512, 2048, 4096])
@@ -64,6 +64,9 @@ param uploadMB int = 10
 @minValue(1)
 @maxValue(1024)
 param lanes int = 64
+
+@description('More settings of the app, by name: DYNSYNC_VAR_… that definitions read, DYNSYNC_APP_URL of a domain of your own. A deployment sets all settings anew, so what is set by hand is gone with the next. Never a secret: those belong into the vault.')
+param moreSettings object = {}
 
 // ---- signing in
 
@@ -304,6 +307,7 @@ module app 'modules/app.bicep' = {
     keySyncs: keySyncs
     uploadMB: uploadMB
     lanes: lanes
+    moreSettings: moreSettings
     appIdentityId: identities.outputs.appIdentityId
     appClientId: identities.outputs.appClientId
     sourcesIdentityId: identities.outputs.sourcesIdentityId
@@ -399,4 +403,4 @@ output DYNSYNC_APP_PRINCIPAL_ID string = identities.outputs.appPrincipalId
 output DYNSYNC_PACKAGE_CONTAINER string = storage.outputs.packageContainerUrl
 
 @description('The Service Bus namespace, for those who send change messages.')
-output DYNSYNC_BUS string = bus.outputs.host
+output DYNSYNC_BUS_HOST string = bus.outputs.host

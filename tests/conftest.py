@@ -31,6 +31,7 @@ NEEDS: dict[str, tuple[str, Callable[[], bool]]] = {
     "node": ("node is not installed", lambda: shutil.which("node") is not None),
     "java": ("no Java is installed", lambda: shutil.which("java") is not None),
     "bash": ("bash is not installed", lambda: shutil.which("bash") is not None),
+    "jq": ("jq is not installed", lambda: shutil.which("jq") is not None),
     "azurite": ("Azurite is not there (tools/set-up-tests installs it where npm is)", azurite.can_run),
     "checkov": ("checkov is not there (tools/set-up-tests installs it)", checkov.can_run),
 }

@@ -42,13 +42,15 @@ param backlogMessages int
 var makesGroup = empty(actionGroupId) && !empty(alertEmail)
 var told = !empty(actionGroupId) ? [actionGroupId] : makesGroup ? [group.id] : []
 
-// severity 1: somebody has to act now; 2: today; 3: this week. minutes: how often and how far back a rule looks.
+// severity 1: somebody has to act now; 2: today; 3: this week. minutes: how often a rule looks; window: how far back, in
+// minutes. A rule that compares what is told one time with the next looks back over its own turn, so that no turn is lost.
 var rules = [
   {
     name: 'job-failed'
     title: 'A job failed'
     severity: 1
     minutes: 5
+    window: 5
     query: loadTextContent('../queries/job-failed.kql')
   }
   {
@@ -56,6 +58,7 @@ var rules = [
     title: 'A job waits for approval'
     severity: 2
     minutes: 5
+    window: 5
     query: loadTextContent('../queries/job-waits.kql')
   }
   {
@@ -63,6 +66,7 @@ var rules = [
     title: 'A job is stranded'
     severity: 1
     minutes: 30
+    window: 30
     query: loadTextContent('../queries/job-stranded.kql')
   }
   {
@@ -70,6 +74,7 @@ var rules = [
     title: 'The app is silent'
     severity: 1
     minutes: 30
+    window: 30
     query: loadTextContent('../queries/app-silent.kql')
   }
   {
@@ -77,13 +82,31 @@ var rules = [
     title: 'Rejects above their share'
     severity: 2
     minutes: 15
+    window: 15
     query: replace(loadTextContent('../queries/rejects.kql'), '{percent}', string(rejectSharePercent))
+  }
+  {
+    name: 'events-rejected'
+    title: 'Rejected change messages above their share'
+    severity: 2
+    minutes: 15
+    window: 30
+    query: replace(loadTextContent('../queries/events-rejected.kql'), '{percent}', string(rejectSharePercent))
+  }
+  {
+    name: 'definition-broken'
+    title: 'A definition is broken'
+    severity: 2
+    minutes: 60
+    window: 60
+    query: loadTextContent('../queries/definition-broken.kql')
   }
   {
     name: 'throttled'
     title: 'Dataverse made a job wait for half of its time'
     severity: 3
     minutes: 60
+    window: 60
     query: loadTextContent('../queries/throttled.kql')
   }
   {
@@ -91,6 +114,7 @@ var rules = [
     title: 'Change messages are parked for long'
     severity: 2
     minutes: 30
+    window: 30
     query: replace(loadTextContent('../queries/parked.kql'), '{seconds}', string(lagMinutes * 60))
   }
   {
@@ -98,6 +122,7 @@ var rules = [
     title: 'A listener has stalled'
     severity: 1
     minutes: 15
+    window: 15
     query: replace(loadTextContent('../queries/listener-stalled.kql'), '{seconds}', string(lagMinutes * 60))
   }
   {
@@ -105,6 +130,7 @@ var rules = [
     title: 'Change messages are applied too late'
     severity: 2
     minutes: 15
+    window: 15
     query: replace(loadTextContent('../queries/lag.kql'), '{seconds}', string(lagMinutes * 60))
   }
 ]
@@ -137,7 +163,7 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for one in 
     enabled: enabled
     scopes: [workspaceId]
     evaluationFrequency: 'PT${one.minutes}M'
-    windowSize: 'PT${one.minutes}M'
+    windowSize: 'PT${one.window}M'
     // A workspace has no table of the app before the app has logged for the first time.
     skipQueryValidation: true
     criteria: {
@@ -231,6 +257,62 @@ resource backlog 'Microsoft.Insights/metricAlerts@2018-03-01' = {
           timeAggregation: 'Minimum'
           operator: 'GreaterThan'
           threshold: backlogMessages
+          dimensions: [
+            {
+              name: 'EntityName'
+              operator: 'Include'
+              values: ['sync-events']
+            }
+          ]
+        }
+      ]
+    }
+    autoMitigate: true
+    actions: [for id in told: {
+      actionGroupId: id
+    }]
+  }
+}
+
+// Messages wait and not one is taken: the trigger is switched off, or cannot listen. A few messages are enough.
+resource untaken 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: 'alert-${namePrefix}-${environmentName}-untaken'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'Change messages wait in the queue, and none is taken.'
+    severity: 1
+    enabled: enabled
+    scopes: [namespaceId]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT30M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          criterionType: 'StaticThresholdCriterion'
+          name: 'waiting'
+          metricName: 'ActiveMessages'
+          metricNamespace: 'Microsoft.ServiceBus/namespaces'
+          timeAggregation: 'Minimum'
+          operator: 'GreaterThan'
+          threshold: 0
+          dimensions: [
+            {
+              name: 'EntityName'
+              operator: 'Include'
+              values: ['sync-events']
+            }
+          ]
+        }
+        {
+          criterionType: 'StaticThresholdCriterion'
+          name: 'taken'
+          metricName: 'CompleteMessage'
+          metricNamespace: 'Microsoft.ServiceBus/namespaces'
+          timeAggregation: 'Total'
+          operator: 'LessThanOrEqual'
+          threshold: 0
           dimensions: [
             {
               name: 'EntityName'

@@ -16,7 +16,7 @@ param planName string
 @allowed(['flex', 'premium', 'dedicated'])
 param hosting string
 
-@description('Size of an instance for premium and dedicated.')
+@description('Size of an instance for premium and dedicated; empty: the smallest.')
 param planSize string
 
 @description('Memory of a Flex Consumption instance in MB.')
@@ -40,6 +40,9 @@ param uploadMB int
 
 @description('Lanes of real time.')
 param lanes int
+
+@description('More settings of the app, by name.')
+param moreSettings object
 
 @description('Resource id of the app\'s identity.')
 param appIdentityId string
@@ -95,10 +98,14 @@ var jobMemory = {
   '2048': '768'
   '4096': '2048'
 }
+var smallest = {
+  premium: 'EP1'
+  dedicated: 'P0v3'
+}
 var plans = {
   flex: { name: 'FC1', tier: 'FlexConsumption' }
-  premium: { name: planSize, tier: 'ElasticPremium' }
-  dedicated: { name: planSize, tier: 'PremiumV3' }
+  premium: { name: empty(planSize) ? smallest.premium : planSize, tier: 'ElasticPremium' }
+  dedicated: { name: empty(planSize) ? smallest.dedicated : planSize, tier: 'PremiumV3' }
 }
 
 // What the app listens to. The same names stand in local.settings.sample.json and in shared/wiring/settings.py.
@@ -148,7 +155,8 @@ var premiumSettings = {
 var dedicatedSettings = {
   WEBSITE_RUN_FROM_PACKAGE: '1'
 }
-var allSettings = flex ? settings : union(settings, classicSettings, hosting == 'premium' ? premiumSettings : dedicatedSettings)
+var planSettings = hosting == 'premium' ? premiumSettings : dedicatedSettings
+var allSettings = union(settings, moreSettings, flex ? {} : union(classicSettings, planSettings))
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: planName

@@ -19,6 +19,7 @@ from shared.log import event
 from shared.values.messages import FIRST_NUMBER, ReceivedMessage, first_number
 from shared.web.call import Answer, Request
 from shared.web.problems import place_of, problem, unexpected
+from shared.web.relay import Relay
 
 if TYPE_CHECKING:
     from shared.web.application import Application
@@ -46,17 +47,20 @@ class Doors:
         self._base = base
         self._lock = threading.Lock()
         self._opened: tuple[Hosted, Application] | None = None
+        self._relay = Relay()
         logging.getLogger("azure").setLevel(logging.WARNING)
 
     def every_minute(self) -> None:
         """What the timer does."""
-        hosted = self._open()[0]
-        hosted.every_minute()
-        hosted.watch()
+        with self._relay.call():
+            hosted = self._open()[0]
+            hosted.every_minute()
+            hosted.watch()
 
     def run_job(self, message: bytes) -> None:
         """What a nudge on the queue does."""
-        self._open()[0].run_job(message)
+        with self._relay.call():
+            self._open()[0].run_job(message)
 
     async def apply_event(self, message: func.ServiceBusMessage) -> None:
         """What a message of real time does: it joins its sync's next batch, and is done when that is.
@@ -64,15 +68,20 @@ class Doors:
         While the store fails it is held back for longer and longer before it fails, too: a message that fails comes at
         once again, and after ten times it is a dead letter.
         """
-        try:
-            hosted = await asyncio.to_thread(self._open)
-            await asyncio.wrap_future(hosted[0].app.listening.put(_heard(message)))
-        except DynsyncError:
-            await self._sleep(min(FIRST_PAUSE_S * 2 ** ((message.delivery_count or 1) - 1), LONGEST_PAUSE_S))
-            raise
+        with self._relay.call():
+            try:
+                hosted = await asyncio.to_thread(self._open)
+                await asyncio.wrap_future(hosted[0].app.listening.put(_heard(message)))
+            except DynsyncError:
+                await self._sleep(min(FIRST_PAUSE_S * 2 ** ((message.delivery_count or 1) - 1), LONGEST_PAUSE_S))
+                raise
 
     def answer(self, request: func.HttpRequest, *, key: bool = False) -> func.HttpResponse:
         """What an HTTP request gets; `key`: the host has checked a function key."""
+        with self._relay.call():
+            return self._answer(request, key=key)
+
+    def _answer(self, request: func.HttpRequest, *, key: bool) -> func.HttpResponse:
         try:
             application = self._open()[1]
         except DynsyncError as error:  # a wrong setting, a store that cannot be opened: not for strangers to know
@@ -91,8 +100,10 @@ class Doors:
         with self._lock:
             if self._opened is None:
                 from shared.web.application import Application
-                from shared.wiring.hosted import open_hosted
+                from shared.wiring.hosted import in_azure, open_hosted
 
+                if in_azure(self._environ):
+                    self._relay.begin()
                 hosted = open_hosted(self._environ, base=self._base)
                 self._opened = (hosted, Application(hosted))
             return self._opened

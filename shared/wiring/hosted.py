@@ -54,10 +54,9 @@ class Trust:
     @classmethod
     def told(cls, settings: Settings, environ: Mapping[str, str]) -> Trust:
         """What the platform's environment and the settings say. In Azure nobody is a developer."""
-        in_azure = any(environ.get(name) for name in _AZURE)
         return cls(
             platform=environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
-            developer=settings.developer and not in_azure,
+            developer=settings.developer and not in_azure(environ),
             peer_header=environ.get(_PEER_HEADER, "").lower() or None,
             unchecked=settings.developer_unchecked,
         )
@@ -142,7 +141,7 @@ class Hosted:
         """Every few minutes: say in the log what people should be told of without asking."""
         now = clock()
         if now.minute % EVERY_MINUTES == 0:
-            stores, names, broken = self.app.stores, self.app.sync_names(), len(self.app.broken())
+            stores, names, broken = self.app.stores, self.app.sync_names(), self.app.broken()
             stranded = self.app.schedules.stranded(now)
             watch(stranded, syncs=names, broken=broken, park=stores.park, listeners=stores.listeners, now=now)
 
@@ -166,6 +165,11 @@ class Hosted:
         elif job.state is not JobState.QUEUED:
             for other in [*self.app.waiting(job.sync)[:1], *self.app.started_by(job)]:
                 self.nudges.first(other)
+
+
+def in_azure(environ: Mapping[str, str]) -> bool:
+    """Whether the platform's environment says that the process runs in Azure."""
+    return any(environ.get(name) for name in _AZURE)
 
 
 def open_hosted(environ: Mapping[str, str], *, base: Path) -> Hosted:

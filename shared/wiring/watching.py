@@ -6,12 +6,12 @@ Said in the log every few minutes; the alerts of the deployment look for these l
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from shared.log import event
 from shared.ports import Listeners, Park
-from shared.values.events import Hold
+from shared.values.events import Bucket, Hold
 from shared.values.jobs import Job, JobState
 
 _log = logging.getLogger(__name__)
@@ -25,15 +25,23 @@ _WANTED = frozenset({Hold.PAUSED})
 
 
 def watch(
-    stranded: Iterable[Job], *, syncs: Sequence[str], broken: int, park: Park, listeners: Listeners, now: datetime
+    stranded: Iterable[Job],
+    *,
+    syncs: Sequence[str],
+    broken: Collection[str],
+    park: Park,
+    listeners: Listeners,
+    now: datetime,
 ) -> None:
-    """Log what is to be said: that the app looks after its `syncs`, of which so many are `broken`; of `stranded`, jobs
+    """Log what is to be said: that the app looks after its `syncs`, and which of them are `broken`; of `stranded`, jobs
     that nobody works on just now; and of every sync's listener.
 
     A job that is told once is nudged and goes on; one that is told again and again does not. An alert waits for the
     first of these lines to stay away.
     """
-    event(_log, "app.watched", syncs=len(syncs), broken=broken)
+    event(_log, "app.watched", syncs=len(syncs), broken=len(broken))
+    for sync in sorted(broken):
+        event(_log, "definition.broken", level=logging.WARNING, sync=sync)
     for job in stranded:
         reason = _reason(job, now)
         if reason:
@@ -70,6 +78,7 @@ def _watch_listener(sync: str, park: Park, listeners: Listeners, now: datetime) 
         reason=held.value if held else "none",
         lag_s=round(pulse.lag_s) if pulse.last_at and now - pulse.last_at < _FRESH else 0,
         events=pulse.total,
+        rejected=pulse.counts.get(Bucket.REJECTED.value, 0),
     )
 
 

@@ -30,10 +30,11 @@ class Watcher:
 
     def __call__(self, *jobs: Job, syncs: tuple[str, ...] = ("accounts",)) -> list[str]:
         self.caplog.clear()
-        watch(jobs, syncs=syncs, broken=2, park=self.park, listeners=self.listeners, now=NOW)
+        watch(jobs, syncs=syncs, broken=["typo", "gone"], park=self.park, listeners=self.listeners, now=NOW)
         first, *others = [record.getMessage() for record in self.caplog.records]
         assert first == f"app.watched syncs={len(syncs)} broken=2"
-        return others
+        assert others[:2] == ["definition.broken sync=gone", "definition.broken sync=typo"]
+        return others[2:]
 
 
 @pytest.fixture
@@ -94,6 +95,18 @@ def test_lag_of_late_is_told_and_old_lag_is_not(said: Watcher) -> None:
     assert "lag_s=0 events=1" in said(syncs=("contacts",))[0]
 
 
+def test_rejected_messages_are_told_as_a_sum(said: Watcher) -> None:
+    """Since the listener's beginning, so that two looks tell what came between."""
+    said.listeners.beat("accounts", Pulse({"updated": 8, "rejected": 2}, 1, NOW, NOW))
+    first = said()
+    assert first[0].endswith("events=10 rejected=2")
+    assert raised("events-rejected", first) == ["accounts"]
+    looks = first * 5
+    assert raised("events-rejected", looks) == []
+    said.listeners.beat("accounts", Pulse({"rejected": 1}, 2, NOW, NOW))
+    assert raised("events-rejected", looks + said()) == ["accounts"]
+
+
 def raised(alert: str, lines: list[str]) -> list[object]:
     """The syncs for which an alert's query finds something in these lines."""
     return [row["sync"] for row in kql.run(queries()[alert], lines, **PLACES)]
@@ -110,5 +123,6 @@ def test_the_alerts_find_what_is_said(said: Watcher) -> None:
     assert raised("lag", lines) == []
     said.listeners.beat("accounts", Pulse({"updated": 1}, 1, NOW, NOW, lag_s=901.4))
     assert raised("lag", said()) == ["accounts"]
+    assert raised("definition-broken", [one.getMessage() for one in said.caplog.records]) == ["gone", "typo"]
     assert raised("app-silent", lines) == ["every sync"]
     assert raised("app-silent", [record.getMessage() for record in said.caplog.records]) == []

@@ -14,6 +14,7 @@ import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROLES = Path(__file__).parents[2] / "infra/app-roles.json"
 GRAPH = "https://graph.microsoft.com/v1.0"
@@ -76,15 +77,20 @@ class Registration:
         return self._run(made).strip()
 
     def _finish(self, client_id: str) -> None:
+        wanted = "{id: id, addresses: web.redirectUris, api: api}"
+        show = ["az", "ad", "app", "show", "--id", client_id, "--query", wanted, "--output", "json"]
+        there = json.loads(self._run(show))
         callback = f"{self._env['DYNSYNC_APP_URL']}/.auth/login/aad/callback"
-        uris = ["--identifier-uris", f"api://{client_id}", "--web-redirect-uris", callback]
+        addresses = dict.fromkeys([*(there.get("addresses") or []), callback])
+        uris = ["--identifier-uris", f"api://{client_id}", "--web-redirect-uris", *addresses]
         self._run(["az", "ad", "app", "update", "--id", client_id, *uris])
-        self._open_to_the_command_line(client_id)
+        self._open_to_the_command_line(client_id, there["id"], there.get("api") or {})
         self._trust_the_app(client_id)
         self._admit(self._principal(client_id))
 
-    def _open_to_the_command_line(self, client_id: str) -> None:
-        """A scope that callers ask for, and the Azure command line as one who need not ask for consent."""
+    def _open_to_the_command_line(self, client_id: str, object_id: str, there: Mapping[str, Any]) -> None:
+        """A scope that callers ask for, and the Azure command line as one who need not ask for consent; what somebody
+        has added beside them stays."""
         scope = {
             "id": str(uuid.uuid5(_NAMESPACE, client_id)),
             "value": "user_impersonation",
@@ -93,13 +99,12 @@ class Registration:
             "adminConsentDisplayName": "Use Dynamics Sync",
             "adminConsentDescription": "Use Dynamics Sync in the name of whoever is signed in.",
         }
-        object_id = self._run(
-            ["az", "ad", "app", "show", "--id", client_id, "--query", "id", "--output", "tsv"]
-        ).strip()
+        scopes = [one for one in there.get("oauth2PermissionScopes") or [] if one["id"] != scope["id"]]
+        others = [one for one in there.get("preAuthorizedApplications") or [] if one["appId"] != AZURE_CLI]
         # Tokens of version 2: those of version 1 have another issuer than the one that the platform asks for.
-        self._patch(object_id, {"api": {"requestedAccessTokenVersion": 2, "oauth2PermissionScopes": [scope]}})
+        self._patch(object_id, {"api": {"requestedAccessTokenVersion": 2, "oauth2PermissionScopes": [*scopes, scope]}})
         known = {"appId": AZURE_CLI, "delegatedPermissionIds": [scope["id"]]}
-        self._patch(object_id, {"api": {"preAuthorizedApplications": [known]}})
+        self._patch(object_id, {"api": {"preAuthorizedApplications": [*others, known]}})
 
     def _patch(self, object_id: str, body: object) -> None:
         url = f"{GRAPH}/applications/{object_id}"

@@ -98,7 +98,7 @@ def test_every_alert_is_there() -> None:
     told = {row[0].strip("`| "): row[-1].strip("| ") for row in rows("Watching")}
     logged = {str(rule["name"]): str(rule["severity"]) for rule in rules()}
     assert logged.items() <= told.items()
-    assert set(told) - set(logged) == {"dead-letters", "backlog", "secret-ends"}
+    assert set(told) - set(logged) == {"dead-letters", "backlog", "untaken", "secret-ends"}
     bicep = (INFRA / "modules/alerts.bicep").read_text("utf-8")
     assert all(f"{name}'" in bicep for name in set(told) - set(logged))
 
@@ -136,9 +136,49 @@ def test_every_product_is_right() -> None:
         assert any(abs(product / unit - told) <= told / 20 for unit in (1, 1e6)), (left, right, product)
 
 
+def dollars(text: str) -> float:
+    return float(re.sub(r"[^\d.]", "", text))
+
+
 def test_the_sums_are_right() -> None:
-    """The estimate adds up, to a dollar or two."""
-    priced = [row for row in rows("What it costs") if "**together**" not in row[0]]
-    for column, total in ((3, 17), (5, 21)):
-        amounts = [float(re.sub(r"[^\d.]", "", row[column])) for row in priced]
-        assert abs(sum(amounts) - total) < 1.5
+    """The estimate adds up, to the dollar; and what is built on it."""
+    *priced, together = rows("What it costs")
+    for column in (3, 5):
+        assert abs(sum(dollars(row[column]) for row in priced) - dollars(together[column])) <= 0.5
+    idle = dollars(together[3])
+    told = " ".join(PAGE.split())
+    real_time, production = (
+        dollars(re.findall(pattern, told)[0])
+        for pattern in (r"With the base: \*\*about (\$\d+)", r"begins at \*\*about (\$\d+)")
+    )
+    assert real_time == idle + 62 + 12 + 135
+    assert production == idle + 42 + 2
+    assert "about $728" in told
+    assert abs(677 + 8 * 7.30 + 5 * 0.50 - 10 - 728) < 0.5
+
+
+def test_the_alerts_that_are_priced_are_those_that_there_are() -> None:
+    """Rules over the log, by how often they look."""
+    (row,) = (one for one in rows("What it costs") if "over logs" in one[0])
+    often = sum(rule["minutes"] == 5 for rule in rules())
+    assert row[2] == f"{often} and {len(rules()) - often}"
+    assert dollars(row[3]) == often * 1.5 + (len(rules()) - often) * 0.5
+    assert {rule["minutes"] for rule in rules()} <= {5, 15, 30, 60}, "other turns have other prices"
+
+
+def test_branches_are_looked_at_by_an_identity_of_their_own() -> None:
+    """One registration for both environments would let every branch deploy."""
+    told = " ".join(PAGE.split())
+    assert "register two applications in Entra" in told
+    assert "`AZURE_CLIENT_ID` as a variable **of each environment**" in told
+    given = {row[0].strip("`"): row[1] for row in rows("From your own pipeline")}
+    assert set(given) == {"production", "preview"}
+    assert "Contributor" not in given["preview"]
+
+
+def test_what_cannot_be_changed_later_is_told() -> None:
+    """All of it are parameters, and those in which production differs from the defaults are named."""
+    (told,) = re.findall(r"^Some of these Azure takes once.*?\n\n", PAGE, flags=re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"`([a-z]\w+)`", told)) - {"flex"}
+    assert named <= set(MAIN.of("param"))
+    assert {"location", "softDeleteDays", "storageRedundancy", "busTier", "privateNetworking", "hosting"} <= named

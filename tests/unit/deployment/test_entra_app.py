@@ -29,6 +29,7 @@ class Entra:
         self.admitted: list[str] = []
         self.patches: list[dict[str, object]] = []
         self.updates: list[Sequence[str]] = []
+        self.there: dict[str, object] = {"addresses": [], "api": None}
         self._refuses = refuses
 
     def run(self, command: Sequence[str]) -> str:
@@ -46,7 +47,7 @@ class Entra:
             case ["az", "ad", "app", "update", "--id", "client-1", *rest]:
                 self.updates.append(rest)
             case ["az", "ad", "app", "show", *_]:
-                return "object-1\n"
+                return json.dumps({"id": "object-1", **self.there})
             case ["az", "ad", "app", "federated-credential", "list", *_]:
                 return "\n".join(self.subjects)
             case ["az", "ad", "app", "federated-credential", "create", *_, body]:
@@ -97,6 +98,30 @@ def test_the_next_deployment_makes_nothing_twice() -> None:
     entra.env.clear()
     deploy(entra)
     assert len(entra.apps) == len(entra.subjects) == len(entra.principals) == len(entra.admitted) == 1
+
+
+def test_what_somebody_has_added_stays() -> None:
+    """The address of a domain of one's own, another scope, another application that need not ask: no deployment takes
+    them away, and none is there twice."""
+    entra = Entra()
+    own, ours = (
+        "https://sync.contoso.com/.auth/login/aad/callback",
+        "https://func.azurewebsites.net/.auth/login/aad/callback",
+    )
+    deploy(entra)
+    scope = entra.patches[0]["oauth2PermissionScopes"][0]  # type: ignore[index]
+    entra.there = {
+        "addresses": [ours, own],
+        "api": {
+            "oauth2PermissionScopes": [scope, {"id": "s-2", "value": "more"}],
+            "preAuthorizedApplications": [{"appId": "app-2"}, {"appId": AZURE_CLI}],
+        },
+    }
+    deploy(entra)
+    assert [part for part in entra.updates[1] if part.startswith("https://")] == [ours, own]
+    scopes, known = entra.patches[2:]
+    assert sorted(one["value"] for one in scopes["oauth2PermissionScopes"]) == ["more", "user_impersonation"]  # type: ignore[attr-defined]
+    assert sorted(one["appId"] for one in known["preAuthorizedApplications"]) == sorted([AZURE_CLI, "app-2"])  # type: ignore[attr-defined]
 
 
 def test_the_platform_asks_for_the_tokens_that_the_registration_gives() -> None:

@@ -18,8 +18,8 @@ from tests.unit.infra.bicep import INFRA, read
 ROOT = Path(__file__).parents[3]
 GITHUB = ROOT / ".github/workflows/deliver.yml"
 AZURE = ROOT / "azure-pipelines.yml"
-OUTSIDE = {"az", "gh", "jq", "curl", "echo", "set"}
-"""Commands that the hosted runners bring."""
+OUTSIDE = {"az", "gh", "jq", "echo", "set", "if", "else", "fi"}
+"""Commands that the hosted runners bring, and the shell's own words."""
 AZ = {
     "bicep build",
     "deployment sub what-if",
@@ -103,6 +103,41 @@ def test_files_and_parameters_that_are_named_exist(kind: str) -> None:
         assert name in main.of("param"), name
     outputs = {name.lower() for name in main.of("output")}
     assert set(re.findall(r"jq -r \.(\w+)\.value", text)) <= outputs
+
+
+@pytest.mark.parametrize("kind", PIPELINES)
+def test_what_is_shown_is_what_would_be_deployed(kind: str) -> None:
+    """What-if and deployment take the same template, files and parameters; what-if needs the right to read alone."""
+    lines = [line for script in PIPELINES[kind] for line in script.splitlines()]
+    (asked,) = (line.partition(" sub what-if")[2] for line in lines if " sub what-if" in line)
+    (made,) = (line.partition(" sub create")[2] for line in lines if " sub create" in line)
+    assert " --validation-level ProviderNoRbac " in asked
+    plain = re.sub(r"\$[\w]+|\$\([\w.]+\)", "$", asked.replace(" --validation-level ProviderNoRbac", ""))
+    assert plain == re.sub(r"\$[\w]+|\$\([\w.]+\)", "$", made.replace(" --name dynsync", ""))
+    assert 'location="$' in made, "the place of the resources is that of the deployment"
+
+
+@pytest.mark.parametrize("kind", PIPELINES)
+def test_every_plan_is_served(kind: str) -> None:
+    """The premium plan takes its package from a container, whose address the deployment tells."""
+    said = "\n".join(PIPELINES[kind])
+    assert "jq -r .dynsync_package_container.value outputs.json" in said
+    assert "DYNSYNC_PACKAGE_CONTAINER=$(" in said or '--container "$container"' in said
+
+
+def test_the_preview_sees_the_branch_that_it_is_held_against() -> None:
+    """`git diff base...HEAD` wants the whole history, and only the preview takes it."""
+    depths = {}
+    for name, job in loaded(GITHUB)["jobs"].items():
+        for step in job["steps"]:
+            if "checkout@" in step.get("uses", ""):
+                depths[name] = step["with"].get("fetch-depth")
+    assert depths == {"test": None, "preview": 0, "deploy": None}
+    (preview,) = (one for one in loaded(AZURE)["stages"] if one["stage"] == "preview")
+    (checkout,) = (step for step in preview["jobs"][0]["steps"] if "checkout" in step)
+    assert checkout == {"checkout": "self", "fetchDepth": 0}
+    assert '--base "origin/$GITHUB_BASE_REF"' in "\n".join(PIPELINES["github"])
+    assert '--base "origin/${SYSTEM_PULLREQUEST_TARGETBRANCH#refs/heads/}"' in "\n".join(PIPELINES["azure"])
 
 
 def test_github_has_no_more_rights_than_it_needs() -> None:
@@ -208,5 +243,5 @@ def test_the_hooks_know_what_the_deployment_tells() -> None:
     for path in (ROOT / "tools/deployment").glob("*.py"):
         source = path.read_text("utf-8")
         read_by_hooks |= set(re.findall(r'env(?:iron)?(?:\.get\(|\[)"([A-Z_]+)"', source))
-    assert read_by_hooks - outputs - given - {"DYNSYNC_SIGN_IN"} == set()
+    assert read_by_hooks - outputs - given == {"DYNSYNC_SIGN_IN", "TOKEN"}, "a switch; what a pipeline gives"
     assert "DYNSYNC_APP_URL" in read_by_hooks & outputs

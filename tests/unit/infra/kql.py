@@ -11,7 +11,8 @@ import duckdb
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _EXTRACT = r'extract\(@"(?P<pattern>[^"]*)", 1, Message\)'
-_SUM = r"\w+ = (?:count\(\)|(?:max|sum)\(\w+\))"
+_SUM = r"\w+ = (?:count\(\)|(?:max|min|sum)\(\w+\))"
+_CHOICE = r"iff\((?P<test>\w+ < \d+), (?P<yes>\w+), (?P<no>\w+ - \w+)\)"
 
 
 class NotInTheSubsetError(Exception):
@@ -54,6 +55,9 @@ def sql(line: str, table: str) -> str:
         return f"SELECT *, {_extracted(found['pattern'])} AS {found['name']} FROM {table}"
     if found := re.fullmatch(rf"\| extend (?P<name>\w+) = todouble\({_EXTRACT}\)", line):
         return f"SELECT *, TRY_CAST({_extracted(found['pattern'])} AS DOUBLE) AS {found['name']} FROM {table}"
+    if found := re.fullmatch(rf"\| extend (?P<name>\w+) = {_CHOICE}", line):
+        chosen = f"CASE WHEN {found['test']} THEN {found['yes']} ELSE {found['no']} END"
+        return f"SELECT *, {chosen} AS {found['name']} FROM {table}"
     if found := re.fullmatch(r"\| where ((?:\w+(?: [*+] \w+)?) (?:>=|>|<|<=|==) (?:\w+(?: [*+] \w+)?))", line):
         return f"SELECT * FROM {table} WHERE {found[1].replace('==', '=')}"
     if found := re.fullmatch(rf"\| summarize ({_SUM}(?:, {_SUM})*) by (\w+(?:, \w+)*)", line):

@@ -127,3 +127,60 @@ def test_a_slice_ends_before_the_host_ends_it() -> None:
 
     assert slice_s + 120 <= seconds(host["functionTimeout"])
     assert slice_s + 120 <= seconds(host["extensions"]["serviceBus"]["maxAutoLockRenewalDuration"])
+
+
+def test_outputs_that_are_called_like_settings_are_such_settings() -> None:
+    """Who takes azd's variables into a shell, and calls `dynsync` there, gives it nothing that it refuses."""
+    outputs = set(read(INFRA / "main.bicep").of("output"))
+    assert outputs & sample() == {"DYNSYNC_APP_URL", "DYNSYNC_KEY_VAULT_URL", "DYNSYNC_SOURCE_STORAGE"}
+    parameters = json.loads((INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
+    given = {name for entry in parameters.values() for name in re.findall(r"\$\{([A-Z_]+)", str(entry["value"]))}
+    assert given & sample() == {"DYNSYNC_KEY_SYNCS"}
+
+
+def level(category: str) -> str:
+    """The least level that the host sends of a category: the longest beginning of its name decides."""
+    levels = json.loads((ROOT / "host.json").read_text("utf-8"))["logging"]["logLevel"]
+    parts = category.split(".")
+    names = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    return str(levels[next((name for name in names if name in levels), "default")])
+
+
+def test_what_the_app_says_is_sent_and_what_costs_is_not() -> None:
+    """Every function's own lines reach the alerts. The host's two lines for each change message do not: a million
+    messages a day would cost more in logs than in work."""
+    source = (ROOT / "function_app.py").read_text("utf-8")
+    functions = re.findall(r"^(?:async )?def (\w+)\(", source, flags=re.MULTILINE)
+    assert {"scheduled_syncs", "run_job", "apply_events", "web"} <= set(functions)
+    assert {level(f"Function.{name}.User") for name in functions} == {"Information"}
+    assert {name for name in functions if level(f"Function.{name}") != "Information"} == {"apply_events"}
+    sampling = json.loads((ROOT / "host.json").read_text("utf-8"))["logging"]["applicationInsights"]["samplingSettings"]
+    assert "Trace" in sampling["excludedTypes"].split(";"), "an alert would miss what was sampled away"
+    assert sampling["maxTelemetryItemsPerSecond"] <= 2
+
+
+def documented() -> dict[str, str]:
+    """Each setting of docs/local.md with what stands as its default."""
+    page = (ROOT / "docs/local.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(DYNSYNC_[A-Za-z_]+)(…?)` \| ([^|]+) \|", page, flags=re.MULTILINE)
+    return {name: default.strip("` ") for name, more, default in rows if not more}
+
+
+def test_the_page_of_settings_is_that_of_wiring_sample_and_deployment() -> None:
+    """docs/local.md names each setting once, and each that there is; its defaults are those that wiring takes."""
+    page = (ROOT / "docs/local.md").read_text("utf-8")
+    told = documented()
+    ours = {name for name in sample() if name.startswith("DYNSYNC_")}
+    assert set(told) == read_by_wiring() == ours
+    assert {name for name in settings() if name.startswith("DYNSYNC_")} - PLATFORM <= set(told)
+    assert all(len(re.findall(rf"^\| `{name}` \|", page, flags=re.MULTILINE)) == 1 for name in told)
+    source = (ROOT / "shared/wiring/settings.py").read_text("utf-8")
+    numbers = dict(re.findall(r'_whole\(environ, "(\w+)", ([\d_]+)', source))
+    assert {name: value.replace("_", "") for name, value in numbers.items()} == {
+        name: value for name, value in told.items() if value.isdecimal()
+    }
+    for name, value in re.findall(r'Path\(_text\(environ, "(\w+)"\) or "([^"]+)"\)', source):
+        assert told[name] == value
+    assert told["DYNSYNC_DEVELOPER"] == "false"
+    words = {value for name, value in told.items() if not value.isdecimal()}
+    assert words == {"none", "any", "false", ".dynsync", "syncs", "the machine's own", "the system's", "the platform's"}

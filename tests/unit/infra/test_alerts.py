@@ -15,11 +15,14 @@ from tests.unit.infra.bicep import INFRA, ROOT, literal, members, read
 PLACES = {"percent": 5, "seconds": 900}
 """What the deployment fills into the queries, by the defaults of its parameters."""
 A, B, C = (f"20260101-000000-{letter * 4}" for letter in "abc")
+WAITING = "parked=0 oldest_s=0 held_s=0 reason=none lag_s=0"
 LINES = [
     f"job.started sync=accounts job={A}",
     f"job.failed sync=accounts job={A} changes=3 records=100 rejected=0 seconds=30 throttled_s=29",
     f"schedule.failed sync=unqueued job={B}",
-    "app.watched syncs=12 broken=0",
+    "app.watched syncs=12 broken=1",
+    "definition.broken sync=typo",
+    "definition.broken sync=typo",
     f"job.braked sync=contacts job={B}",
     f"job.planned sync=orders job={C}",
     f"job.succeeded sync=quick job={C} changes=0 records=1000 rejected=0 seconds=100 throttled_s=49",
@@ -34,6 +37,11 @@ LINES = [
     "listener.watched sync=waiting parked=3 oldest_s=1201 held_s=0 reason=none lag_s=2 events=10",
     "listener.watched sync=held parked=0 oldest_s=0 held_s=1000 reason=outage lag_s=2 events=10",
     "listener.watched sync=late parked=0 oldest_s=0 held_s=0 reason=none lag_s=901 events=10",
+    *(f"listener.watched sync=bad {WAITING} events={100 + n * 4} rejected={10 + n // 5}" for n in range(6)),
+    *(f"listener.watched sync=old {WAITING} events={100 + n * 5} rejected={10 + n // 5}" for n in range(6)),
+    *(f"listener.watched sync=calm {WAITING} events=100 rejected=100" for _ in range(6)),
+    *(f"listener.watched sync=new {WAITING} events=20 rejected=1" for _ in range(3)),
+    f"listener.watched sync=fresh {WAITING} events=21 rejected=1",
     "service.throttled service=https://org pause_s=5",
     "service.throttled service=https://org pause_s=7",
     "service.unanswered service=https://org",
@@ -161,6 +169,20 @@ def test_rejects_at_their_share_and_above() -> None:
     assert found("rejects") == [{"sync": "dirty", "job": B, "rejected": 50.0, "records": 1000.0}]
 
 
+def test_rejected_change_messages_at_their_share_and_above() -> None:
+    """Of those since the first look of the window, not of all that there ever were; of a new listener, of all. What was
+    rejected before the window is told no more."""
+    assert sorted(found("events-rejected"), key=lambda row: str(row["sync"])) == [
+        {"sync": "bad", "fresh": 1.0, "seen": 20.0},
+        {"sync": "new", "fresh": 1.0, "seen": 20.0},
+    ]
+
+
+def test_broken_definitions() -> None:
+    """Each by itself, once in a window."""
+    assert found("definition-broken") == [{"sync": "typo", "looks": 2}]
+
+
 def test_half_of_the_time_spent_waiting() -> None:
     """Short jobs do not count."""
     assert syncs("throttled") == ["slow"]
@@ -201,6 +223,8 @@ def test_every_query_has_its_rule() -> None:
         assert f"queries/{rule['name']}.kql" in str(rule["text"])
         assert rule["severity"] in (0, 1, 2, 3, 4)
         assert rule["minutes"] in (1, 5, 10, 15, 30, 60)
+        assert rule["window"] in (1, 5, 10, 15, 30, 60)
+        assert int(str(rule["window"])) >= int(str(rule["minutes"])), "what falls between two windows is never seen"
 
 
 def test_every_query_tells_its_sync() -> None:

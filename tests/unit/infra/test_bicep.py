@@ -203,6 +203,23 @@ def test_azd_deploys_the_defaults_of_the_template() -> None:
             assert substituted(declared[name], value) == literal(declared[name].value), name
 
 
+def test_production_is_kept_and_watched() -> None:
+    """Production is careful where it costs little, and nothing that it says is less than the default or than dev."""
+    prod, dev = (given(INFRA / f"{name}.parameters.json") for name in ("prod", "dev"))
+    assert prod["environmentName"] == "prod"
+    assert prod["storageRedundancy"] == "Standard_ZRS"
+    assert (prod["alertsEnabled"], prod["alertEmail"]) == (True, ""), "a place to write the address in"
+    declared = read(MAIN).of("param")
+    for name in ("instanceMemoryMB", "softDeleteDays", "retentionDays", "logRetentionDays", "monthlyBudget"):
+        value, least = prod[name], [literal(declared[name].value), dev.get(name)]  # type: ignore[arg-type]
+        assert isinstance(value, int)
+        assert all(value >= one for one in least if isinstance(one, int)), name
+    assert prod["alwaysReadyHttp"] == 1
+    for name in ("rejectSharePercent", "lagMinutes", "privateNetworking", "hosting", "busTier"):
+        assert prod[name] == literal(declared[name].value), name  # type: ignore[arg-type]
+    assert "logDailyCapGB" not in prod, "a cap loses alerts"
+
+
 def test_files_that_are_loaded_are_there() -> None:
     """`loadTextContent` leads to a file."""
     for file in FILES:

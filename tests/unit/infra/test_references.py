@@ -93,7 +93,7 @@ OUTPUTS = {
     "DYNSYNC_APP_CLIENT_ID": "identities.outputs.appClientId",
     "DYNSYNC_APP_PRINCIPAL_ID": "identities.outputs.appPrincipalId",
     "DYNSYNC_PACKAGE_CONTAINER": "storage.outputs.packageContainerUrl",
-    "DYNSYNC_BUS": "bus.outputs.host",
+    "DYNSYNC_BUS_HOST": "bus.outputs.host",
 }
 """Whoever may see a deployment sees these: names, addresses and ids."""
 ZONES = {
@@ -180,6 +180,17 @@ def test_every_setting_has_its_own_value() -> None:
     assert set(found) - set(SETTINGS) == {"DYNSYNC_MEMORY_MB", "DYNSYNC_DISK_MB", "DYNSYNC_MAX_SLICE_S"}
 
 
+def test_settings_of_ones_own_outlive_a_deployment() -> None:
+    """A deployment sets all settings anew; those of a parameter are among them, and the plan's have the last word."""
+    app = read(INFRA / "modules/app.bicep").of("var")
+    assert text(app["allSettings"].value) == (  # type: ignore[arg-type]
+        "union(settings, moreSettings, flex ? {} : union(classicSettings, planSettings))"
+    )
+    assert text(app["planSettings"].value) == "hosting == 'premium' ? premiumSettings : dedicatedSettings"  # type: ignore[arg-type]
+    assert said(module("app-settings")["appSettings"].body, "properties") == "settings"
+    assert "settings: allSettings" in (INFRA / "modules/app.bicep").read_text("utf-8")
+
+
 @pytest.mark.parametrize("name", ["flexApp", "classicApp"])
 def test_both_kinds_of_app_are_entered_and_left_alike(name: str) -> None:
     """Both identities, the network, the plan."""
@@ -200,6 +211,20 @@ def test_flex_takes_its_package_by_identity() -> None:
     assert said(config, "runtime", "version") == "pythonVersion"
     assert text(app.of("var")["pythonVersion"].value).strip("'") == (ROOT / ".python-version").read_text().strip()  # type: ignore[arg-type]
     assert said(config, "scaleAndConcurrency", "maximumInstanceCount") == "max(maximumInstances, 40)"
+
+
+def test_each_plan_has_a_size_of_its_own_kind() -> None:
+    """Who chooses only `premium` or `dedicated` gets the smallest of that kind, not a size of the other."""
+    plans = read(INFRA / "modules/app.bicep").of("var")["plans"].value
+    smallest = {name: value.strip("'") for name, value in table("app", "smallest").items()}
+    sizes = read(INFRA / "main.bicep").of("param")["planSize"]
+    assert {name: one[:-1] for name, one in smallest.items()} == {"premium": "EP", "dedicated": "P0v"}
+    assert set(smallest.values()) <= {literal(one) for one in sizes.decorators["allowed"].named_children}  # type: ignore[union-attr]
+    assert literal(sizes.value) == ""  # type: ignore[arg-type]
+    assert plans is not None
+    for kind in smallest:
+        assert said(plans, kind, "name") == f"empty(planSize) ? smallest.{kind} : planSize"
+    assert text(read(INFRA / "modules/app.bicep").of("resource")["plan"].body).count("sku: plans[hosting]") == 1
 
 
 def test_premium_in_a_private_network_still_grows() -> None:

@@ -61,7 +61,30 @@ def test_alerts_reach_people() -> None:
 
 def test_a_window_is_long_enough_for_what_its_query_counts() -> None:
     """The app looks every five minutes: two looks at a stranded job fit in, and a few that stay away."""
-    minutes = {str(rule["name"]): int(str(rule["minutes"])) for rule in rules()}
-    assert minutes["job-stranded"] >= 3 * EVERY_MINUTES
-    assert minutes["app-silent"] >= 4 * EVERY_MINUTES
-    assert min(minutes[name] for name in ("parked", "listener-stalled", "lag")) >= 2 * EVERY_MINUTES
+    back = {str(rule["name"]): int(str(rule["window"])) for rule in rules()}
+    often = {str(rule["name"]): int(str(rule["minutes"])) for rule in rules()}
+    assert back["job-stranded"] >= 3 * EVERY_MINUTES
+    assert back["app-silent"] >= 4 * EVERY_MINUTES
+    assert min(back[name] for name in ("parked", "listener-stalled", "lag", "definition-broken")) >= 2 * EVERY_MINUTES
+    # Two looks that follow each other, and four at least, fit into one window: so each difference is seen.
+    assert back["events-rejected"] >= max(often["events-rejected"] + EVERY_MINUTES, 5 * EVERY_MINUTES)
+    rule = at(module("alerts")["rule"].body, "properties")
+    assert said(rule, "evaluationFrequency") == "'PT${one.minutes}M'"
+    assert said(rule, "windowSize") == "'PT${one.window}M'"
+
+
+def test_a_trigger_that_takes_nothing_is_told() -> None:
+    """A few messages are enough: they wait all of half an hour, and not one is done with. Both at once."""
+    properties = at(module("alerts")["untaken"].body, "properties")
+    told = [
+        tuple(str(literal(at(one, name))) for name in ("metricName", "timeAggregation", "operator", "threshold"))
+        for one in at(properties, "criteria", "allOf").named_children
+    ]
+    assert told == [
+        ("ActiveMessages", "Minimum", "GreaterThan", "0"),
+        ("CompleteMessage", "Total", "LessThanOrEqual", "0"),
+    ]
+    assert text(at(properties, "criteria")).count("values: ['sync-events']") == 2
+    assert (said(properties, "scopes"), said(properties, "enabled")) == ("[namespaceId]", "enabled")
+    assert "for id in told" in said(properties, "actions")
+    assert literal(at(properties, "windowSize")) == "PT30M"
