@@ -27,6 +27,7 @@ MISCELLANEOUS = (
     "prvActOnBehalfOfAnotherUser",
     "prvBypassCustomBusinessLogic",
     "prvBypassCustomPlugins",
+    "prvWorkflowExecution",
     "prvOverrideCreatedOnCreatedBy",
 )
 """Privileges that belong to no table."""

@@ -36,7 +36,22 @@ def diagnose(definition: SyncDefinition, users: Mapping[str, DataverseClient]) -
             findings.append(_no_entrance(name, error))
         else:
             seen = seen or (client, table)
-    return [*findings, *(_table_findings(definition, *seen) if seen else [])]
+    return [*findings, *(_table_findings(definition, *seen) if seen else []), *_steps_after(definition)]
+
+
+def _steps_after(definition: SyncDefinition) -> list[Finding]:
+    """What steps after the job do in Dataverse is theirs to know: no metadata tells which rights that takes."""
+    calls = {step.name: step.action or step.function for step in definition.post_sync if step.action or step.function}
+    calls |= {step.name: f"workflow {step.workflow.id}" for step in definition.post_sync if step.workflow}
+    if not calls:
+        return []
+    listed = "; ".join(f"{name}: {called}" for name, called in calls.items())
+    fix = (
+        "ask who made it for the privileges that it takes (of a custom API also its execute privilege); `role` has none"
+    )
+    return [
+        Finding("steps after", Grade.NOTE, f"these do in Dataverse what nobody can see from outside: {listed}", fix)
+    ]
 
 
 def _no_entrance(name: str, error: Exception) -> Finding:

@@ -128,6 +128,8 @@ def _named(definition: SyncDefinition) -> Iterator[NamedNeed]:
         yield NamedNeed("prvBypassCustomPlugins", "bypass: plugins")
     if destination.caller is not None:
         yield NamedNeed("prvActOnBehalfOfAnotherUser", "caller: rows are written in another user's name")
+    if any(step.workflow for step in definition.post_sync):
+        yield NamedNeed("prvWorkflowExecution", "post_sync starts a workflow")
     if any(mapping.target == "overriddencreatedon" for mapping in definition.mappings):
         yield NamedNeed("prvOverrideCreatedOnCreatedBy", "a mapping to overriddencreatedon")
 

@@ -143,6 +143,29 @@ def test_named_privileges(destination: Mapping[str, object], wanted: set[str]) -
     assert {one.name for one in needs_of(definition(destination=destination), TABLE).named} == wanted
 
 
+STEPS = [
+    {"name": "rollups", "action": "new_Refresh"},
+    {"name": "letters", "workflow": {"id": "0d000000-0000-4000-8000-00000000c1d2"}},
+    {"name": "hook", "http": {"url": "https://example.com"}},
+]
+
+
+def test_a_workflow_needs_the_right_to_start_one() -> None:
+    """An action's rights are its own; a call elsewhere needs none."""
+    for steps, wanted in ((STEPS, {"prvWorkflowExecution"}), ([STEPS[0], STEPS[2]], set())):
+        needs = needs_of(definition(rest={"post_sync": steps}), TABLE)
+        assert {one.name for one in needs.named} == wanted
+
+
+def test_what_steps_do_is_not_known() -> None:
+    """So it is told, for no role has those rights; steps outside Dataverse are no part of it."""
+    (told,) = diagnosis._steps_after(definition(rest={"post_sync": STEPS}))
+    assert told.grade is Grade.NOTE
+    assert "rollups: new_Refresh; letters: workflow 0d000000" in told.found
+    assert "hook" not in told.found
+    assert diagnosis._steps_after(definition(rest={"post_sync": STEPS[2:]})) == []
+
+
 def privilege(held: Held, access: Access = R) -> Finding | None:
     return diagnosis._privilege(held, Privilege("P1", "prvX", access), "x", access, "so")
 
