@@ -385,7 +385,7 @@ output DYNSYNC_APP_NAME string = app.outputs.appName
 output DYNSYNC_APP_URL string = app.outputs.appUrl
 
 @description('Whether App Service authentication was asked for; without it the page is closed.')
-output DYNSYNC_SIGN_IN bool = !empty(signInClientId)
+output DYNSYNC_SIGN_IN_IS_ON bool = !empty(signInClientId)
 
 @description('Address of the vault, for `dynsync secrets set`.')
 output DYNSYNC_KEY_VAULT_URL string = vault.outputs.vaultUrl

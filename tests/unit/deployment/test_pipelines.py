@@ -245,3 +245,6 @@ def test_the_hooks_know_what_the_deployment_tells() -> None:
         read_by_hooks |= set(re.findall(r'env(?:iron)?(?:\.get\(|\[)"([A-Z_]+)"', source))
     assert read_by_hooks - outputs - given == {"DYNSYNC_SIGN_IN", "TOKEN"}, "a switch; what a pipeline gives"
     assert "DYNSYNC_APP_URL" in read_by_hooks & outputs
+    switches = (read_by_hooks - outputs) | given
+    assert switches & outputs == set(), "azd keeps outputs as variables: what a person has set would be overwritten"
+    assert "DYNSYNC_SIGN_IN" in switches

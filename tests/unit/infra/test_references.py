@@ -87,7 +87,7 @@ OUTPUTS = {
     "AZURE_RESOURCE_GROUP": "group.name",
     "DYNSYNC_APP_NAME": "app.outputs.appName",
     "DYNSYNC_APP_URL": "app.outputs.appUrl",
-    "DYNSYNC_SIGN_IN": "!empty(signInClientId)",
+    "DYNSYNC_SIGN_IN_IS_ON": "!empty(signInClientId)",
     "DYNSYNC_KEY_VAULT_URL": "vault.outputs.vaultUrl",
     "DYNSYNC_SOURCE_STORAGE": "storage.outputs.sourcesBlobsUrl",
     "DYNSYNC_APP_CLIENT_ID": "identities.outputs.appClientId",
