@@ -117,7 +117,7 @@ def _show(out: Console, name: str, findings: Sequence[Finding]) -> None:
 
 def _show_role(out: Console, one: Role) -> None:
     say(out, f"Role for {one.service_url} ({', '.join(one.syncs)}), every privilege at depth Organization:")
-    width = max((len(grant.table) for grant in one.grants), default=0)
+    width = max((len(grant.table or grant.name) for grant in one.grants), default=0)
     for table, access, why in _lines(one.grants):
         say(out, f"  {table.ljust(width)}  {access}")
         say(out, f"  {' ' * width}    {why}")

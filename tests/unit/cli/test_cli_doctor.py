@@ -21,7 +21,10 @@ ROLE = Role(
     "https://org.crm4.dynamics.com",
     ("accounts-from-erp",),
     "0d000000-0000-4000-8000-0000000000b0",
-    (Grant("account", "Read", "prvReadAccount", "p-1", Depth.GLOBAL, "rows are compared"),),
+    (
+        Grant("account", "Read", "prvReadAccount", "p-1", Depth.GLOBAL, "rows are compared"),
+        Grant("", "", "prvWorkflowExecution", "p-2", Depth.GLOBAL, "a workflow"),
+    ),
 )
 
 
@@ -92,6 +95,13 @@ def test_a_broken_definition_is_in_the_way() -> None:
     assert named.exit_code == 1
     assert "mappings" in named.stderr
     assert call(Looking(), "doctor", "accounts-from-erp").exit_code == 0
+
+
+def test_a_role_is_a_readable_table() -> None:
+    """What is given stands in one column, also behind the name of a privilege that is longer than any table's."""
+    lines = call(Looking(unsound=()), "role").stdout.splitlines()
+    given = [line.index(word) for line in lines for word in ("Read", "(miscellaneous") if word in line]
+    assert given == [given[0]] * 2
 
 
 def test_a_role_says_whom_it_leaves_out() -> None:
