@@ -14,7 +14,7 @@ demo: setup ## 34,000 cities into a local Dataverse, step by step; KEEP=1 keeps 
 
 serve: setup ## the whole cloud on this machine, with the app in it, until Ctrl-C; PORT=7071 FOLDER=.dynsync/serve
 	@tools/set-up-azurite
-	@exec $(PYTHON_HERE) -m local.serve $(if $(PORT),--port $(PORT)) $(if $(FOLDER),--folder $(FOLDER))
+	@exec $(PYTHON_HERE) -m local.serve $(if $(PORT),--port $(PORT)) $(if $(FOLDER),--folder "$(FOLDER)")
 
 test: lint ## lint, types and all tests
 	@$(PYTHON_HERE) -m pytest -n 2 -v -rs

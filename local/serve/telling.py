@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from local.host.__main__ import ADMIN_KEY, FUNCTION_KEY
 from local.serve.furnishing import Furnished
 from local.serve.places import HOST
@@ -13,7 +15,7 @@ def ready(at: Furnished, *, with_host: bool) -> str:
     app = f"http://{HOST}:{ports.app}"
     storage = f"http://{HOST}:{ports.blobs} (blobs), :{ports.tables} (tables)"
     rows = [
-        ("App", app if with_host else f"not started: run `func start`, or `python -m local.host`, with {at.folder}/…"),
+        ("App", app if with_host else "not started: the lines below start it"),
         ("Dataverse", f"{at.dataverse}   (open it in a browser: tables and requests)"),
         ("Service Bus", f"localhost:{ports.bus}   queues sync-jobs, sync-events"),
         ("Entra", at.entra),
@@ -28,15 +30,18 @@ def ready(at: Furnished, *, with_host: bool) -> str:
 
 
 def _for_tools(at: Furnished) -> str:
+    settings = shlex.quote(str(at.folder / "local.settings.json"))
     return (
-        f"  cp {at.folder}/local.settings.json . && func start\n"
+        f"  cp {settings} . && func start\n"
+        f"  .venv/bin/python -m local.host --port {at.ports.app} --settings {settings}   # instead of the tools\n"
         "  Core Tools from before July 2026 listen to every machine that reaches this one; any of them may use the app."
     )
 
 
 def _tries(app: str, at: Furnished) -> list[str]:
     signup = '{"op": "upsert", "number": "S-1", "name": "Blue Door Books", "city": "Ghent"}'
-    form = """-F 'request={"sync": "prospects"}' -F extract=@""" + str(at.folder / "prospects.csv")
+    file = shlex.quote(f"extract=@{at.folder / 'prospects.csv'}")
+    form = """-F 'request={"sync": "prospects"}' -F """ + file
     return [
         f"curl -s {app}/api/health",
         f"curl -s -X POST {app}/api/syncs/customers/jobs -H 'content-type: application/json' -d '{{}}'",

@@ -10,6 +10,10 @@ import click
 from click.core import ParameterSource
 
 from shared.cli.session import Session
+from shared.cli.texts import cut
+
+LONGEST_SLIP = 60
+"""Characters of a wrong word that a message repeats."""
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -110,9 +114,11 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
     for value in values:
         name, equals, text = value.partition("=")
         if not equals or not name:
-            raise click.BadParameter(f"{value!r} is not of the form {parameter.metavar}", ctx=context, param=parameter)
+            shown = cut(value, LONGEST_SLIP)
+            raise click.BadParameter(f"{shown!r} is not of the form {parameter.metavar}", ctx=context, param=parameter)
         if name in pairs:
-            raise click.BadParameter(f"{name!r} is given twice; give it once", ctx=context, param=parameter)
+            shown = cut(name, LONGEST_SLIP)
+            raise click.BadParameter(f"{shown!r} is given twice; give it once", ctx=context, param=parameter)
         pairs[name] = text
     return pairs
 

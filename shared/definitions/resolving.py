@@ -12,6 +12,7 @@ import duckdb
 from shared.definitions.formulas import Formula, FormulaName, parse_formula
 from shared.definitions.ordering import circle, in_order
 from shared.definitions.sync import SyncDefinition
+from shared.definitions.wording import shown
 from shared.errors import RefuseError
 
 MAX_VALUE = 20_000
@@ -60,7 +61,7 @@ def _unwanted(definition: SyncDefinition, given: Mapping[str, str], files: Mappi
         variable = definition.variables.get(name)
         if variable is None:
             known = ", ".join(definition.variables) or "none"
-            problems.append(f"there is no variable {name!r} (its variables: {known})")
+            problems.append(f"there is no variable {shown(name)} (its variables: {known})")
         elif variable.formula is not None:
             problems.append(f"variable {name!r} is made by a formula and cannot be given")
         elif variable.file != (name in files):

@@ -257,7 +257,7 @@ Pagination = Annotated[
 
 
 class RestSource(SourceBase):
-    """A JSON service over HTTP."""
+    """A JSON service over HTTP. It does not run yet: `check` and `run` refuse it."""
 
     type: Literal["rest"] = Field(description="A JSON service over HTTP.")
     url: Url = Field(description="The address; @variables are encoded. Its host must be within the operator's reach.")
@@ -280,7 +280,10 @@ class RestSource(SourceBase):
 
 
 class DataverseSource(DataverseConnection, SourceBase):
-    """A table of a Dataverse environment as the source; its filter is an OData $filter."""
+    """A table of a Dataverse environment as the source; its filter is an OData $filter.
+
+    It does not run yet: `check` and `run` refuse it.
+    """
 
     type: Literal["dataverse"] = Field(description="A Dataverse table.")
 

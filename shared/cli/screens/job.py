@@ -7,11 +7,13 @@ from rich.padding import Padding
 from rich.table import Table
 
 from shared.cli.screens.paper import draw, say
-from shared.cli.texts import as_called, called, counted, duration, instant, safe, safe_lines, state_words
+from shared.cli.texts import as_called, called, counted, cut, duration, instant, safe, safe_lines, state_words
 from shared.definitions.behaviour import Brakes
 from shared.values.changes import Action
 from shared.values.jobs import SOURCE_BUCKETS, DestinationBalance, Job, JobState
 
+LONGEST_VALUE = 80
+"""Characters of a variable's value; `show --json` has it whole."""
 STYLES = {
     JobState.SUCCEEDED: "bold green",
     JobState.COMPLETED_WITH_ERRORS: "bold yellow",
@@ -81,7 +83,7 @@ def _print_head(out: Console, job: Job) -> None:
     if job.replays:
         say(out, (f"replays rejects of {safe(job.replays)}", "dim"))
     if job.variables:
-        values = ", ".join(f"{safe(name)}={safe(value)}" for name, value in job.variables.items())
+        values = ", ".join(f"{safe(name)}={cut(safe(value), LONGEST_VALUE)}" for name, value in job.variables.items())
         say(out, (f"with {values}", "dim"))
 
 

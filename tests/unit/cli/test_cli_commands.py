@@ -82,6 +82,7 @@ def test_a_job_can_only_be_queued(tmp_path: Path) -> None:
         (["-v", "region"], "'region' is not of the form NAME=VALUE"),
         (["-v", "=x"], "'=x' is not of the form NAME=VALUE"),
         (["-v", "a=1", "-v", "a=2"], "'a' is given twice"),
+        (["-v", "x" * 100_000], f"'{'x' * 59}…' is not of the form NAME=VALUE"),
         (["--file", "extract=/no/such/file"], "there is no file '/no/such/file'"),
         (["--colour"], "No such option"),
     ],

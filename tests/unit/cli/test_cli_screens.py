@@ -74,6 +74,14 @@ def test_a_brake_says_how_to_let_more_through(names: list[str], limits: str | No
     assert limits is None or limits in said
 
 
+def test_a_long_variable_is_not_a_screenful() -> None:
+    """A pasted text of a thousand signs is told by its beginning; the machine's form has it whole."""
+    job = replace(CLEAN, variables={"region": "x" * 4_000})
+    said = call(MadeUpApp(job), "run", "s")
+    assert f"with region={'x' * 79}…\n" in said.stdout
+    assert f'"{"x" * 4_000}"' in call(MadeUpApp(job), "run", "s", "--json").stdout
+
+
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_is_as_drawn(name: str) -> None:
     """What a person sees equals the picture kept beside the tests."""

@@ -7,7 +7,9 @@ from shared.definitions import reference
 from shared.definitions.document import read_document
 from shared.definitions.part import Part, SecretRef
 from shared.definitions.reach import Reach
+from shared.definitions.source import SOURCES
 from shared.definitions.sync import SyncDefinition
+from shared.definitions.unbuilt import SOURCES_THAT_RUN
 from shared.definitions.wording import SECRET_PLACES, model_parts
 from tests.unit.definitions.test_cases import BASE
 
@@ -45,6 +47,13 @@ def test_every_model_has_its_table() -> None:
     text = reference.settings_text()
     for model in models(SyncDefinition, set()):
         assert (model.__doc__ or "").splitlines()[0] in text, model.__name__
+
+
+def test_what_does_not_run_yet_says_so() -> None:
+    """Who reads the settings page, or completes in an editor, learns that a kind of source is refused before using it."""
+    for kind, model in SOURCES.items():
+        said = "does not run yet" in (model.__doc__ or "")
+        assert said is (kind not in SOURCES_THAT_RUN), kind
 
 
 def test_every_place_of_a_secret_is_known() -> None:

@@ -52,6 +52,7 @@ def test_every_missing_variable_is_named_at_once() -> None:
     ("start", "says"),
     [
         ({"given": {"regoin": "x"}}, r"no variable 'regoin' \(its variables: a, f, g\)"),
+        ({"given": {"x" * 50_000: "1"}}, f"no variable '{'x' * 39}…' "),
         ({"given": {"g": "x"}}, "made by a formula and cannot be given"),
         ({"given": {"f": "/etc/passwd"}}, "a file: write --file f=PATH"),
         ({"files": {"a": Path("x")}}, "a text: write -v a=VALUE"),
