@@ -2,4 +2,6 @@
 
 import logging
 
+VERSION = "0.1.0"
+
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # nothing is printed unless a door configures logging

@@ -28,7 +28,7 @@ _SIGNS = {
 _COLUMNS = ("service_url", "table", "access", "privilege", "privilege_id", "depth", "why")
 
 
-@click.command()
+@click.command(short_help="See whether the environment is ready; each finding with its fix.")
 @click.argument("sync", required=False)
 @on_this_machine
 @session_of
@@ -46,7 +46,7 @@ def doctor(session: Session, sync: str | None) -> int:
     return FAILED if in_the_way else CLEAN
 
 
-@click.command()
+@click.command(short_help="Write the least-privilege security role of the syncs.")
 @click.argument("names", nargs=-1, metavar="[SYNC]...")
 @click.option("--undo", is_flag=True, help="With the rights that taking a job back needs.")
 @click.option(

@@ -31,7 +31,7 @@ from shared.values.tables import ColumnKind, Table
 _ENTITY = "Table (entity)"
 
 
-@click.command()
+@click.command(short_help="Write a first definition, from a file and a few answers.")
 @click.argument("name", required=False)
 @click.option("--source", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The source file.")
 @click.option(

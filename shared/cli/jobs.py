@@ -20,7 +20,7 @@ from shared.errors import NotFoundError
 from shared.values.changes import Action
 
 
-@click.command()
+@click.command(short_help="List jobs, the newest first.")
 @click.option("--sync", help="Only the jobs of this sync.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many jobs.")
 @click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write them to a file.")

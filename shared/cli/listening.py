@@ -57,7 +57,7 @@ def status(session: Session, sync: str | None) -> int:
     return FAILED if any(view.state is ListenerState.FAILED for view in views) else CLEAN
 
 
-@listener.command()
+@listener.command(short_help="Switch a listener on; what waited comes first.")
 @click.argument("sync")
 @click.option("--from", "moment", metavar="TIME", help="Skip what was sent before: now, or 2026-01-31T08:00Z.")
 @everywhere
@@ -72,7 +72,7 @@ def on(session: Session, sync: str, moment: str | None) -> int:
     return _switched(session, view)
 
 
-@listener.command()
+@listener.command(short_help="Switch a listener off; its messages are parked.")
 @click.argument("sync")
 @everywhere
 @session_of
@@ -83,7 +83,7 @@ def off(session: Session, sync: str) -> int:
     return _switched(session, view)
 
 
-@listener.command()
+@listener.command(short_help="Show the events that a listener set aside, and why.")
 @click.argument("sync")
 @click.option("--limit", default=_LIMIT, show_default=True, type=click.IntRange(1, 10_000), help="How many to show.")
 @everywhere
@@ -108,7 +108,7 @@ def rejects(session: Session, sync: str, limit: int) -> int:
     return WITH_REJECTS if found else CLEAN
 
 
-@listener.command()
+@listener.command(short_help="Apply events that were set aside once more.")
 @click.argument("sync")
 @click.argument("numbers", nargs=-1, type=click.IntRange(1))
 @everywhere
@@ -178,7 +178,7 @@ def _print(session: Session, views: list[ListenerView]) -> None:
             say(session.out(), f"{safe(view.sync)}: skips what was sent before {view.start_from}; skipped: {skipped:,}")
 
 
-@click.command()
+@click.command(short_help="Send the records of a JSON file as messages.")
 @click.argument("sync")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @everywhere
@@ -221,7 +221,7 @@ def parked(session: Session, sync: str, limit: int) -> int:
     return CLEAN
 
 
-@click.command()
+@click.command(short_help="Apply the events of a sync that wait, in order.")
 @click.argument("sync")
 @everywhere
 @session_of
@@ -232,7 +232,7 @@ def release(session: Session, sync: str) -> int:
     return _said(session, counts, "Nothing waits that may go.")
 
 
-@click.command()
+@click.command(short_help="Show the dead letters of real time; put some or all back.")
 @click.argument("numbers", nargs=-1, type=click.IntRange(1))
 @click.option("--all", "everything", is_flag=True, help="Put all of them back.")
 @everywhere

@@ -30,7 +30,7 @@ def _chosen(command: Callable[..., Any]) -> Callable[..., Any]:
     return cause(key(command))
 
 
-@click.command()
+@click.command(short_help="Show what was set aside, by cause or one by one.")
 @click.argument("target", metavar="[SYNC|JOB]", required=False)
 @_chosen
 @click.option("--limit", type=click.IntRange(1), help="Read at most so many.")
@@ -123,7 +123,7 @@ def _write(session: Session, found: Iterator[Reject], csv_file: Path, **of: str)
         say(session.out(), f"Wrote {counted(written, 'reject')} to {csv_file}.")
 
 
-@click.command()
+@click.command(short_help="Run open rejects again, after a fix.")
 @click.argument("target", metavar="SYNC|JOB")
 @_chosen
 @click.option("--plan", "plan_only", is_flag=True, help="Only plan; `apply` carries it out.")

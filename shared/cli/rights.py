@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.permissions import NEEDS, Operation, Scope
+from shared.permissions import NEEDS, Operation
 
 COMMANDS: Mapping[str, tuple[Operation, ...]] = {
     "check": (Operation.CHECK,),
@@ -43,4 +43,4 @@ def needed(command: str) -> str | None:
 def _rights(operation: Operation) -> str:
     need = NEEDS[operation]
     rights = " or ".join(sorted(right.value for right in need.any_of))
-    return f"{rights} on {need.scope.value}" if rights else Scope.SIGNED_IN.value
+    return f"{rights} on {need.scope.value}" if rights else "a sign-in and no more"

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from shared import VERSION
 from shared.cli.dataverse import dataverse
 from shared.cli.doctor import doctor, role
 from shared.cli.init import init
@@ -157,6 +158,7 @@ def _failed(session: Session, error: Exception, message: str, *, hint: str = "")
 
 
 @click.group(cls=Root, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(VERSION, message="%(prog)s %(version)s")
 @before_the_command
 def dynsync() -> None:
     """Hold the commands together."""

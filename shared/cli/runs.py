@@ -85,7 +85,7 @@ def plan(
     return exit_code(job)
 
 
-@click.command()
+@click.command(short_help="Plan and apply in one go; a brake holds the job with its plan.")
 @click.argument("sync")
 @variables
 @click.option("--queue", is_flag=True, help="Only queue the job; an app with this state works on it.")
@@ -103,12 +103,12 @@ def run(session: Session, /, *, sync: str, values: dict[str, str], files: dict[s
     return exit_code(job)
 
 
-@click.command()
+@click.command(short_help="Carry out a job's plan, or go on where it stopped.")
 @click.argument("job_id", metavar="JOB")
 @everywhere
 @session_of
 def apply(session: Session, job_id: str) -> int:
-    """Carry out the plan of a job that waits for approval. JOB may be the beginning of an id."""
+    """Carry out a job's plan: it waits for approval, or was stopped half-way. JOB may be the beginning of an id."""
     session.working = session.app.job(job_id).sync
     with session.progress() as progress:
         job = session.app.apply(job_id, started_by=who(), progress=progress)
@@ -118,7 +118,7 @@ def apply(session: Session, job_id: str) -> int:
 
 @click.command()
 @click.argument("job_id", metavar="JOB")
-@click.option("--yes", is_flag=True, help="Carry it out at once.")
+@click.option("-y", "--yes", is_flag=True, help="Carry it out at once.")
 @click.option("--sample", default=10, show_default=True, type=click.IntRange(0), help="How many changes to show.")
 @exported
 @everywhere
@@ -136,7 +136,7 @@ def undo(session: Session, /, *, job_id: str, yes: bool, sample: int, export: Pa
     return exit_code(job)
 
 
-@click.command()
+@click.command(short_help="Stop a job: a running one within one batch.")
 @click.argument("job_id", metavar="JOB")
 @everywhere
 @session_of

@@ -24,7 +24,7 @@ def secrets() -> None:
     """Set secrets and see which are set; never their values."""
 
 
-@secrets.command("list")
+@secrets.command("list", short_help="Show which secrets are set, and which syncs name them.")
 @on_this_machine
 @session_of
 def list_secrets(session: Session) -> None:
@@ -36,7 +36,9 @@ def list_secrets(session: Session) -> None:
         _print(session.out(), place, entries)
 
 
-@secrets.command("set", context_settings={"ignore_unknown_options": True})
+@secrets.command(
+    "set", short_help="Set a secret; its value is asked for.", context_settings={"ignore_unknown_options": True}
+)
 @click.argument("name")
 @click.argument("more", nargs=-1, metavar="", type=click.UNPROCESSED)
 @on_this_machine

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from shared import VERSION
 from shared.cli.reject_file import COLUMNS
 from shared.cli.screens.changes import LONGEST_VALUE, shortened
 from shared.cli.screens.rejects import EXAMPLES, MOST_CAUSES, Tally, by_cause
@@ -277,6 +278,21 @@ def test_every_command_explains_itself(command: str) -> None:
     result = call(MadeUpApp(), command, "--help")
     assert result.exit_code == 0
     assert all(option in result.stdout for option in ("--json", "--state", "--syncs"))
+
+
+@pytest.mark.parametrize("group", [[], ["listener"], ["secrets"]])
+def test_a_list_of_commands_is_read_whole(group: list[str]) -> None:
+    """At 80 columns no command's line ends in dots."""
+    said = call(MadeUpApp(), *group, "--help", environ={"COLUMNS": "80"}).stdout
+    listed = said.partition("\nCommands:\n")[2].partition("\n\n")[0].splitlines()
+    assert listed
+    assert not [line for line in listed if line.endswith("...")]
+
+
+def test_the_version_is_told() -> None:
+    """What who asks for help is asked first; it starts nothing."""
+    result = call(MadeUpApp(), "--version")
+    assert (result.exit_code, result.stdout) == (0, f"dynsync {VERSION}\n")
 
 
 def test_the_cases_hold_every_kind_of_change() -> None:
