@@ -96,7 +96,9 @@ class PresentRows:
         before = self.workspace.value("SELECT count(*) FROM present")
 
         def told(rows: int) -> None:
-            self.progress(Progress(Phase.READ_DESTINATION, before + rows, total))
+            """Rows that several chains bring twice would pass the total."""
+            done = before + rows if total is None else min(before + rows, total)
+            self.progress(Progress(Phase.READ_DESTINATION, done, total))
 
         reading.load(self.workspace, "present", self._select, pages, told=told)
         self._read_touched()

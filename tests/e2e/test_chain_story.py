@@ -20,7 +20,7 @@ from local.dataverse import LocalDataverse
 from shared.dataverse.client import DataverseClient
 from shared.dataverse.reading import Reader
 from shared.engine.applying import Applier
-from shared.values.jobs import Job, JobState
+from shared.values.jobs import Job, JobState, Phase, Progress
 from tests.e2e.conftest import BOUNDED, World, closes, ignore
 from tests.e2e.stories import Sync, column
 from tests.e2e.test_slice_story import Steps
@@ -124,6 +124,20 @@ def test_several_chains_read_every_row_once_or_are_right_about_it(town: Town) ->
     spans = {path for path in town.asked if "createdon ge" in path and "skiptoken" not in path}
     assert len(spans) >= 2, town.asked
     assert town.writes() == []
+
+
+def test_progress_never_passes_its_total(town: Town) -> None:
+    """Rows that come twice, from the first pages and from their spans, are no "49 of 40" for who watches."""
+    town.seed(KEYS, EVEN)
+    KEYED.read(town, *([key, "old"] for key in KEYS))
+    told: list[Progress] = []
+
+    job = town.app.start(KEYED.name, variables={}, files={}, started_by="tester", progress=told.append, apply=False)
+
+    read = [one for one in told if one.phase is Phase.READ_DESTINATION and one.total]
+    assert job.destination.read == 40
+    assert read[-1].done == 40
+    assert max(one.done for one in read) <= 40
 
 
 @pytest.mark.parametrize(

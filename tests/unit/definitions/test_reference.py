@@ -50,7 +50,7 @@ def test_every_model_has_its_table() -> None:
 
 
 def test_what_does_not_run_yet_says_so() -> None:
-    """Who reads the settings page, or completes in an editor, learns that a kind of source is refused before using it."""
+    """The settings page and the editor tell of a kind of source that it is refused, before anybody uses it."""
     for kind, model in SOURCES.items():
         said = "does not run yet" in (model.__doc__ or "")
         assert said is (kind not in SOURCES_THAT_RUN), kind
