@@ -49,5 +49,5 @@ def _tries(app: str, at: Furnished) -> list[str]:
         f"curl -s {app}/api/jobs",
         f"curl -s -X POST {app}/admin/functions/scheduled_syncs -H 'x-functions-key: {ADMIN_KEY}' -d '{{}}'",
         f"curl -s -X POST {app}/api/events/signups -H 'content-type: application/json' -d '{signup}'",
-        f"curl -s {at.dataverse}/_local/rows/account   # the record; or open {at.dataverse}/tables/account",
+        f"curl -s {at.dataverse}/_local/rows/account   # the record, a moment later; or {at.dataverse}/tables/account",
     ]

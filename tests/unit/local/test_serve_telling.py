@@ -18,7 +18,7 @@ from local.serve.telling import ready
 def test_a_line_to_copy_survives_any_folder(with_host: bool, wanted: str) -> None:
     """A folder with a blank or an apostrophe stays one word of the shell."""
     folder = Path("/home/zoë o'b/my cloud")
-    said = ready(Furnished(folder, Ports.following(7071), "", ""), with_host=with_host)
+    said = ready(Furnished(folder, Ports.following(0), "", ""), with_host=with_host)
     tries = said.partition("Try first:\n")[2]
     words = [word for line in tries.splitlines() if str(folder.name) in line for word in shlex.split(line)]
     assert [word for word in words if wanted in word]
