@@ -85,6 +85,8 @@ class Operation(StrEnum):
     TEST_CONNECTION = "test a sync's connections"
     SEE_SOURCE = "see the columns of a sync's source"
     SEE_DESTINATION = "see the columns of a sync's table"
+    DIAGNOSE = "look for what stands in a sync's way"
+    SEE_ROLE = "see the role that syncs need"
     LIST_JOBS = "list jobs"
     SHOW_JOB = "show a job"
     SEE_CHANGES = "see the changes of a plan"
@@ -133,6 +135,8 @@ NEEDS: Mapping[Operation, Need] = {
     Operation.TEST_CONNECTION: _of_sync(Right.WRITE, Right.EXECUTE),
     Operation.SEE_SOURCE: _of_sync(Right.WRITE, Right.EXECUTE),
     Operation.SEE_DESTINATION: _of_sync(Right.WRITE, Right.EXECUTE),
+    Operation.DIAGNOSE: _of_sync(Right.WRITE, Right.EXECUTE),
+    Operation.SEE_ROLE: _of_sync(Right.WRITE, Right.EXECUTE),
     Operation.LIST_JOBS: Need(Scope.SIGNED_IN),
     Operation.SHOW_JOB: _of_sync(Right.READ),
     Operation.SEE_CHANGES: _of_sync(Right.READ),

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from shared.cli.facade import Doctor
-from shared.cli.options import on_this_machine, session_of
+from shared.cli.options import everywhere, session_of
 from shared.cli.output import CLEAN, FAILED, say_json
 from shared.cli.screens.paper import say
 from shared.cli.session import Session
@@ -30,7 +30,7 @@ _COLUMNS = ("service_url", "table", "access", "privilege", "privilege_id", "dept
 
 @click.command(short_help="See whether the environment is ready; each finding with its fix.")
 @click.argument("sync", required=False)
-@on_this_machine
+@everywhere
 @session_of
 def doctor(session: Session, sync: str | None) -> int:
     """Look at the environment of SYNC (of every sync): identity, rights, key, plug-ins, limits; each with its fix."""
@@ -54,7 +54,7 @@ def doctor(session: Session, sync: str | None) -> int:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the privileges to a file: .json for the Web API, .csv for a sheet.",
 )
-@on_this_machine
+@everywhere
 @session_of
 def role(session: Session, names: tuple[str, ...], undo: bool, out: Path | None) -> int:
     """Write the least-privilege security role that the syncs need (none named: all), one for each environment."""
@@ -79,7 +79,7 @@ def role(session: Session, names: tuple[str, ...], undo: bool, out: Path | None)
 def _doctor(session: Session) -> Doctor:
     if not isinstance(session.app, Doctor):
         raise RefuseError(
-            f"{called()} doctor and role look from the machine that holds definitions and secrets; leave --app out"
+            f"{called()} doctor and role are asked of an app that holds definitions and secrets; this one cannot look"
         )
     return session.app
 

@@ -8,6 +8,8 @@ from shared.permissions import NEEDS, Operation
 
 COMMANDS: Mapping[str, tuple[Operation, ...]] = {
     "check": (Operation.CHECK,),
+    "doctor": (Operation.DIAGNOSE,),
+    "role": (Operation.SEE_ROLE,),
     "plan": (Operation.PLAN,),
     "run": (Operation.RUN,),
     "apply": (Operation.APPLY,),

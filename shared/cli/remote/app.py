@@ -20,12 +20,14 @@ from shared.values.looks import SourceSample
 from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
+from shared.values.rights import Finding, Role
 from shared.values.schedules import Upcoming
 from shared.values.secrets import SecretEntry
 from shared.values.stories import RecordStory
 from shared.values.tables import Table
 from shared.values.watermarks import Watermark
 from shared.web.routes.cases import CasesPage
+from shared.web.routes.environments import FindingsView, RolesView
 from shared.web.routes.forms import MOST
 from shared.web.routes.jobs import ChangesPage, JobsPage, RejectsPage, StoriesView
 from shared.web.routes.syncs import CheckView, SchedulesView, SyncsView, WatermarkView
@@ -223,6 +225,14 @@ class RemoteApp:
     def set_watermark(self, sync: str, text: str | None) -> Watermark | None:
         """Put the watermark there; None takes it away."""
         return self._line.ask(WatermarkView, "PUT", "syncs", sync, "watermark", body={"watermark": text}).value()
+
+    def findings(self, sync: str) -> list[Finding]:
+        """What stands in the way of the sync in its environment, as the app finds it with its own credentials."""
+        return self._line.ask(FindingsView, "POST", "syncs", sync, "doctor").findings
+
+    def roles(self, syncs: Sequence[str], *, undo: bool) -> list[Role]:
+        """The least-privilege role of each environment that these syncs (none named: all of the caller's) write to."""
+        return self._line.ask(RolesView, "POST", "role", body={"syncs": list(syncs), "undo": undo}).roles
 
     @property
     def events(self) -> RemoteEvents:

@@ -57,7 +57,7 @@ def never(*_: object) -> MadeUpApp:
     raise AssertionError("nothing is to be opened")
 
 
-@pytest.mark.parametrize("command", [["init"], ["secrets", "list"], ["doctor"], ["role"]])
+@pytest.mark.parametrize("command", [["init"], ["secrets", "list"]])
 def test_a_deployed_app_is_not_asked(command: list[str]) -> None:
     """What needs this machine's folders and secrets refuses `--app` before anything is opened, and says what to do."""
     session = Session(open_remote=never, open_app=never)
@@ -69,9 +69,9 @@ def test_a_deployed_app_is_not_asked(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", ["doctor", "role"])
-def test_the_variable_of_the_other_commands_is_not_heeded(command: str) -> None:
-    """`DYNSYNC_APP` stands in a shell for other commands; these two look from here all the same."""
-    session = Session(open_remote=never, open_app=lambda state, syncs: Looking(unsound=()))
+def test_a_deployed_app_looks_with_its_own_credentials(command: str) -> None:
+    """`DYNSYNC_APP` counts as for other commands: nothing is looked at from here."""
+    session = Session(open_remote=lambda _: Looking(unsound=()), open_app=never)
     environ = {"DYNSYNC_APP": "https://func.azurewebsites.net"}
     assert CliRunner(env=environ).invoke(dynsync, [command], obj=session, catch_exceptions=False).exit_code == 0
 
@@ -81,7 +81,7 @@ def test_an_app_that_cannot_look_says_from_where_to(command: str) -> None:
     """Only an app with definitions and secrets can."""
     refused = call(MadeUpApp(), command)
     assert refused.exit_code == 1
-    assert "look from the machine that holds definitions and secrets" in refused.stderr
+    assert "an app that holds definitions and secrets" in refused.stderr
 
 
 def test_a_broken_definition_is_in_the_way() -> None:

@@ -15,7 +15,7 @@ from tests.unit.cli.cases import MadeUpApp
 
 URL = "https://func.azurewebsites.net"
 SHARED = {"--app", "--state", "--syncs", "--json", "--quiet", "--verbose"}
-OF_THIS_MACHINE = {"init", "secrets", "doctor", "role"}
+OF_THIS_MACHINE = {"init", "secrets"}
 
 
 def commands() -> dict[str, click.Command]:
@@ -70,7 +70,7 @@ def test_the_app_stands_before_the_command_or_behind_it() -> None:
         assert address("--app", "https://far.example", "jobs", "--app", URL, env=given) == URL
 
 
-@pytest.mark.parametrize("words", [["secrets", "list"], ["doctor"], ["role"], ["dataverse"], ["init"]])
+@pytest.mark.parametrize("words", [["secrets", "list"], ["dataverse"], ["init"]])
 def test_a_command_of_this_machine_refuses_it_in_both_places(words: list[str]) -> None:
     """It would look elsewhere than one thinks."""
     for given in (["--app", URL, *words], [*words, "--app", URL]):

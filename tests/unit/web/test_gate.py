@@ -37,7 +37,10 @@ READING = {
     Operation.SHOW_SYNC, Operation.SHOW_JOB, Operation.SEE_CHANGES, Operation.SEE_REJECTS, Operation.SEE_REPORT,
     Operation.SEE_STORY, Operation.SEE_WATERMARK, Operation.SEE_LISTENER, Operation.SEE_PARKED,
 }  # fmt: skip
-LOOKING = {Operation.CHECK, Operation.TEST_CONNECTION, Operation.SEE_SOURCE, Operation.SEE_DESTINATION}
+LOOKING = {
+    Operation.CHECK, Operation.TEST_CONNECTION, Operation.SEE_SOURCE, Operation.SEE_DESTINATION, Operation.DIAGNOSE,
+    Operation.SEE_ROLE,
+}  # fmt: skip
 RUNNING = {
     Operation.PLAN, Operation.RUN, Operation.APPLY, Operation.CANCEL, Operation.UNDO, Operation.REPLAY,
     Operation.SET_WATERMARK, Operation.PUBLISH, Operation.SWITCH_LISTENER, Operation.SKIP_EVENTS,
@@ -165,6 +168,28 @@ def test_the_door_of_machines_asks_the_table(kind: str, open_api: Opener) -> Non
         assert (answer.status == 202) == (operation in MAY[kind])
         assert answer.status == (STATUS[verdict.value] or 202)
     assert len(api.hosted.app.jobs()) == (2 if Operation.RUN in MAY[kind] else 0)
+
+
+@pytest.mark.parametrize("kind", list(MAY))
+def test_a_role_is_for_syncs_that_the_caller_may_ask_about(
+    kind: str, open_api: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each that is named is asked for; without a name it holds the caller's, and nothing of another sync."""
+    api, how = calling(kind, open_api)
+    asked: list[list[str]] = []
+    monkeypatch.setattr(api.hosted.app, "roles", lambda names, *, undo: asked.append(list(names)) or [])
+    for names in (["accounts"], ["accounts", "hidden"]):
+        answer = api.call("POST", "/api/role", json_body={"syncs": names}, **how)
+        over_all = kind in ("app execute", "app write", "app admin", "developer")
+        allowed = Operation.SEE_ROLE in MAY[kind] and (len(names) == 1 or over_all)
+        assert (answer.status == 200, answer.status in (200, 401, 403, 404)) == (allowed, True)
+        assert (asked == [names]) == allowed
+        asked.clear()
+    api.call("POST", "/api/role", json_body={}, **how)
+    may = {"execute": ["accounts", "files"], "write": ["accounts", "files"], "admin": ["accounts", "files"]}
+    may |= {"key": ["accounts"], "other key": ["contacts"]}
+    every = ["accounts", "contacts", "files", "hidden"]
+    assert asked == [one for one in [may.get(kind, every if over_all else [])] if one]
 
 
 def test_a_hidden_job_and_none_are_alike(open_api: Opener) -> None:

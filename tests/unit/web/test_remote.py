@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from shared.cli.facade import App, EventWords
+from shared.cli.facade import App, Doctor, EventWords
 from shared.cli.remote import RemoteApp, open_remote
 from shared.cli.remote.events import _parts
 from shared.cli.remote.line import Line
@@ -34,12 +34,13 @@ from shared.errors import (
 from shared.permissions import NEEDS
 from shared.values.cases import Choice
 from shared.values.jobs import JobState
+from shared.values.rights import Depth, Grade, Grant, Role
 from shared.web.call import Request
 from tests.unit.web.conftest import Api, Opener, principal
 
 URL = "https://contoso.azurewebsites.net"
 
-LOCAL_ONLY = ("init", "secrets", "doctor", "role", "dataverse")
+LOCAL_ONLY = ("init", "secrets", "dataverse")
 
 
 class Wire(BaseAdapter):
@@ -250,6 +251,27 @@ def test_real_time_is_told_and_steered(remote: RemoteApp, wire: Wire) -> None:
     for asked in (events.dead_letters, events.redrive):
         with pytest.raises(RefuseError, match="no setting says where the queues are"):
             asked()
+
+
+def test_the_app_looks_at_environments_itself(remote: RemoteApp, monkeypatch: pytest.MonkeyPatch, wire: Wire) -> None:
+    """With its own credentials, which here are missing; a role comes back as it was made."""
+    assert isinstance(remote, Doctor)
+    (finding,) = remote.findings("accounts")
+    assert (finding.area, finding.grade) == ("identity", Grade.ERROR)
+    assert "accounts--client" in finding.found
+    ended = command(remote, "doctor", "accounts")
+    assert (ended.exit_code, json.loads(ended.stdout)[0]["findings"][0]["area"]) == (1, "identity")
+    role = Role(
+        "https://contoso.crm4.dynamics.com",
+        ("accounts",),
+        "7d",
+        (Grant("account", "Read", "p", "1", Depth.GLOBAL, "w"),),
+    )
+    monkeypatch.setattr(
+        wire.api.hosted.app, "roles", lambda names, *, undo: [role] if (names, undo) == (("accounts",), True) else []
+    )
+    assert remote.roles(("accounts",), undo=True) == [role]
+    assert json.loads(command(remote, "role", "accounts", "--undo").stdout)[0]["business_unit_id"] == "7d"
 
 
 def test_many_events_travel_in_calls_of_a_size_that_is_taken() -> None:
