@@ -19,16 +19,20 @@ from shared.cli.texts import counted
 from shared.errors import NotFoundError
 from shared.values.changes import Action
 
+_FEW, _ALL = 20, 100_000
+
 
 @click.command(short_help="List jobs, the newest first.")
 @click.option("--sync", help="Only the jobs of this sync.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many jobs.")
+@click.option(
+    "--limit", type=click.IntRange(1, _ALL), help="How many jobs; when left out, 20, and all that are kept with --csv."
+)
 @click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write them to a file.")
 @everywhere
 @session_of
-def jobs(session: Session, sync: str | None, limit: int, csv_file: Path | None) -> None:
+def jobs(session: Session, sync: str | None, limit: int | None, csv_file: Path | None) -> None:
     """List jobs, the newest first; with --csv or --json, with everything that is kept of them."""
-    found = session.app.jobs(sync=sync, limit=limit)
+    found = session.app.jobs(sync=sync, limit=limit or (_ALL if csv_file else _FEW))
     if sync is not None and not found and sync not in (known := session.app.sync_names()):
         raise NotFoundError(f"there is no sync {sync!r} and no job of one; syncs: {', '.join(known) or 'none yet'}")
     written = write_jobs(csv_file, found) if csv_file else None
@@ -44,8 +48,8 @@ def jobs(session: Session, sync: str | None, limit: int, csv_file: Path | None) 
 @click.argument("job_id", metavar="[JOB]", required=False)
 @click.option("--changes", is_flag=True, help="Show the plan's changes, field by field.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many changes to show.")
-@click.option("--record", metavar="KEY", help="What the job did to one record; without JOB, what every job did to it.")
-@click.option("--sync", help="With --record and without JOB: only the jobs of this sync.")
+@click.option("--record", metavar="KEY", help="What every job of the sync did to one record, the newest first.")
+@click.option("--sync", help="With --record and without JOB: of which sync; else of all.")
 @click.option(
     "--action", "actions", multiple=True, type=click.Choice([one.value for one in Action]), help="Only these."
 )
@@ -97,8 +101,17 @@ def show(
         say(out, f"\nWrote {counted(written, 'change')} to {export}.")
 
 
+def _one_sync(sync: str, job_id: str, named: str | None) -> str:
+    """The sync of the job, whose jobs are asked for."""
+    if named not in (None, sync):
+        raise click.UsageError(f"job {job_id} is one of sync {sync}, not of {named}; leave --sync or JOB out")
+    return sync
+
+
 def _show_record(session: Session, key: str, job_id: str | None, sync: str | None, limit: int) -> None:
-    stories = session.app.stories(key, job_id=job_id, sync=sync, limit=limit)
+    if job_id is not None:
+        sync = _one_sync(session.app.job(job_id).sync, job_id, sync)
+    stories = session.app.stories(key, sync=sync, limit=limit)
     if session.json:
         say_json({"record": key, "jobs": stories})
     else:

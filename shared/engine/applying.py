@@ -16,7 +16,17 @@ from shared.brakes import stops_apply
 from shared.definitions.behaviour import Brakes
 from shared.engine.creating import Creator, RowWriter
 from shared.engine.guarding import Guard, no_guard
-from shared.engine.linking import OPEN, Linker
+from shared.engine.linking import Linker
+from shared.engine.noted import (
+    answered,
+    begun,
+    doubtful,
+    fits,
+    is_settled,
+    refusals,
+    refuse_other_portions,
+    settled_before,
+)
 from shared.engine.plan import PlanFile, PlanRow
 from shared.engine.readback import Present, ReadBack, stands_as_after, stands_as_before
 from shared.errors import RetryError
@@ -97,7 +107,7 @@ class Applier:
             FailError: Dataverse refuses the whole job; chunks without an answer stay in doubt.
         """
         known = {chunk.chunk: chunk for chunk in self.outcomes.chunks(self.job_id)}
-        applied = Applied(refused_before=sum(map(_refused, known.values())))
+        applied = Applied(refused_before=sum(map(refusals, known.values())))
         pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="dynsync-apply")
         try:
             self._submit_all(pool, known, applied)
@@ -113,7 +123,7 @@ class Applier:
         tally: Tally = Counter()
         linker = Linker(self.plan)
         for number, chunk in enumerate(self._chunks()):
-            if number not in known:
+            if number not in known or not fits(known[number], chunk.rows):
                 continue
             exceptions = {outcome.change: outcome for outcome in known[number].exceptions}
             for row in chunk.rows:
@@ -127,10 +137,11 @@ class Applier:
         linker = Linker(self.plan)
         kind: tuple[WriteKind, bool] | None = None
         for number, chunk in enumerate(self._chunks()):
+            refuse_other_portions(known.get(number), chunk.rows)
             if chunk.kind != kind or chunk.rows[0].change in self.plan.manifest.waves:
                 self._collect(running, applied, linker, leave=0)
                 kind = chunk.kind
-            if applied.brake or (not _is_settled(known.get(number)) and self.cancelled()):
+            if applied.brake or (not is_settled(known.get(number)) and self.cancelled()):
                 break
             running.add(pool.submit(self._apply_chunk, number, chunk, known.get(number), linker))
             self._collect(running, applied, linker, leave=self._ahead())
@@ -191,16 +202,16 @@ class Applier:
 
     def _apply_chunk(self, number: int, chunk: Chunk, noted: ChunkOutcome | None, linker: Linker) -> Answered:
         rows = chunk.rows
-        outcomes = _settled_before(rows, noted) if noted is not None and noted.answered else {}
+        outcomes = settled_before(rows, noted)
         still_open = [row for row in rows if row.change not in outcomes]
         if still_open:
-            span = (number, rows[0].change, rows[-1].change)
             if noted is None:
-                self.outcomes.mark_sent(self.job_id, ChunkOutcome(*span, answered=False))
+                self.outcomes.mark_sent(self.job_id, begun(number, rows))
+            elif noted.answered:  # what was not attempted then may be from now on: an undo has to know
+                self.outcomes.record(self.job_id, doubtful(noted))
             attempt = self._linked if chunk.links else self._attempted
             outcomes |= attempt(still_open, linker, in_doubt=noted is not None)
-            exceptions = tuple(o for o in outcomes.values() if o.status is not OutcomeStatus.DONE or o.row_id)
-            self.outcomes.record(self.job_id, ChunkOutcome(*span, answered=True, exceptions=exceptions))
+            self.outcomes.record(self.job_id, answered(number, rows, outcomes))
         return chunk, outcomes
 
     def _linked(self, rows: list[PlanRow], linker: Linker, *, in_doubt: bool) -> dict[int, Outcome]:
@@ -241,7 +252,7 @@ class Applier:
         return {
             row.change: _conflict(row.change, _MOVED)
             for row in rows
-            if row.id not in present or not stands_as_before(row, present[row.id].values)
+            if row.id not in present or not stands_as_before(row, present[row.id])
         }
 
     def _settled(self, rows: list[PlanRow], present: Mapping[str, Present]) -> dict[int, Outcome]:
@@ -253,7 +264,7 @@ class Applier:
             now = present.get(row.id)
             if _is_done(self.plan, row, now):
                 outcomes[row.change] = Outcome(row.change, OutcomeStatus.DONE)
-            elif now is None or not stands_as_before(row, now.values):
+            elif now is None or not stands_as_before(row, now):
                 outcomes[row.change] = _conflict(row.change, _MOVED)
         return outcomes
 
@@ -319,22 +330,6 @@ def write_kind(action: Action) -> WriteKind:
     if action is Action.CREATE:
         return WriteKind.CREATE
     return WriteKind.DELETE if action is Action.DELETE else WriteKind.UPDATE
-
-
-def _settled_before(rows: list[PlanRow], noted: ChunkOutcome) -> dict[int, Outcome]:
-    """The outcomes of an answered chunk that are final; what was not attempted or is in doubt is open again."""
-    exceptions = {outcome.change: outcome for outcome in noted.exceptions}
-    outcomes = {row.change: exceptions.get(row.change, Outcome(row.change, OutcomeStatus.DONE)) for row in rows}
-    return {change: outcome for change, outcome in outcomes.items() if outcome.status not in OPEN}
-
-
-def _is_settled(noted: ChunkOutcome | None) -> bool:
-    """Whether nothing of the chunk is open, so that going on costs nothing."""
-    return noted is not None and noted.answered and not any(one.status in OPEN for one in noted.exceptions)
-
-
-def _refused(noted: ChunkOutcome) -> int:
-    return sum(outcome.status is OutcomeStatus.REJECTED for outcome in noted.exceptions)
 
 
 def _conflict(change: int, message: str) -> Outcome:

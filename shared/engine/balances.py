@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.engine.applying import Tally
+from shared.engine.plan import Manifest
 from shared.engine.planning import DIFFERS
 from shared.engine.reconciling import Found
 from shared.engine.workspace import Workspace
 from shared.values.changes import Action, OutcomeStatus
-from shared.values.jobs import DestinationBalance, SourceBalance
+from shared.values.jobs import DestinationBalance, Job, SourceBalance
 
 _REMOVALS = {Action.DELETE: "deleted", Action.EXPIRE: "expired", Action.DEACTIVATE: "deactivated"}
 _FATES = ("ignored", "outside", "asked_to_delete", "stale")
@@ -64,6 +65,12 @@ def planned_destination(workspace: Workspace, found: Found) -> DestinationBalanc
         kept=found.dropped - removals,
         not_attempted=removals,
     )
+
+
+def counted(job: Job, manifest: Manifest, tally: Tally) -> Job:
+    """The job with its balances after an apply."""
+    source, destination = applied_source(manifest.source, tally), applied_destination(manifest.destination, tally)
+    return replace(job, source=source, destination=destination)
 
 
 def applied_source(planned: SourceBalance, tally: Tally) -> SourceBalance:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from shared.engine.noted import Noted
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
 from shared.engine.rejects import while_reading
 from shared.ports import State
 from shared.values.changes import Action, OutcomeStatus
-from shared.values.jobs import Job
-from shared.values.stories import ChangeStory, RecordStory
+from shared.values.jobs import Job, JobState
+from shared.values.stories import ChangeStory, RecordStory, WrittenRow
 
 _MOST_JOBS = 10_000
 _MOST_CHANGES = 1000
@@ -23,6 +23,8 @@ def record_stories(state: State, key: str, *, sync: str | None, limit: int) -> I
     for job in state.list(sync=sync, limit=_MOST_JOBS):
         if told == limit:
             return
+        if job.state is JobState.SUCCEEDED and not job.planned:
+            continue  # it changed nothing and set nothing aside: most jobs are like that
         story = record_story(state, job, key)
         if story.changes or story.rejects:
             told += 1
@@ -45,12 +47,20 @@ def record_story(state: State, job: Job, key: str) -> RecordStory:
 
 def written_rows(state: State, job_id: str, action: Action) -> Iterator[str]:
     """The ids of the rows that a job has written by one action, as far as they landed."""
+    return (row.id for row in written(state, job_id, [action]))
+
+
+def written(state: State, job_id: str, actions: Collection[Action] = (), *, after: int = 0) -> Iterator[WrittenRow]:
+    """The rows that a job has written, by some actions when asked, as far as they landed; in the plan's order.
+
+    Those behind the change of number `after`.
+    """
     if ROWS not in state.names(job_id):
         return
     noted = Noted(state.chunks(job_id))
     with PlanFile(state.path(job_id, ROWS), state.path(job_id, MANIFEST)) as plan:
-        for rows in plan.chunks(_AT_A_TIME, [action]):
+        for rows in plan.chunks(_AT_A_TIME, actions, after=after):
             for row in rows:
                 outcome = noted.final(row.change, deferred=row.deferred is not None)
                 if outcome.status is OutcomeStatus.DONE:
-                    yield outcome.row_id or row.id
+                    yield WrittenRow(row.change, row.action, row.key, outcome.row_id or row.id)

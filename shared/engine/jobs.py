@@ -190,7 +190,7 @@ class JobRunner:
             self._refuse_unless_applicable(job)
             held.state.clear_cancel(job.id)
             slices = replace(job.slices or Slices(), resting=True, careful=True, mark="")
-            job = _resumed(job, slices, by)
+            job = queueing.resumed(job, slices, by)
             held.state.save(job)
         event(_log, "apply.queued", sync=job.sync, job=job.id, by=by)
         return job
@@ -210,19 +210,20 @@ class JobRunner:
             self._refuse_unbuilt(definition)
         self._refuse_other_definition(job, definition)
         self._refuse_unless_applicable(job)
-        if not job.planned:
-            queueing.refuse_lost_files(job, definition)
-            return self._from_the_beginning(definition, job_id, start)
-        with self._leased(job, definition, start) as run, self._around.connect(definition) as destination:
-            job = self._begun_again(run, job_id)
-            return run.guarded(job, lambda: run.applied(job, destination, careful=True))
+        with self._leased(job, definition, start) as run:
+            job = self._state.get(job_id)  # another start may have made its plan until the lease was ours
+            if not job.planned:
+                queueing.refuse_lost_files(job, definition)
+                return self._from_the_beginning(run, job_id)
+            with self._around.connect(definition) as destination:
+                job = self._begun_again(run, job_id)
+                return run.guarded(job, lambda: run.applied(job, destination, careful=True))
 
-    def _from_the_beginning(self, definition: SyncDefinition, job_id: str, start: Start) -> Job:
+    def _from_the_beginning(self, run: Run, job_id: str) -> Job:
         """A job that was stopped before its plan was made: nothing was written, so it reads again."""
-        with self._leased(self._state.get(job_id), definition, start) as run:
-            job = self._begun_again(run, job_id)
-            run.start = queueing.start_of(run.state, job, start)
-            return run.guarded(job, lambda: run.drafted_and_applied(job, apply=job.to_apply))
+        job = self._begun_again(run, job_id)
+        run.start = queueing.start_of(run.state, job, run.start)
+        return run.guarded(job, lambda: run.drafted_and_applied(job, apply=job.to_apply))
 
     def _begun_again(self, run: Run, job_id: str) -> Job:
         job = self._state.get(job_id)
@@ -230,7 +231,7 @@ class JobRunner:
         run.state.clear_cancel(job.id)
         slices = job.slices and replace(job.slices, resting=False, careful=True, mark="")
         run.sent_before = job.requests
-        return run.save(_resumed(job, slices, run.start.started_by))
+        return run.save(queueing.resumed(job, slices, run.start.started_by))
 
     def _carried_through(self, definition: SyncDefinition, job: Job, start: Start) -> Job:
         """A queued job, carried out here and now."""
@@ -340,10 +341,3 @@ class JobRunner:
                 f"job {job.id} is not the newest of {job.sync}: {newest.id} started later, so this plan is "
                 f"out of date; start a new one with `plan {job.sync}`"
             )
-
-
-def _resumed(job: Job, slices: Slices | None, by: str) -> Job:
-    """The job, at work again for somebody; one that had ended takes its steps anew at its next end."""
-    steps = () if job.finished_at else job.steps
-    running = replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None)
-    return replace(running, slices=slices, steps=steps, applied_by=by)

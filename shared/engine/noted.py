@@ -3,10 +3,67 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from shared.engine.linking import OPEN
+from shared.engine.plan import PlanRow
+from shared.errors import RefuseError
 from shared.values.changes import ChunkOutcome, Outcome, OutcomeStatus
+
+
+def begun(number: int, rows: Sequence[PlanRow]) -> ChunkOutcome:
+    """The note of a chunk that is about to be sent."""
+    return ChunkOutcome(number, rows[0].change, rows[-1].change, answered=False)
+
+
+def answered(number: int, rows: Sequence[PlanRow], outcomes: Mapping[int, Outcome]) -> ChunkOutcome:
+    """The note of a chunk that was answered: what is not simply done, or was done to another row than planned."""
+    exceptions = tuple(o for o in outcomes.values() if o.status is not OutcomeStatus.DONE or o.row_id)
+    return ChunkOutcome(number, rows[0].change, rows[-1].change, answered=True, exceptions=exceptions)
+
+
+def doubtful(noted: ChunkOutcome) -> ChunkOutcome:
+    """The note of an answered chunk of which what is left open is about to be sent again."""
+    exceptions = tuple(
+        one._replace(status=OutcomeStatus.IN_DOUBT, message=None) if one.status in OPEN else one
+        for one in noted.exceptions
+    )
+    return replace(noted, exceptions=exceptions)
+
+
+def fits(noted: ChunkOutcome, rows: Sequence[PlanRow]) -> bool:
+    """Whether a note tells of these changes."""
+    return (noted.first_change, noted.last_change) == (rows[0].change, rows[-1].change)
+
+
+def refuse_other_portions(noted: ChunkOutcome | None, rows: Sequence[PlanRow]) -> None:
+    """Raises `RefuseError` when a note under the number of a chunk tells of other changes than the chunk's."""
+    if noted is not None and not fits(noted, rows):
+        raise RefuseError(
+            "another version of the program began this plan and sent it in other portions "
+            f"({noted.first_change:,} to {noted.last_change:,} where this one has {rows[0].change:,} to "
+            f"{rows[-1].change:,}), so nobody can tell what is left of it; make a new plan: start the sync again"
+        )
+
+
+def settled_before(rows: Sequence[PlanRow], noted: ChunkOutcome | None) -> dict[int, Outcome]:
+    """The outcomes of an answered chunk that are final; what was not attempted or is in doubt is open again."""
+    if noted is None or not noted.answered:
+        return {}
+    exceptions = {outcome.change: outcome for outcome in noted.exceptions}
+    outcomes = {row.change: exceptions.get(row.change, Outcome(row.change, OutcomeStatus.DONE)) for row in rows}
+    return {change: outcome for change, outcome in outcomes.items() if outcome.status not in OPEN}
+
+
+def is_settled(noted: ChunkOutcome | None) -> bool:
+    """Whether nothing of the chunk is open, so that going on costs nothing."""
+    return noted is not None and noted.answered and not any(one.status in OPEN for one in noted.exceptions)
+
+
+def refusals(noted: ChunkOutcome) -> int:
+    """How many changes of a chunk Dataverse refused."""
+    return sum(outcome.status is OutcomeStatus.REJECTED for outcome in noted.exceptions)
 
 
 @dataclass(slots=True)

@@ -176,14 +176,14 @@ class PlanFile:
         """The number of changes."""
         return sum(self.manifest.counts.values())
 
-    def chunks(self, size: int, actions: Collection[Action] = ()) -> Iterator[list[PlanRow]]:
+    def chunks(self, size: int, actions: Collection[Action] = (), *, after: int = 0) -> Iterator[list[PlanRow]]:
         """All changes in order, at most `size` at a time; the file holds them in order and one thread reads it.
 
-        Only those of some actions when asked.
+        Only those of some actions, and those behind number `after`, when asked.
         """
         cursor = self._connection.cursor()
-        where = f" WHERE action IN ({', '.join(literal(action.value) for action in actions)})" if actions else ""
-        cursor.execute(f"SELECT {_COLUMNS} FROM {self._path}{where}")
+        behind = f" AND change > {int(after)}" if after else ""
+        cursor.execute(f"SELECT {_COLUMNS} FROM {self._path} WHERE {_tests(actions, None)}{behind}")
         while rows := cursor.fetchmany(size):
             yield list(map(_row, rows))
 

@@ -77,6 +77,13 @@ def begun(state: State, job: Job, definition: SyncDefinition) -> Job:
     return replace(job, state=JobState.RUNNING, slices=slices)
 
 
+def resumed(job: Job, slices: Slices | None, by: str) -> Job:
+    """The job, at work again for somebody; one that had ended takes its steps anew at its next end."""
+    steps = () if job.finished_at else job.steps
+    running = replace(job, state=JobState.RUNNING, error=None, brakes=(), finished_at=None)
+    return replace(running, slices=slices, steps=steps, applied_by=by)
+
+
 def refuse_lost_files(job: Job, definition: SyncDefinition) -> None:
     """Raises `RefuseError` for a job without a plan whose files are not kept with it: they may be others by now."""
     given = {
@@ -85,7 +92,7 @@ def refuse_lost_files(job: Job, definition: SyncDefinition) -> None:
         if variable.file and job.variables.get(name) != variable.default
     }
     lost = sorted(given - set(job.handed_over))
-    if lost and not job.planned:
+    if lost and not job.planned and job.open_rejects is None:
         raise RefuseError(
             f"job {job.id} was stopped before its plan was made, and its files ({', '.join(lost)}) are not "
             f"kept; nothing was written. Start a new one with `run {job.sync}`; with --queue its files are kept"

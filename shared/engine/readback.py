@@ -21,6 +21,8 @@ from shared.engine.plan import Manifest, PlanRow
 from shared.values.changes import Action
 from shared.values.tables import Table
 
+ETAG = "@odata.etag"
+"""The member of a stored row that tells its version; in a plan's `before`, the whole row has to be as it was."""
 _CURRENCY = "_transactioncurrencyid_value"
 
 
@@ -65,7 +67,7 @@ class ReadBack:
         """The planned columns of the rows that exist, by id."""
         found = self._client.rows_by_id(self._table, ids, [form.name for form in self._forms])
         canonical = self.canonical(list(found.values()))
-        return {row_id: Present(values, _etag(found[row_id])) for row_id, values in canonical.items()}
+        return {row_id: Present(values, etag_of(found[row_id])) for row_id, values in canonical.items()}
 
     def canonical(self, rows: Sequence[Values]) -> dict[str, Values]:
         """The planned columns of rows as Dataverse gives them, in the form in which the plan holds them, by id."""
@@ -74,7 +76,7 @@ class ReadBack:
     def whole(self, ids: Iterable[str]) -> dict[str, Present]:
         """Every readable column of the rows that exist, as Dataverse gives them, by id."""
         found = self._client.rows_by_id(self._table, ids, readable_columns(self._table))
-        return {row_id: Present(without_annotations(row), _etag(row)) for row_id, row in found.items()}
+        return {row_id: Present(without_annotations(row), etag_of(row)) for row_id, row in found.items()}
 
     def taken(self, rows: Sequence[PlanRow]) -> set[int]:
         """The creates among `rows` whose sync key some row has by now, by change number."""
@@ -121,8 +123,9 @@ def without_annotations(row: Values) -> dict[str, object]:
     return {name: value for name, value in row.items() if "@" not in name}
 
 
-def _etag(row: Values) -> str | None:
-    etag = row.get("@odata.etag")
+def etag_of(row: Values) -> str | None:
+    """The version of a row as Dataverse gives it."""
+    etag = row.get(ETAG)
     return etag if isinstance(etag, str) else None
 
 
@@ -131,10 +134,11 @@ def _form(table: Table, manifest: Manifest, name: str) -> Form:
     return form_of(table.columns[name], money_scale=scale)
 
 
-def stands_as_before(row: PlanRow, values: Values) -> bool:
-    """Whether the planned columns still hold what the plan saw."""
+def stands_as_before(row: PlanRow, now: Present) -> bool:
+    """Whether the planned columns hold what the plan saw; where it saw the ETag, whether nothing of the row changed."""
     before = orjson.loads(row.before) if row.before else {}
-    return all(values.get(name) == value for name, value in before.items())
+    etag = before.pop(ETAG, now.etag)
+    return bool(etag == now.etag) and all(now.values.get(name) == value for name, value in before.items())
 
 
 def stands_as_after(plan: Planned, row: PlanRow, values: Values) -> bool:

@@ -22,8 +22,8 @@ def prune(state: State, job: Job, *, days: int | None, now: datetime) -> int:
 
     Never `job` itself, and never the last one that came to its end, though it was undone since: the next job is
     compared with it, and it keeps the list of open rejects. Never one of whose rejects some are open: they are replayed
-    from its files. What cannot be removed now is tried again at the end of
-    the next job.
+    from its files. Never one that an unfinished job is to take back. What cannot be removed now is tried again at the
+    end of the next job.
     """
     if days is None:
         return 0
@@ -32,6 +32,7 @@ def prune(state: State, job: Job, *, days: int | None, now: datetime) -> int:
         settled = last_settled(state, job.sync)
         kept |= {settled.id} if settled else set()
         kept |= jobs_with_open_cases(state, job.sync)
+        kept |= {one.undoes for one in state.list(sync=job.sync, states=UNFINISHED, limit=1000) if one.undoes}
         removed = _removed(state, job.sync, kept, before=now - timedelta(days=days))
     except DynsyncError as error:
         event(_log, "jobs.kept", level=logging.WARNING, sync=job.sync, reason=type(error).__name__)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from shared.dataverse.throughput.wall import measured, sentence
 from shared.definitions.sync import SyncDefinition
-from shared.engine.applying import Applied, Applier, Tally
-from shared.engine.balances import applied_destination, applied_source
+from shared.engine.applying import Applied, Applier
+from shared.engine.balances import counted
 from shared.engine.cases.settling import settled
 from shared.engine.guarding import no_guard
 from shared.engine.incremental import moved
@@ -39,7 +39,7 @@ from shared.engine.workspace import workspace_folder
 from shared.errors import CancelledError, DynsyncError, RefuseError, StaleLeaseError
 from shared.log import event
 from shared.ports import State
-from shared.values.changes import Action, OutcomeStatus
+from shared.values.changes import OutcomeStatus
 from shared.values.jobs import Job, JobState, Phase, Progress, Slices
 from shared.values.life import FINISHED
 
@@ -143,9 +143,9 @@ class Run:
         except SliceOverError as over:
             return self._rest(self.state.get(job.id), over.reached)
         except CancelledError as error:
-            return self._end(self.state.get(job.id), JobState.CANCELLED, error=str(error))
+            return self._end(self._as_left(job), JobState.CANCELLED, error=str(error))
         except DynsyncError as error:
-            return self._end(self.state.get(job.id), JobState.FAILED, error=str(error))
+            return self._end(self._as_left(job), JobState.FAILED, error=str(error))
         except KeyboardInterrupt:
             self._end_if_ours(job, JobState.CANCELLED, "cancelled by the person who started it")
             raise
@@ -158,6 +158,11 @@ class Run:
     def _end_if_ours(self, job: Job, state: JobState, error: str) -> None:
         with contextlib.suppress(StaleLeaseError):
             self._close(self.state.get(job.id), state, error=error)
+
+    def _as_left(self, job: Job) -> Job:
+        """The stored job, with what was sent for it in vain."""
+        stored = self.state.get(job.id)
+        return replace(stored, requests=self._sent or stored.requests)
 
     def _pruned(self, job: Job) -> Job:
         prune(self.state, job, days=self.around.retention_days, now=self.around.clock())
@@ -173,14 +178,8 @@ class Run:
     def _settle(self, job: Job) -> None:
         """Wait for what an earlier start, whose lease ran out, may still have under way."""
         if self.held.lease.uneasy:
-            event(
-                _log,
-                "lease.awaited",
-                level=logging.WARNING,
-                sync=job.sync,
-                job=job.id,
-                wait_s=round(self.held.settles_in_s),
-            )
+            told = {"sync": job.sync, "job": job.id, "wait_s": round(self.held.settles_in_s)}
+            event(_log, "lease.awaited", level=logging.WARNING, **told)
             self.held.settle(lambda: self.cancelled() or self.span.over, self._waiting)
             self._stop_if_asked()
             if self.held.lease.uneasy:
@@ -193,6 +192,9 @@ class Run:
 
     def drafted_and_applied(self, job: Job, *, apply: bool) -> Job:
         """Draft the plan and store it; with `apply`, carry it out unless a brake or the definition holds it."""
+        if job.open_rejects is not None:  # it had come to its end, whose plan was empty: another look finds less
+            manifest = Manifest.from_json(self.state.path(job.id, MANIFEST).read_bytes())
+            return self._finish(job, troubled=manifest.reported > 0)
         if apply:
             self._settle(job)  # before the rows are read: a late write of an earlier start has to be seen
         with self._connected() as destination:
@@ -236,7 +238,7 @@ class Run:
             careful_now = careful or job.undoes is not None
             applied = self._carried_out(job, plan, destination, folder, careful=careful_now)
         seconds = self.around.monotonic() - began
-        spent = seconds + (job.timings_s.get(Phase.APPLY.value, 0.0) if job.slices else 0.0)
+        spent = seconds + job.timings_s.get(Phase.APPLY.value, 0.0)
         timings_s = {**job.timings_s, Phase.APPLY.value: round(spent, 3)}
         wall = sentence(measured(before, transport.uses(), seconds), cap=self.definition.destination.parallel)
         job = replace(job, notes=(*job.notes, *([f"Writing: {wall}."] if wall else [])))
@@ -265,13 +267,14 @@ class Run:
             careful=careful,
             progress=self.tell,
             cancelled=lambda: self.span.over or self.cancelled(),
-            guard=guard(destination.client, table) if job.undoes and job.planned.get(Action.DELETE) else no_guard,
+            guard=guard(destination.client, table, plan) if job.undoes else no_guard,
         )
         try:
             return applier.apply()
         except BaseException:
             with contextlib.suppress(StaleLeaseError):
-                self.save(_counted(job, plan.manifest, applier.noted()))
+                job = replace(job, requests=self.requests(destination))
+                self.save(counted(job, plan.manifest, applier.noted()))
             raise
         finally:
             readback.close()
@@ -287,7 +290,7 @@ class Run:
     def _after_apply(self, job: Job, plan: PlanFile, applied: Applied) -> Job:
         if self.held.lost:
             self.held.renew()  # raises: who holds the lease now tells what became of the job
-        job = _counted(job, plan.manifest, applied.tally)
+        job = counted(job, plan.manifest, applied.tally)
         if applied.brake:
             return self._await_approval(replace(job, brakes=(applied.brake,)))
         if sum(applied.tally.values()) < plan.total:
@@ -340,9 +343,3 @@ class Run:
             throttled_s=job.requests.get("throttled_s", 0),
         )
         return job
-
-
-def _counted(job: Job, manifest: Manifest, tally: Tally) -> Job:
-    """The job with its balances after an apply."""
-    source, destination = applied_source(manifest.source, tally), applied_destination(manifest.destination, tally)
-    return replace(job, source=source, destination=destination)

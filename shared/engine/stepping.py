@@ -92,7 +92,7 @@ class Steps:
     def _outputs(self, job: Job) -> dict[str, str]:
         """The job's own variables; see `post_sync.JOB_VARIABLES`."""
         source, rows = job.source, job.destination
-        changes = f"{self.around.app_url}/api/jobs/{job.id}/changes" if self.around.app_url else ""
+        written = f"{self.around.app_url}/api/jobs/{job.id}/rows" if self.around.app_url else ""
         return {
             "job_id": job.id,
             "job_sync": job.sync,
@@ -102,6 +102,6 @@ class Steps:
             "job_removed": str(rows.deleted + rows.expired + rows.deactivated),
             "job_unchanged": str(source.unchanged),
             "job_rejected": str(source.rejected),
-            "job_created_url": f"{changes}?action=create" if changes else "",
-            "job_updated_url": f"{changes}?action=update" if changes else "",
+            "job_created_url": f"{written}?action=create" if written else "",
+            "job_updated_url": f"{written}?action=update,revive" if written else "",
         }

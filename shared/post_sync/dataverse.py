@@ -6,7 +6,8 @@ Source: Microsoft Learn, "Use Web API actions", "Use Web API functions", "Execut
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from urllib.parse import quote
 from shared.dataverse.client import DataverseClient
 from shared.dataverse.literals import quoted
 from shared.definitions.post_sync import Workflow
-from shared.errors import FailError, RejectError
+from shared.errors import DynsyncError, FailError, RejectError, RetryError
 from shared.post_sync.texts import filled
 from shared.values.steps import Said
 
@@ -41,34 +42,49 @@ def ask(client: DataverseClient, name: str, parameters: Mapping[str, object], va
     return Said(f"status {reply.status}")
 
 
-def start_workflow(client: DataverseClient, workflow: Workflow, rows: Iterator[str]) -> Said:
+def start_workflow(
+    client: DataverseClient,
+    workflow: Workflow,
+    rows: Iterator[str],
+    *,
+    within_s: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Said:
     """Start a workflow for each row, a few at a time; the service does the work in jobs of its own.
 
     Raises:
-        FailError: it was refused for some rows; the first reason is told.
+        FailError: it was refused for some rows; the first reason is told. Or time was up, or the service went away,
+            when it was started for some: a try anew would start it for these twice.
+        RetryError: the service was not there, and the workflow was started for no row.
     """
-
-    def start(row_id: str) -> str | None:
-        path = f"workflows({workflow.id})/Microsoft.Dynamics.CRM.ExecuteWorkflow"
-        try:
-            client.transport.send("POST", path, body=json.dumps({"EntityId": row_id}).encode(), repeatable=False)
-        except (FailError, RejectError) as error:
-            return str(error)
-        return None
-
-    started, refusals = 0, list[str]()
+    ends_at, started, refusals = clock() + within_s, 0, list[str]()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for some in batched(rows, 10 * _AT_ONCE, strict=False):
-            for refusal in pool.map(start, some):
-                started += refusal is None
-                refusals += [refusal] if refusal else []
-            if len(refusals) > _AT_ONCE and not started:
+        for some in batched(rows, _AT_ONCE, strict=False):
+            if clock() >= ends_at:
+                raise FailError(f"it took longer than {within_s:g} s: the workflow was started for {started:,} rows")
+            said = list(pool.map(lambda row_id: _started(client, workflow, row_id), some))
+            away = next((one for one in said if isinstance(one, RetryError)), None)
+            started += said.count(None)
+            refusals += [str(one) for one in said if one is not None]
+            if away is not None and not started:
+                raise away
+            if away is not None or (len(refusals) > _AT_ONCE and not started):
                 break
     if refusals:
         raise FailError(
-            f"the workflow was started for {started:,} rows and refused for {len(refusals):,}: {refusals[0]}"
+            f"the workflow was started for {started:,} rows and refused for {len(refusals):,}: {refusals[-1]}"
         )
     return Said(f"started for {started:,} rows")
+
+
+def _started(client: DataverseClient, workflow: Workflow, row_id: str) -> DynsyncError | None:
+    """Start it for one row; gives why it was not."""
+    path = f"workflows({workflow.id})/Microsoft.Dynamics.CRM.ExecuteWorkflow"
+    try:
+        client.transport.send("POST", path, body=json.dumps({"EntityId": row_id}).encode(), repeatable=False)
+    except (FailError, RejectError, RetryError) as error:
+        return error
+    return None
 
 
 def _plain(value: object, values: Mapping[str, str]) -> object:

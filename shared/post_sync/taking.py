@@ -91,7 +91,8 @@ class Taker:
             if step.function is not None:
                 return dataverse.ask(client, step.function, step.parameters, ended.variables)
             if step.workflow is not None:
-                return dataverse.start_workflow(client, step.workflow, _written(ended, step.workflow.rows))
+                rows = _written(ended, step.workflow.rows)
+                return dataverse.start_workflow(client, step.workflow, rows, within_s=step.timeout_s)
         raise RefuseError(f"the step {step.name!r} has no kind")
 
     def _start(self, chain: Chain, ended: Ended) -> Said:

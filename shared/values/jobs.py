@@ -155,6 +155,7 @@ class Job:
     `undoes`: the job whose changes this one takes back. `replays`: which rejects it runs again, in words.
     `fingerprint`: the job that keeps what was last known of the destination's rows; see `engine/fingerprint`.
     `open_rejects`: records of the sync that were set aside and not read again, when the job came to its end; else None.
+    `settled`: its place among the jobs of its sync that came to their end, from 1: not always their order by age.
     """
 
     id: str
@@ -186,6 +187,7 @@ class Job:
     undoes: str | None = None
     replays: str | None = None
     open_rejects: int | None = None
+    settled: int | None = None
     steps: tuple[StepResult, ...] = ()
     chain: tuple[str, ...] = ()
     fingerprint: str | None = None

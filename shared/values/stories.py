@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.values.changes import Outcome
+from shared.values.changes import Action, Outcome
 from shared.values.jobs import Job
 from shared.values.plans import PlannedChange
 from shared.values.records import Reject
@@ -25,3 +25,13 @@ class RecordStory:
     job: Job
     changes: tuple[ChangeStory, ...] = ()
     rejects: tuple[Reject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRow:
+    """A row that a job wrote, under the id that it has; `change` is the number of the change in the job's plan."""
+
+    change: int
+    action: Action
+    key: str
+    id: str

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
+from shared.engine.history import written
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
 from shared.engine.rejects import rejects
 from shared.errors import NotFoundError
@@ -16,6 +17,7 @@ from shared.values.changes import Action
 from shared.values.jobs import Job, JobState
 from shared.values.plans import PlannedChange
 from shared.values.records import Reject, RejectType
+from shared.values.stories import WrittenRow
 
 _AT_A_TIME = 200
 
@@ -100,6 +102,10 @@ class Lookups:
             return []
         with PlanFile(rows, manifest) as plan:
             return plan.page(limit=limit, after=after, actions=actions, key=key)
+
+    def written(self, job: Job, *, limit: int, after: int = 0, actions: Sequence[Action] = ()) -> list[WrittenRow]:
+        """The rows that the job wrote, in the plan's order, those behind the change of number `after`."""
+        return list(islice(written(self.state, job.id, actions, after=after), limit))
 
     def rejects(
         self, job: Job, *, limit: int, after: int = 0, type_: RejectType | None = None, column: str | None = None

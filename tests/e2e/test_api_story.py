@@ -84,6 +84,7 @@ def test_a_job_from_its_upload_to_its_undo(world: World) -> None:
     (reject,) = cloud.call("GET", f"{at}/rejects")["rejects"]
     assert (reject["number"], reject["reject"]["row"], reject["reject"]["type"]) == (1, 4, "Missing Key")
     assert world.dataverse.rows("account") == []
+    assert cloud.call("GET", f"{at}/rows") == {"rows": [], "after": None}
 
     cloud.call("POST", f"{at}/apply", 202)
     cloud.work()
@@ -96,6 +97,12 @@ def test_a_job_from_its_upload_to_its_undo(world: World) -> None:
     )
     assert [(group["type"], group["count"]) for group in report["rejects"]] == [("Missing Key", 1)]
     assert column(world, "name") == {"A1": "One", "A2": "Two", "A3": "Three"}
+    first = cloud.call("GET", f"{at}/rows", query={"action": "create", "limit": "2"})
+    rest = cloud.call("GET", f"{at}/rows", query={"action": "create", "after": str(first["after"])})
+    ids = column(world, "accountid")
+    assert {one["key"]: one["id"] for one in first["rows"] + rest["rows"]} == ids
+    assert (len(first["rows"]), rest["after"]) == (2, None)
+    assert cloud.call("GET", f"{at}/rows", query={"action": "update"})["rows"] == []
     (story,) = cloud.call("GET", "/api/syncs/story/stories", query={"key": "A1"})["stories"]
     assert [one["outcome"]["status"] for one in story["changes"]] == ["done"]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from shared.cli.root import dynsync
 from shared.engine.applying import Applier
 from shared.errors import AlreadyRunningError, TransitionError
 from shared.state import LocalState
@@ -181,6 +184,21 @@ def test_what_jobs_did_to_one_record(world: World) -> None:
     assert world.app.stories("A1", sync="another") == []
     (alone,) = world.app.stories("A2", job_id=second.id)
     assert (alone.changes, alone.rejects) == ((), ())
+
+
+def test_a_job_leads_to_all_that_jobs_did_to_a_record(world: World) -> None:
+    """`show JOB --record KEY`: every job of the sync that changed it or set it aside, whichever job is named."""
+    first = ACCOUNT.run(world, ["A1", "One"])
+    second = ACCOUNT.run(world, ["A1", "Uno"])
+    ACCOUNT.run(world, ["A1", "Uno"])
+    ACCOUNT.but(name="other").run(world, ["A1", "Eins"])
+    taken_back = world.app.undo(second.id, started_by="otto", progress=ignore, apply=True)
+    where = ["--syncs", str(world.folder / "syncs"), "--state", str(world.folder / "state"), "--json"]
+    said = CliRunner(env={"COLUMNS": "120"}).invoke(dynsync, ["show", first.id, "--record", "A1", *where])
+    told = json.loads(said.output)["jobs"]
+    assert [one["job"]["id"] for one in told] == [taken_back.id, second.id, first.id]
+    assert [one["type"] for one in told[0]["rejects"]] == ["Conflict"]
+    assert [one["changes"][0]["outcome"]["status"] for one in told[1:]] == ["done", "done"]
 
 
 def test_who_carried_a_plan_out_is_kept(world: World) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from shared.engine.stepping import Steps
 from shared.values.cases import Choice
 from shared.values.jobs import Job, JobState
+from shared.wiring.app import new_job_id
 from tests.e2e.conftest import World, closes, ignore
 from tests.e2e.events import LISTENER, Feeds, feeds, put
 from tests.e2e.stories import Sync, column
@@ -92,6 +96,58 @@ def test_rejects_are_kept_before_the_watermark_moves(world: World, monkeypatch: 
     assert (closes(ended).source.created, ended.open_rejects) == (1, 1)
     sync.run(world, ["A2", "Long", f"{DAY}08:30Z"], ["A3", "Thr", f"{DAY}11:30Z"])
     assert open_keys(world) == {"A2": ended.id}
+
+
+@pytest.mark.parametrize("mode", ["run", "queue"])
+@pytest.mark.parametrize(
+    "source", [{"watermark": {"column": "changed", "overlap": "1h"}}, {"path": "data*.csv"}], ids=["newer", "new files"]
+)
+def test_rejects_of_a_job_that_wrote_nothing_outlive_its_death(
+    world: World, monkeypatch: pytest.MonkeyPatch, source: dict[str, object], mode: str
+) -> None:
+    """It died among its steps, when all was set aside: who goes on does not read anew what counts as read by now."""
+    sync = DELTA.but(columns={**DELTA.columns, "changed": "date"}, source=source)
+    step = {"name": "tell", "http": {"url": "https://127.0.0.1:9/"}}
+    records = ["A1", "Long", f"{DAY}06:00Z"], ["A2", "Longer", f"{DAY}10:00Z"]
+    sync.but(rest={"post_sync": [step]}).read(world, *records)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Steps, "_tried", interrupted)
+        if mode == "run":
+            world.run("story")
+        queued = world.app.queue("story", variables={}, files={}, started_by="nia", apply=True)
+        world.app.slice(queued.id, progress=ignore)
+    (dead,) = world.app.jobs(sync="story", limit=5)
+    slices = dead.slices and replace(dead.slices, resting=False)
+    world.app._state.save(replace(dead, state=JobState.RUNNING, error=None, finished_at=None, slices=slices))
+    assert open_keys(world) == {"A1": dead.id, "A2": dead.id}
+
+    job = closes(world.apply(dead) if mode == "run" else world.app.slice(dead.id, progress=ignore))
+
+    assert (job.state, job.source.read, job.source.rejected) == (JobState.COMPLETED_WITH_ERRORS, 2, 2)
+    assert [one.name for one in job.steps] == ["tell"]
+    assert open_keys(world) == {"A1": job.id, "A2": job.id}
+    WIDER.but(columns={**WIDER.columns, "changed": "date"}, source=source).define(world)
+    assert replay(world).source.created == 2
+
+
+def test_rejects_of_a_job_that_was_stored_late_stay_open(world: World) -> None:
+    """By its time it is older than a job that came and went before it; what either set aside is still open."""
+    made = datetime.now(UTC)
+    first = DELTA.run(world, ["A1", "Long"])
+    DELTA.read(world, ["A2", "Longer"])
+    late = world.app.queue(
+        "story", variables={}, files={}, started_by="nia", apply=True, job_id=new_job_id(made), at=made
+    )
+    assert late.created_at < first.created_at
+    closes(world.app.slice(late.id, progress=ignore))
+    DELTA.run(world, ["A3", "Thr"])
+    assert open_keys(world) == {"A1": first.id, "A2": late.id}
+    DELTA.run(world, ["A2", "Two"])
+    assert open_keys(world) == {"A1": first.id}
 
 
 def test_a_replay_carries_its_chain_out(world: World) -> None:

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from local.dataverse.logic import Operation, Workflow
+from shared.engine.history import written
 from shared.errors import StaleLeaseError
 from shared.values.jobs import Job, JobState
 from tests.e2e.conftest import World, closes
@@ -126,6 +127,21 @@ def test_a_body_of_ones_own_keeps_values_within_their_quotes(world: World, hook:
         "/a%2Fb%20%22c%22%0A%3F%26%23",
         {"said": word, "id": job.id},
     )
+
+
+def test_a_step_is_told_where_the_rows_are_listed_that_landed(world: World, hook: Hook) -> None:
+    """The addresses lead to the ids of what was created and updated, without what was refused."""
+    world.environ["DYNSYNC_APP_URL"] = "https://contoso.example"
+    ACCOUNT.run(world, ["A1", "One"])
+    body = '{"created": "@job_created_url", "updated": "@job_updated_url", "n": "@job_created/@job_updated"}'
+    sync = stepping({"name": "tell", "http": {"url": hook.url, "body": body}})
+    job = sync.run(world, ["A1", "Uno"], ["A2", "Two"], ["A3", TOO_LONG])
+    ((_, _, _, sent),) = hook.calls
+    at = f"https://contoso.example/api/jobs/{job.id}/rows?action="
+    assert json.loads(sent) == {"created": f"{at}create", "updated": f"{at}update,revive", "n": "1/1"}
+    landed = {row.key: row.id for row in written(world.app._state, job.id)}
+    assert landed == column(world, "accountid")
+    assert list(landed) == ["A2", "A1"]
 
 
 def test_a_passing_failure_is_tried_again(world: World, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:

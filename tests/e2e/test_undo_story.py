@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from local.dataverse import LocalDataverse
 from shared.engine.applying import Applier
 from shared.errors import RefuseError
 from shared.values.jobs import Job, JobState, Phase, Progress
-from tests.e2e.conftest import World, closes, ignore
+from tests.e2e.conftest import World, an_hour_ago, closes, ignore
 from tests.e2e.stories import Sync, column
 
 ACCOUNT = Sync(
@@ -235,6 +237,74 @@ def test_created_rows_are_deactivated_where_the_definition_says_so(world: World)
     done = undo(world, job)
     assert (done.state, done.destination.deactivated) == (JobState.SUCCEEDED, 1)
     assert column(world, "statecode") == {"A1": 1}
+
+
+DEACTIVATING = ACCOUNT.behaving(undo={"deactivate": "Inactive"}, dropped="ignore")
+
+
+@pytest.mark.parametrize("since", ["an edit", "a child"])
+def test_a_created_row_that_is_used_after_the_plan_is_not_deactivated(world: World, since: str) -> None:
+    """An edit of any column, or a row that refers to it, between plan and approval: it stays as it is."""
+    job = DEACTIVATING.run(world, ["A1", "One", 1], ["A2", "Two", 2])
+    planned = undo(world, job, apply=False)
+    ids = column(world, "accountid")
+    if since == "an edit":
+        world.edit("accounts", ids["A1"], {"telephone1": "+31"})
+    else:
+        bind = {"parentcustomerid_account@odata.bind": f"/accounts({ids['A1']})"}
+        world.dataverse.insert("contact", [{"lastname": "Doe", **bind}])
+    done = closes(world.apply(planned))
+    assert (done.state, done.destination.refused) == (JobState.COMPLETED_WITH_ERRORS, 1)
+    assert column(world, "statecode") == {"A1": 0, "A2": 1}
+    (told,) = world.app.rejects(done.id)
+    assert (told.key, told.type.value) == ("A1", "Conflict")
+    (change,) = world.app.plan_sample(planned.id, limit=5, key="A2")
+    assert {field.column for field in change.fields} == {"statecode", "statuscode"}
+
+
+def test_a_created_tree_is_deactivated_whole(world: World) -> None:
+    """Rows that refer to each other go together; an older one that was linked to them is taken back before."""
+    sync = LINKED.behaving(undo={"deactivate": "Inactive"}, dropped="ignore")
+    sync.run(world, ["R", "Root", ""], ["X", "x", "R"])
+    parents = column(world, "_parentaccountid_value")
+    job = sync.run(world, ["R", "Root", ""], ["X", "x", "N"], ["N", "new", ""], ["M", "more", "N"])
+    done = undo(world, job)
+    assert (done.state, done.destination.deactivated) == (JobState.SUCCEEDED, 2), list(world.app.rejects(done.id))
+    assert column(world, "statecode") == {"R": 0, "X": 0, "N": 1, "M": 1}
+    assert column(world, "_parentaccountid_value")["X"] == parents["X"]
+
+
+FAMILY = """
+tables:
+  new_parent:
+    name: new_name
+    columns: { new_name: { type: text } }
+  new_child:
+    name: new_name
+    set: new_children
+    columns:
+      new_name: { type: text }
+      new_parentid: { type: lookup, targets: { new_parent: { relationship: new_children_of, delete: cascade } } }
+"""
+
+
+def test_what_a_cascade_took_is_said(tmp_path: Path) -> None:
+    """A delete takes rows of other tables along; the undo makes the row again, and names those tables."""
+    (tmp_path / "syncs").mkdir()
+    (tmp_path / "syncs" / "reach.yaml").write_text("folders: ['..']\n", encoding="utf-8")
+    (tmp_path / "tables.yaml").write_text(FAMILY, encoding="utf-8")
+    parents = Sync({"name": "text"}, {"name": "new_name"}, ["new_name"], "new_parent", behaviour={"dropped": "delete"})
+    with LocalDataverse(tmp_path / "tables.yaml", clock=an_hour_ago) as dataverse:
+        world = World(dataverse, tmp_path, {})
+        (parent,) = dataverse.insert("new_parent", [{"new_name": "One"}])
+        dataverse.insert("new_child", [{"new_parentid@odata.bind": f"/new_parents({parent})"}])
+        job = parents.run(world, ["Two"])
+        assert dataverse.rows("new_child") == []
+        done = undo(world, job, apply=True)
+        assert (done.state, done.source.created) == (JobState.SUCCEEDED, 1)
+        assert [row["new_name"] for row in dataverse.rows("new_parent")] == ["One"]
+        told = "rows that hung below deleted ones were deleted along with them and do not come back: new_child"
+        assert told in done.notes
 
 
 def test_an_undo_after_later_jobs(world: World) -> None:

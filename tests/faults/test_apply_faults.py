@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from shared.engine.applying import Applier
 from shared.errors import AlreadyRunningError, RefuseError
 from shared.state import LocalState
 from shared.values.changes import Action
-from shared.values.jobs import JobState
+from shared.values.jobs import JobState, Lease
 from tests.e2e.conftest import World, closes
-from tests.faults.dying import apply_and_die, killed_again_and_again
+from tests.faults.dying import Killed, apply_and_die, dying, killed_again_and_again
 
 SOURCE = """
   type: delimited
@@ -235,3 +239,61 @@ def test_an_outage_half_way_fails_the_job_and_apply_goes_on(world: World, kind: 
     done = closes(world.apply(job))
     assert (done.state, done.source.created, done.source.updated) == (JobState.SUCCEEDED, 3, 3)
     assert holds_second(world)
+
+
+def test_a_plan_that_was_made_while_a_start_stalled_is_gone_on_with(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start finds no plan and stalls; another plans and writes a part meanwhile: the first drafts nothing anew."""
+    begin(world)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(LocalState, "put", dying(LocalState.put, before=True))
+        world.run("accounts")
+    (job,) = world.app.jobs(limit=1)
+    state = LocalState(world.folder / "state")
+    state.save(replace(job, state=JobState.RUNNING, error=None, finished_at=None))
+    assert dict(job.planned) == {}
+    acquire = LocalState.acquire
+
+    def stalls(self: LocalState, *where: str, **when: Any) -> Lease:
+        monkeypatch.setattr(LocalState, "acquire", acquire)
+        assert apply_and_die(world, job, "record", before=False)
+        return acquire(self, *where, **when)
+
+    monkeypatch.setattr(LocalState, "acquire", stalls)
+    done = closes(world.apply(job))
+    assert (done.state, done.error) == (JobState.SUCCEEDED, None)
+    assert (done.source.created, done.source.updated, done.destination.deleted) == (3, 3, 3)
+    assert holds_second(world)
+
+
+def test_a_plan_that_was_sent_in_other_portions_is_not_gone_on_with(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version of the program began it: nothing counts as done that is not, and a new plan does the rest."""
+    begin(world)
+    plan = world.plan("accounts")
+    assert apply_and_die(world, plan, "record", before=False)
+    world.dataverse.clear_requests()
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.engine.running.Applier", functools.partial(Applier, chunk_size=3))
+        job = closes(world.apply(plan))
+    assert (job.state, world.writes()) == (JobState.FAILED, [])
+    assert "in other portions (1 to 2 where this one has 1 to 3)" in str(job.error)
+    done = closes(world.run("accounts"))
+    assert (done.state, done.source.created, done.source.unchanged) == (JobState.SUCCEEDED, 1, 2)
+    assert holds_second(world)
+
+
+def test_a_job_that_failed_tells_what_it_sent_and_how_long_it_took(world: World) -> None:
+    """Its requests count, and the seconds of every apply are added up."""
+    begin(world)
+    plan = world.plan("accounts")
+    world.dataverse.inject({"status": 403, "code": "0x80040225", "message": "UpdateMultiple", "count": 100})
+    world.dataverse.inject({"status": 403, "code": "0x80040225", "path": "$batch", "method": "POST", "count": 100})
+    failed = closes(world.apply(plan))
+    assert failed.state is JobState.FAILED
+    assert failed.requests["requests"] > plan.requests["requests"]
+    world.dataverse.application.faults.clear()
+    done = closes(world.apply(failed))
+    assert done.requests["requests"] > failed.requests["requests"]

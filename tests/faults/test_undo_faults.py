@@ -1,16 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from local.dataverse.logic import Stage
 from local.dataverse.logic.events import Event
+from shared.dataverse.writing import Writer
+from shared.engine.applying import Applier
 from shared.state import LocalState
+from shared.values.changes import Outcome, OutcomeStatus, Write, WriteKind
 from shared.values.jobs import Job, JobState
 from tests.e2e.conftest import World, closes, ignore
 from tests.e2e.stories import Sync
-from tests.faults.dying import killed_again_and_again
+from tests.faults.dying import Killed, killed_again_and_again
 
 TREE = Sync(
     columns={"no": "text", "name": "text", "parent": "text", "state": "text"},
@@ -246,4 +250,32 @@ def test_a_create_whose_second_step_was_refused_is_undone(world: World) -> None:
     assert (job.source.rejected, len(table(world))) == (1, 5)
     done = undo(world, job)
     assert (done.state, done.destination.deleted) == (JobState.SUCCEEDED, 1)
+    assert table(world) == before
+
+
+def test_what_a_second_attempt_sent_is_undone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service went away in the midst of a chunk; another start sent the rest and died before it could note it."""
+    monkeypatch.setattr("shared.engine.running.Applier", functools.partial(Applier, chunk_size=4))
+    TREE.run(world, *FIRST)
+    before = table(world)
+    write = Writer.write
+
+    def half(writer: Writer, kind: WriteKind, writes: Sequence[Write]) -> list[Outcome]:
+        left = [Outcome(one.change, OutcomeStatus.NOT_ATTEMPTED) for one in writes[1:]]
+        return [*write(writer, kind, writes[:1]), *left]
+
+    def dies(writer: Writer, kind: WriteKind, writes: Sequence[Write]) -> list[Outcome]:
+        write(writer, kind, writes)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "write", half)
+        job = TREE.run(world, *([no, "changed", parent, state] for no, _, parent, state in FIRST))
+        assert (job.state, job.source.updated, job.source.not_attempted) == (JobState.FAILED, 1, 3)
+        patch.setattr(Writer, "write", dies)
+        with pytest.raises(Killed):
+            world.apply(job)
+    assert {row["name"] for row in table(world).values()} == {"changed"}
+    done = undo(world, job)
+    assert (done.state, done.source.updated, done.source.ignored) == (JobState.SUCCEEDED, 4, 0)
     assert table(world) == before

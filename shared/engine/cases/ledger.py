@@ -28,12 +28,15 @@ _AT_A_TIME = 1000
 
 
 def last_settled(state: State, sync: str, *, before: Job | None = None) -> Job | None:
-    """The last job of the sync that came to its end and knows the open rejects; never `before` itself."""
+    """The last job of the sync that came to its end and knows the open rejects; never `before` itself.
+
+    That is not always the newest: a start may have waited between being made and being stored.
+    """
     own = before.id if before is not None else ""
     for limit in _LOOK_BACK:  # as a rule it is among the first few
-        for job in state.list(sync=sync, limit=limit):
-            if job.open_rejects is not None and job.id != own:
-                return job
+        found = [one for one in state.list(sync=sync, limit=limit) if one.open_rejects is not None and one.id != own]
+        if found:
+            return max(found, key=lambda job: job.settled or 0)
     return None
 
 

@@ -11,7 +11,7 @@ import duckdb
 
 from shared import temporary
 from shared.definitions.sync import SyncDefinition
-from shared.engine.cases.ledger import COLUMNS, LEDGER, RECORDS, SEEN, ledger
+from shared.engine.cases.ledger import COLUMNS, LEDGER, RECORDS, SEEN, last_settled, ledger
 from shared.engine.rejects import rejects
 from shared.ports import State
 from shared.sql import identifier, literal
@@ -28,6 +28,8 @@ def settled(state: State, job: Job, definition: SyncDefinition) -> Job:
     """
     if job.undoes is not None:
         return job
+    last = last_settled(state, job.sync, before=job)
+    job = replace(job, settled=max(job.settled or 0, (last.settled or 0) + 1 if last else 1))
     older = ledger(state, job.sync, before=job)
     if older is None and not (job.source.rejected or job.source.conflict):
         state.drop(job.id, RECORDS)

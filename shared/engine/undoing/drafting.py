@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -38,7 +38,8 @@ _STAYS = (Action.UPDATE, Action.REVIVE, Action.EXPIRE, Action.DEACTIVATE)
 
 @dataclass(slots=True)
 class UndoDrafter:
-    """Drafts one undo. `removal` is what becomes of created rows; `worked` how long the undone job was at work.
+    """Drafts one undo. `removal` is what becomes of created rows; `worked` how long the undone job took, `ended` when
+    it ended.
 
     `stand`: where an earlier slice left the draft, in the same workspace; None for a new one.
     """
@@ -50,6 +51,7 @@ class UndoDrafter:
     originals: Originals
     removal: Removal
     worked: timedelta
+    ended: datetime
     job_id: str
     progress: ProgressListener
     stand: Stand | None = None
@@ -213,7 +215,7 @@ class UndoDrafter:
     def _remove(self) -> None:
         names = readable_columns(self.table)
         with closing(ReadBack(self.client, self.table, self.originals.plan, self.folder)) as readback:
-            judge = Judge(self.originals.plan, readback, self.worked, self.removal, self._as_left)
+            judge = Judge(self.originals.plan, readback, self.worked, self.ended, self.removal, self._as_left)
             for originals in self._of(Action.CREATE):
                 found = self.client.rows_by_id(self.table, [original.id for original in originals], names)
                 verdicts = list(judge.judged(originals, found))
@@ -244,8 +246,7 @@ class UndoDrafter:
         self._sheet.leave_rows(left)
         if self.removal.inactive is None:
             return going.plan_deletes()
-        going.plan_updates(Action.DEACTIVATE, self.removal.members)
-        return ()
+        return going.plan_updates(Action.DEACTIVATE, self.removal.members)
 
     # ---- the whole
 
@@ -283,7 +284,8 @@ class UndoDrafter:
             yield "other rows that pointed at deleted ones lost that link when they were deleted; it stays empty"
             taken = sorted({one.entity for one in self._relations.below(self.table.name) if one.on_delete == "Cascade"})
             if taken:
-                yield f"a delete took the rows below along, which do not come back: {', '.join(taken)}"
+                lost = "rows that hung below deleted ones were deleted along with them and do not come back"
+                yield f"{lost}: {', '.join(taken)}"
         if below is not None and below.unseen:
             names = ", ".join(sorted(below.unseen))
             yield f"this user may not read {names}: whether rows there refer to created ones is not known"
@@ -292,8 +294,6 @@ class UndoDrafter:
 
 
 def _going(creation: Creation, removal: Removal) -> tuple[object, ...]:
-    """A row of `going`: compared as a whole before it is deleted, by what the job wrote and its state otherwise."""
-    state = {name: creation.row.get(name) for name in removal.columns}
-    before = creation.row if removal.inactive is None else {**creation.values, **state}
+    """A row of `going`."""
     row = creation.original.row
-    return creation.original.id, row.key, row.change, orjson.dumps(dict(before)).decode()
+    return creation.original.id, row.key, row.change, orjson.dumps(creation.before(removal)).decode()

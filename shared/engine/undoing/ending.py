@@ -5,15 +5,22 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
+import orjson
+
 from shared.dataverse.client import DataverseClient
 from shared.dataverse.relations import Relations
-from shared.engine.guarding import Guard
+from shared.engine.guarding import Guard, no_guard
+from shared.engine.plan import PlanFile
+from shared.engine.readback import ETAG
 from shared.engine.undoing.going import Below
 from shared.errors import NotFoundError, RefuseError
 from shared.ports import State
+from shared.values.changes import Action
 from shared.values.jobs import Job, JobState
 from shared.values.life import TRANSITIONS, way_on
 from shared.values.tables import Table
+
+_AT_A_TIME = 1000
 
 
 def refuse_undo(state: State, job: Job) -> None:
@@ -39,9 +46,17 @@ def _undo_of(state: State, job: Job) -> str:
     return next((one.id for one in ended if one.undoes == job.id and one.finished_at is not None), "that is gone")
 
 
-def guard(client: DataverseClient, table: Table) -> Guard:
-    """Keeps a created row from being deleted that other rows refer to by now."""
-    return Below.of(Relations(client), table).guard
+def guard(client: DataverseClient, table: Table, plan: PlanFile) -> Guard:
+    """Keeps a created row from being deleted or deactivated that other rows refer to by now."""
+    together = frozenset(
+        row.id
+        for rows in plan.chunks(_AT_A_TIME, [Action.DEACTIVATE])
+        for row in rows
+        if ETAG in orjson.loads(row.before or "{}")
+    )
+    if not together and not plan.manifest.counts.get(Action.DELETE):
+        return no_guard
+    return Below.of(Relations(client), table, together).guard
 
 
 def note_undone(state: State, undo: Job) -> None:

@@ -71,16 +71,20 @@ def describe(counts: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Below:
-    """Looks for the rows that refer to rows of one table. `unseen` names tables that cannot be read."""
+    """Looks for the rows that refer to rows of one table. `unseen` names tables that cannot be read.
+
+    `together`: ids of created rows that one plan deactivates, so that they refer to each other in the end, too.
+    """
 
     relations: Relations
     relationships: tuple[Relationship, ...]
     unseen: dict[str, Relationship]
+    together: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, relations: Relations, table: Table) -> Below:
+    def of(cls, relations: Relations, table: Table, together: frozenset[str] = frozenset()) -> Below:
         """All that may refer to a table's rows."""
-        return cls(relations, relations.below(table.name), {})
+        return cls(relations, relations.below(table.name), {}, together)
 
     def referring(self, ids: Sequence[str]) -> Iterator[tuple[Relationship, str, str]]:
         """Relationship, child and parent of every row that refers to one of the ids.
@@ -109,14 +113,14 @@ class Below:
             return []
 
     def guard(self, rows: list[PlanRow]) -> dict[int, Outcome]:
-        """The deletes among changes that must not be sent: another row refers to theirs by now."""
-        deletes = {row.id: row for row in rows if row.action is Action.DELETE}
+        """The changes by which created rows go that must not be sent: another row refers to theirs by now."""
+        going = {row.id: row for row in rows if row.action is Action.DELETE or row.id in self.together}
         found: dict[str, dict[str, int]] = {}
-        for relationship, child, parent in self.referring(list(deletes)) if deletes else ():
-            if child not in deletes:
+        for relationship, child, parent in self.referring(list(going)) if going else ():
+            if child not in going and child not in self.together:
                 counts = found.setdefault(parent, {})
                 counts[str(relationship)] = counts.get(str(relationship), 0) + 1
-        return {deletes[row_id].change: _conflict(deletes[row_id].change, counts) for row_id, counts in found.items()}
+        return {going[row_id].change: _conflict(going[row_id].change, counts) for row_id, counts in found.items()}
 
 
 def _conflict(change: int, counts: dict[str, int]) -> Outcome:
@@ -191,7 +195,12 @@ class Going:
         ends = accumulate(int(str(size)) for (size,) in sizes)
         return tuple(first + end for end in ends)[:-1]
 
-    def plan_updates(self, action: Action, members: Mapping[str, object]) -> None:
-        """Append an update for each row that goes: its state, instead of a delete."""
+    def plan_updates(self, action: Action, members: Mapping[str, object]) -> tuple[int, ...]:
+        """Append an update for each row that goes: its state, instead of a delete; gives the number of the first.
+
+        What the undo takes back of other rows is through by then: links to these rows among it.
+        """
+        first = self.workspace.value("SELECT count(*) FROM plan") + 1
         after = orjson.dumps(dict(members)).decode()
         self.workspace.run(_UPDATES, {"action": action.value, "after": after})
+        return (first,)

@@ -77,6 +77,7 @@ class UndoMaking:
             originals=Originals(plan, Noted(self.run.state.chunks(undone.id))),
             removal=Removal.of(self.run.definition.behaviour.undo, table),
             worked=max(ended - undone.created_at, timedelta()),
+            ended=ended,
             job_id=job.id,
             progress=self.run.tell,
             stand=left_in(workspace),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from shared.definitions.behaviour import Deactivate
 from shared.engine.plan import PlanFile
-from shared.engine.readback import Present, ReadBack, without_annotations
+from shared.engine.readback import ETAG, Present, ReadBack, etag_of, without_annotations
 from shared.engine.undoing.originals import Original
 from shared.engine.undoing.reverting import EDITED, AsLeft, Kept
 from shared.engine.undoing.wire import Values
@@ -20,6 +20,8 @@ MET = "a row with this key was there before the job, which updated it; what it h
 STAYS = "rows of this table can be neither deleted nor deactivated"
 _AT_ONCE = timedelta(seconds=2)
 """What changes a row so soon after its create belongs to the create: a plug-in in the same transaction."""
+_CLOCKS_APART = timedelta(minutes=1)
+"""How far the service's clock may be ahead of the one that said when the job ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +60,23 @@ class Creation:
     original: Original
     row: Values
     values: Values
+    etag: str | None = None
+
+    def before(self, removal: Removal) -> dict[str, object]:
+        """What has to stand there when the row goes: all of it. A row that is kept is known by its version."""
+        if removal.inactive is None:
+            return dict(self.row)
+        return {**{name: self.row.get(name) for name in removal.columns}, ETAG: self.etag}
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Says which created rows are as the job left them. `worked` is how long the job was at work, at the most."""
+    """Says which created rows are as the job left them. `worked` is how long the job took, `ended` when it ended."""
 
     plan: PlanFile
     readback: ReadBack
     worked: timedelta
+    ended: datetime
     removal: Removal
     as_left: AsLeft
 
@@ -77,8 +87,9 @@ class Judge:
             if original.id in found and original.met:
                 yield Kept(original, MET)
             elif original.id in found:
-                row = without_annotations(found[original.id])
-                verdict = self._verdict(Creation(original, row, canonical[original.id]))
+                row = found[original.id]
+                creation = Creation(original, without_annotations(row), canonical[original.id], etag_of(row))
+                verdict = self._verdict(creation)
                 if verdict is not None:
                     yield verdict
 
@@ -107,10 +118,13 @@ class Judge:
         created, modified = _moment(row.get("createdon")), _moment(row.get("modifiedon"))
         if created is None or modified is None or modified <= created:
             return False
+        if row.get("_modifiedby_value") != row.get("_createdby_value"):
+            return True
         plan_row = creation.original.row
-        steps = self.worked if plan_row.later or plan_row.deferred else timedelta()
-        by_another = row.get("_modifiedby_value") != row.get("_createdby_value")
-        return by_another or modified > created + steps + _AT_ONCE
+        if not (plan_row.later or plan_row.deferred):
+            return modified > created + _AT_ONCE
+        # its second step came when the job was at work, which may have waited for days before
+        return modified > min(created + self.worked + _AT_ONCE, self.ended + _CLOCKS_APART)
 
 
 def _without(values: Values, others: Values) -> dict[str, object]:

@@ -75,6 +75,14 @@ class ChangesQuery(Form):
     limit: PageSize = 50
 
 
+class RowsQuery(Form):
+    """Which rows that a job wrote."""
+
+    action: Actions = Field(default=(), description="Only those written so.")
+    after: Place = Field(default=0, description="Only those behind this number; for the next page.")
+    limit: PageSize = MOST
+
+
 class RejectsQuery(Form):
     """Which rejects."""
 

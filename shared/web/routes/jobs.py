@@ -14,9 +14,9 @@ from shared.values.changes import Outcome, OutcomeStatus
 from shared.values.jobs import Job
 from shared.values.plans import PlannedChange
 from shared.values.records import Reject
-from shared.values.stories import ChangeStory, RecordStory
+from shared.values.stories import ChangeStory, RecordStory, WrittenRow
 from shared.web.call import Answer
-from shared.web.routes.forms import ChangesQuery, JobsQuery, PlanQuery, RejectsQuery, StoryQuery, UndoForm
+from shared.web.routes.forms import ChangesQuery, JobsQuery, PlanQuery, RejectsQuery, RowsQuery, StoryQuery, UndoForm
 from shared.web.routes.starts import accepted
 from shared.web.routing import Call, Reply, Route
 from shared.wiring.lookups import JobReport, NumberedReject
@@ -38,6 +38,13 @@ class ChangesPage(BaseModel):
 
     changes: list[PlannedChange]
     total: int
+    after: int | None = Field(description=NEXT)
+
+
+class RowsPage(BaseModel):
+    """Rows that a job wrote, in the order of its plan."""
+
+    rows: list[WrittenRow]
     after: int | None = Field(description=NEXT)
 
 
@@ -133,6 +140,13 @@ def changes(call: Call) -> ChangesPage:
     return ChangesPage(changes=found, total=sum(call.job.planned.values()), after=after)
 
 
+def rows(call: Call) -> RowsPage:
+    """The rows that the job wrote."""
+    query: RowsQuery = call.query
+    found = call.hosted.lookups.written(call.job, limit=query.limit, after=query.after, actions=query.action)
+    return RowsPage(rows=found, after=found[-1].change if len(found) == query.limit else None)
+
+
 def rejects(call: Call) -> RejectsPage:
     """The job's rejects."""
     query: RejectsQuery = call.query
@@ -210,6 +224,10 @@ ROUTES = [
     Route(
         method="GET", path="/api/jobs/{job}/plan", operation=Operation.SEE_CHANGES, does=plan, gives=str,
         query=PlanQuery, media=tuple(FORMATS.values()), refuses=(413,), summary="The whole plan as a file.",
+    ),
+    Route(
+        method="GET", path="/api/jobs/{job}/rows", operation=Operation.SEE_CHANGES, does=rows, gives=RowsPage,
+        query=RowsQuery, summary="The rows that the job wrote, by their ids, as far as they landed.",
     ),
     Route(
         method="GET", path="/api/jobs/{job}/rejects", operation=Operation.SEE_REJECTS, does=rejects, gives=RejectsPage,

@@ -393,13 +393,48 @@ def test_jobs_as_a_file(tmp_path: Path) -> None:
     assert rows[0]["error"].startswith("line 17")
 
 
+def test_the_history_is_all_in_csv_and_json(tmp_path: Path) -> None:
+    """Both balances, the seconds of each phase, requests and pauses, who, with what, by which definition."""
+    app = MadeUpApp()
+    path = tmp_path / "jobs.csv"
+    call(app, "jobs", "--csv", str(path))
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        line = list(csv.DictReader(file))[-1]
+    told = spoken(app, "jobs")[-1]
+    for side in ("source", "destination"):
+        assert {name: line[f"{side}_{name}"] for name in told[side]} == {k: str(v) for k, v in told[side].items()}
+        assert told[side]["read"] == sum(count for name, count in told[side].items() if name != "read")
+    assert told["timings_s"] == CLEAN.timings_s
+    assert {phase: line[f"seconds_{phase.replace(' ', '_')}"] for phase in told["timings_s"]} == {
+        phase: str(seconds) for phase, seconds in told["timings_s"].items()
+    }
+    assert told["requests"] == {"requests": 7, "throttled": 2, "retries": 1, "throttled_s": 5}
+    assert {name: line[name] for name in told["requests"]} == {k: str(v) for k, v in told["requests"].items()}
+    for name in ("started_by", "definition_version", "definition_hash"):
+        assert told[name] == line[name] == getattr(CLEAN, name)
+    assert told["variables"] == json.loads(line["variables"]) == {"region": "EMEA"}
+
+
+def test_a_file_of_jobs_holds_all_that_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list on the screen has the last few only."""
+    monkeypatch.setattr("shared.cli.jobs._FEW", 2)
+    path = tmp_path / "jobs.csv"
+    assert len(spoken(MadeUpApp(), "jobs")) == 2
+    assert "Wrote 5 jobs" in call(MadeUpApp(), "jobs", "--csv", str(path)).stdout
+    assert "Wrote 1 job " in call(MadeUpApp(), "jobs", "--csv", str(path), "--limit", "1").stdout
+
+
 def test_show_one_record() -> None:
-    """Of one job or of all: changes with their outcome, and why it was set aside; unknown is said."""
+    """Of a sync, which a job may stand for: changes with their outcome, and why it was set aside; unknown is said."""
     app = MadeUpApp()
     text = call(app, "show", "--record", "C-2002", "--sync", "accounts-from-erp").stdout
     assert app.asked[-1] == ("stories", {"key": "C-2002", "job_id": None, "sync": "accounts-from-erp", "limit": 20})
     assert all(words in text for words in ("7f3c0a1e", "update  C-2002", "refused by Dataverse (0x8004: no)"))
     assert "set aside: Max Length Violation" in text
+    call(app, "show", "7f3c", "--record", "C-2002")
+    assert app.asked[-1] == ("stories", {"key": "C-2002", "job_id": None, "sync": "accounts-from-erp", "limit": 20})
+    other = call(app, "show", "7f3c", "--record", "C-2002", "--sync", "contacts")
+    assert (other.exit_code, "is one of sync accounts-from-erp, not of contacts" in other.output) == (1, True)
     assert "No job that is kept did anything to C-9" in call(app, "show", "7f3c", "--record", "C-9").stdout
     assert spoken(app, "show", "7f3c", "--record", "C-2002")["jobs"][0]["changes"][0]["outcome"]["status"] == "rejected"
     nothing = call(app, "show")

@@ -98,3 +98,13 @@ def test_what_cannot_be_removed_does_not_fail_the_job(state: LocalState, monkeyp
 
     monkeypatch.setattr(LocalState, "forget", fail)
     assert prune(state, LAST, days=1, now=NOW) == 0
+
+
+def test_a_job_that_is_being_undone_is_kept(state: LocalState) -> None:
+    """Its plan tells what to take back, until the undo has ended."""
+    undo = replace(LAST, id="undo", state=JobState.QUEUED, undoes="old-3")
+    state.save(undo)
+    assert prune(state, LAST, days=1, now=NOW) == 249
+    assert {job.id for job in state.list(limit=1000)} == {"last", "undo", "old-3"}
+    state.save(replace(undo, state=JobState.CANCELLED))
+    assert prune(state, LAST, days=1, now=NOW) == 1

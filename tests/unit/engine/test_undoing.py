@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -13,7 +14,7 @@ from shared.engine.plan import PlanRow
 from shared.engine.readback import Present
 from shared.engine.undoing.going import Below, Going
 from shared.engine.undoing.originals import Original
-from shared.engine.undoing.removing import Removal
+from shared.engine.undoing.removing import Creation, Judge, Removal
 from shared.engine.undoing.reverting import AsLeft, Reverter, Standing
 from shared.engine.undoing.wire import Referents
 from shared.engine.workspace import Limits, Workspace, workspace_folder
@@ -124,7 +125,7 @@ def test_rows_that_are_not_deleted_come_in_their_own_order(going: Going) -> None
     """Deactivated: one wave, with the members of the new state."""
     add(going, "ba")
     settle(going, below((PARENT, "b", "a")))
-    going.plan_updates(Action.DEACTIVATE, {"statecode": 1})
+    assert going.plan_updates(Action.DEACTIVATE, {"statecode": 1}) == (1,)
     rows = going.workspace.rows("SELECT action, key, row_no, after FROM plan ORDER BY rowid")
     assert rows == [("deactivate", "b", None, '{"statecode":1}'), ("deactivate", "a", None, '{"statecode":1}')]
 
@@ -232,3 +233,39 @@ def test_a_change_in_doubt_whose_old_link_a_delete_cleared(
     now = Present({"name": "before", "_parentaccountid_value": parent}, None)
     found = reverter.standing(Original(row, Outcome(1, status)), now)
     assert (found.now if isinstance(found, Standing) else None) == expected
+
+
+MADE = datetime(2026, 3, 1, 8, tzinfo=UTC)
+
+
+def touched(*, after: timedelta, steps: bool, worked: timedelta, by: str = "app") -> bool:
+    """Whether a row counts as edited that was modified so long after its create, by a job that ended a minute later."""
+    row = PlanRow(1, Action.CREATE, guid("a"), "a", 1, None, "{}", "{}" if steps else None, None)
+    judge = Judge(None, None, worked, MADE + timedelta(minutes=1), Removal(), None)  # type: ignore[arg-type]
+    stands = {
+        "createdon": MADE.isoformat(),
+        "modifiedon": (MADE + after).isoformat(),
+        "_createdby_value": "app",
+        "_modifiedby_value": by,
+    }
+    return judge._touched(Creation(Original(row, Outcome(1, OutcomeStatus.DONE)), stands, {}))
+
+
+@pytest.mark.parametrize("steps", [False, True])
+def test_an_edit_after_the_job_is_seen_however_long_the_job_waited(steps: bool) -> None:
+    """A plan that waited for days took days, yet what the row's own user changes a day after its end is an edit."""
+    assert touched(after=timedelta(hours=30), steps=steps, worked=timedelta(days=2))
+    assert touched(after=timedelta(seconds=3), steps=steps, worked=timedelta(), by="nia")
+    assert not touched(after=timedelta(seconds=2), steps=steps, worked=timedelta())
+    assert touched(after=timedelta(seconds=40), steps=False, worked=timedelta(days=2))
+    assert not touched(after=timedelta(seconds=40), steps=True, worked=timedelta(days=2))
+
+
+def test_created_rows_that_are_deactivated_together_are_no_children_of_each_other() -> None:
+    """They refer to each other for good; another row's reference still counts."""
+    rows = [PlanRow(n, Action.DEACTIVATE, guid(name), name, None, "{}", "{}", None) for n, name in enumerate("ab", 1)]
+    pairs = (PARENT, "b", "a"), (PARENT, "c", "b"), (COMPANY, "x", "b")
+    relations = FakeRelations(*pairs)
+    together = Below.of(relations, TABLE, frozenset({guid("a"), guid("b"), guid("c")}))  # type: ignore[arg-type]
+    assert list(together.guard(rows)) == [2]
+    assert below(*pairs).guard(rows) == {}
