@@ -18,6 +18,8 @@ from shared.values.tables import Column, ColumnKind, Table
 
 _NOT_SENT = frozenset({"processid", "stageid", "traversedpath"})
 """A business process that ended with its row. Source: Microsoft Learn, "Work with business process flows" (2025)."""
+_WITH_DEFAULTS = frozenset({ColumnKind.BOOLEAN, ColumnKind.CHOICE, ColumnKind.CHOICES})
+"""Left out of a create, such a column gets its default. Source: Microsoft Learn, "Choice columns" (2025)."""
 UNKNOWN = "the plan holds no values of the row, so it cannot be made again"
 LOST_LINK = "the row that it pointed at is gone; the row is made again without the link"
 
@@ -72,6 +74,8 @@ class Remaker:
         lost = []
         for column in remade_columns(self.table):
             value = values.get(column.read_name)
+            if value is None and column.kind in _WITH_DEFAULTS and column.creatable:
+                body[column.name] = None
             if value is None or (column.kind is ColumnKind.STATE and value == 0):
                 continue
             try:
