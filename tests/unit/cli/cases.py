@@ -41,7 +41,7 @@ CLEAN = Job(
     source=SourceBalance(read=10_000, created=100, updated=40, unchanged=9_850, filtered=10),
     destination=DestinationBalance(read=9_910, matched=9_890, deleted=15, kept=5),
     notes=("12 cells were absent and left alone.",),
-    requests={"requests": 7, "throttled": 2, "retries": 1, "throttled_s": 5},
+    requests={"read": 3, "write": 4},
     variables={"region": "EMEA"},
     definition_version="1.0.0",
     definition_hash="3fa9c1d27be804d5a6",

@@ -393,8 +393,10 @@ def test_jobs_as_a_file(tmp_path: Path) -> None:
     assert rows[0]["error"].startswith("line 17")
 
 
-def test_the_history_is_all_in_csv_and_json(tmp_path: Path) -> None:
+def test_the_history_is_all_in_csv_and_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both balances, the seconds of each phase, requests and pauses, who, with what, by which definition."""
+    sent = {"requests": 7, "throttled": 2, "retries": 1, "throttled_s": 5}
+    monkeypatch.setattr("tests.unit.cli.cases.JOBS", [replace(CLEAN, requests=sent)])
     app = MadeUpApp()
     path = tmp_path / "jobs.csv"
     call(app, "jobs", "--csv", str(path))
@@ -408,7 +410,7 @@ def test_the_history_is_all_in_csv_and_json(tmp_path: Path) -> None:
     assert {phase: line[f"seconds_{phase.replace(' ', '_')}"] for phase in told["timings_s"]} == {
         phase: str(seconds) for phase, seconds in told["timings_s"].items()
     }
-    assert told["requests"] == {"requests": 7, "throttled": 2, "retries": 1, "throttled_s": 5}
+    assert told["requests"] == sent
     assert {name: line[name] for name in told["requests"]} == {k: str(v) for k, v in told["requests"].items()}
     for name in ("started_by", "definition_version", "definition_hash"):
         assert told[name] == line[name] == getattr(CLEAN, name)
