@@ -224,12 +224,8 @@ class Transport:
 
     def _throttled(self, visit: Visit, reply: Reply, tries: Tries) -> None:
         """A limit is reached. The lane rests; the request goes on another one, or waits with it."""
-        try:
-            pause_s = tries.throttled(reply, self._clock())
-        except BaseException:
-            self._lanes.throttled(visit, told(reply.refusal, 0.0))
-            raise
-        self._lanes.throttled(visit, told(reply.refusal, pause_s))
+        pause_s = tries.throttled(reply, self._clock(), visit.lane.tokens)
+        rest_s = self._lanes.throttled(visit, told(reply.refusal, pause_s))
         self._count(retries=1, throttled=1, throttled_s=pause_s)
         log.event(
             _logger,
@@ -239,6 +235,7 @@ class Transport:
             pause_s=round(pause_s, 1),
             request=request_id_of(reply.headers),
         )
+        tries.keep_to(rest_s, reply, self._clock())
 
     def _after_refusal(self, lane: Lane, token: str, reply: Reply, tries: Tries) -> Reply | None:
         if reply.status < 400:
@@ -252,7 +249,7 @@ class Transport:
             request=request_id_of(reply.headers),
         )
         if reply.status == 401 or reaction_to(reply.refusal) is Reaction.RENEW:
-            tries.unauthorised(reply)
+            tries.unauthorised(reply, lane.tokens)
             self._count(retries=1)
             if lane.tokens.token() == token:
                 lane.tokens.renew()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
+from shared.dataverse.auth import TokenSource
 from shared.dataverse.connection import NoAnswerError, Request
 from shared.dataverse.pauses import PausePolicy, repeats_allowed, retry_after_s
 from shared.dataverse.reply import Reply
@@ -16,57 +18,66 @@ class Tries:
 
     def __init__(self, request: Request, origin: str, pauses: PausePolicy, jitter: Callable[[], float]) -> None:
         self._request, self._origin, self._pauses, self._jitter = request, origin, pauses, jitter
-        self._renewed = False
+        self._renewed: list[TokenSource] = []
         self._in_doubt = False
-        self._refused = self._throttled = 0
-        self._throttled_s = 0.0
-        self.unanswered = 0
+        self._refused = self.unanswered = 0
+        self._throttled: Counter[int] = Counter()
+        self._throttled_at: datetime | None = None
+        self._outage_s = 0.0
 
-    def unauthorised(self, reply: Reply) -> None:
-        """The token was refused.
+    def unauthorised(self, reply: Reply, tokens: TokenSource) -> None:
+        """A token of this credential was refused.
 
         Raises:
             AuthenticationError: and so was a fresh one.
         """
-        if self._renewed:
+        if any(tokens is renewed for renewed in self._renewed):
             raise AuthenticationError(
                 f"{self._origin} refused a fresh token ({reply.refusal}); check that the credentials belong to "
                 "this environment's tenant and that the service URL is right"
             )
-        self._renewed = True
+        self._renewed.append(tokens)
 
-    def throttled(self, reply: Reply, now: datetime) -> float:
-        """The service asks for a pause.
+    def throttled(self, reply: Reply, now: datetime, tokens: TokenSource) -> float:
+        """The service asks this credential for a pause."""
+        self._throttled_at = self._throttled_at or now
+        self._throttled[id(tokens)] += 1
+        return self._pauses.throttled_s(self._throttled[id(tokens)], retry_after_s(reply.headers, now))
+
+    def keep_to(self, rest_s: float, reply: Reply, now: datetime) -> None:
+        """Some credential may go on in so many seconds.
 
         Raises:
-            ThrottledError: for more than is kept.
+            ThrottledError: that is more than is waited, with what was waited before.
             UnavailableError: likewise, of a request that may have been carried out before.
         """
-        self._throttled += 1
-        pause_s = self._pauses.throttled_s(self._throttled, retry_after_s(reply.headers, now))
-        spent_s = self._throttled_s + pause_s
-        if spent_s > self._pauses.throttled_total_s or self._throttled > self._pauses.throttled_attempts:
-            message = (
-                f"{self._origin} asks for a pause of {pause_s:.0f} s after {self._throttled_s:.0f} s of pauses "
-                f"({reply.refusal}); lower `parallel` or run at another time"
-            )
-            if self._in_doubt:
-                raise UnavailableError(message, maybe_done=True)
-            raise ThrottledError(message, retry_after_s=pause_s)
-        self._throttled_s = spent_s
-        return pause_s
+        waited_s = (now - (self._throttled_at or now)).total_seconds()
+        often = max(self._throttled.values(), default=0) > self._pauses.throttled_attempts
+        if waited_s + rest_s <= self._pauses.throttled_total_s and not often:
+            return
+        message = (
+            f"{self._origin} asks for a pause of {rest_s:.0f} s after {waited_s:.0f} s of pauses "
+            f"({reply.refusal}); lower `parallel` or run at another time"
+        )
+        if self._in_doubt:
+            raise UnavailableError(message, maybe_done=True)
+        raise ThrottledError(message, retry_after_s=rest_s)
 
     def not_now(self, reply: Reply, now: datetime) -> float:
         """An answer that leaves open whether the request was carried out.
 
         Raises:
-            UnavailableError: it must not be sent again, or was often enough.
+            UnavailableError: it must not be sent again, or was often enough; or a longer pause is asked for than is
+                kept.
         """
         self._unanswered(sent=True)
         if not self._request.repeatable or self.unanswered > self._pauses.attempts:
             raise self._given_up(f"{self._origin} is not available ({reply.refusal})")
         named_s = retry_after_s(reply.headers, now) or 0.0
-        return max(min(named_s, self._pauses.longest_s), self._backoff_s(self.unanswered))
+        self._outage_s += named_s
+        if self._outage_s > self._pauses.throttled_total_s:
+            raise self._given_up(f"{self._origin} asks for a pause of {named_s:.0f} s ({reply.refusal})")
+        return max(named_s, self._backoff_s(self.unanswered))
 
     def no_answer(self, failure: NoAnswerError) -> float:
         """The connection failed; raises as `not_now` does. What was never sent may go again in any case."""

@@ -76,10 +76,14 @@ class Controller:
         rate = self.time.per_second
         return self.level if rate is None else max(1, min(self.level, math.ceil(_CATCH_UP * rate) + 1))
 
+    def rest_s(self, now: float) -> float:
+        """The seconds that are left of the pause which the service asked for."""
+        return max(self._rest_until - now, 0.0)
+
     def wait_s(self, now: float) -> float:
         """0: another request may start; `UNTIL_ONE_ENDS`, or so many seconds."""
         if now < self._rest_until:
-            return self._rest_until - now
+            return self.rest_s(now)
         if self.running >= self.useful:
             return UNTIL_ONE_ENDS
         return max(self.time.wait_s(now), self.requests.wait_s(now))

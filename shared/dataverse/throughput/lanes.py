@@ -113,11 +113,15 @@ class Lanes:
             visit.lane.controller.answered(now, visit.began, rows)
             self._note_hint(visit.lane, now, headers)
 
-    def throttled(self, visit: Visit, told: Told) -> None:
-        """The service refused because a limit is reached: this lane rests as long as it says."""
+    def throttled(self, visit: Visit, told: Told) -> float:
+        """The service refused because a limit is reached: this lane rests as long as it says.
+
+        The seconds until some lane rests no more: 0 when another one may go on.
+        """
         with self._ended(visit) as now:
             visit.lane.refused[told.limit] += 1
             visit.lane.controller.throttled(now, told)
+            return min(lane.controller.rest_s(now) for lane in self._lanes)
 
     def close(self) -> None:
         """Give the connections back."""

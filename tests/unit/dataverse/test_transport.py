@@ -294,3 +294,56 @@ def test_a_refusal_is_logged_with_its_request_id(serve, time, caplog):
     lines = [record.getMessage() for record in caplog.records]
     assert "request.refused status=400 code=0x80040203 request=req-1" in lines
     assert not any("secret" in one for one in lines)
+
+
+def test_each_credential_renews_its_own_token(serve, time):
+    """Both tokens were taken back: one request meets both, and each is renewed once."""
+    throttled = refusal(429, "0x80072321", "Combined execution time", **{"Retry-After": "60"})
+    said = {"Bearer a0": Say(401), "Bearer a1": throttled, "Bearer b0": Say(401), "Bearer b1": Say(204)}
+    service = serve(lambda seen: said[seen.headers["authorization"]])
+    with transport_to(service.url, time, [Named("a"), Named("b")]) as transport:
+        assert transport.send("POST", "accounts", body=b"{}", repeatable=False).status == 204
+    assert [seen.headers["authorization"] for seen in service.seen] == list(said)
+
+
+@pytest.mark.parametrize(("named", "pauses"), [("100", [100.0]), ("0", [1.0])])
+def test_a_pause_that_an_outage_names_is_kept(serve, time, named, pauses):
+    """Also a longer one than we would make by ourselves."""
+    service = serve(in_turn(Say(503, b"", {"Retry-After": named}), Say(200, {})))
+    with transport_to(service.url, time) as transport:
+        transport.get("accounts")
+    assert time.slept == pauses
+
+
+def test_an_outage_that_names_too_long_a_pause_ends_the_request(serve, time):
+    """Nobody waits longer than is kept, and nobody comes before the time."""
+    service = serve(lambda seen: Say(503, b"", {"Retry-After": "400"}))
+    with transport_to(service.url, time) as transport, pytest.raises(UnavailableError, match="pause of 400 s"):
+        transport.get("accounts")
+    assert time.slept == [400.0, 400.0]
+
+
+def test_pauses_of_several_credentials_run_side_by_side(serve, time):
+    """All four are refused within a moment: that is one pause of five minutes, not four one after another."""
+    throttled = refusal(429, "0x80072321", "Combined execution time", **{"Retry-After": "300"})
+    met: set[str] = set()
+
+    def first_refused(seen):
+        token = seen.headers["authorization"]
+        if token in met:
+            return Say(204)
+        met.add(token)
+        return throttled
+
+    with transport_to(serve(first_refused).url, time, [Named(one) for one in "abcd"]) as transport:
+        assert transport.send("POST", "accounts", body=b"{}", repeatable=False).status == 204
+    assert time.slept == [300.0]
+
+
+def test_a_long_pause_of_one_credential_leaves_the_work_to_the_other(serve, time):
+    """Longer than anybody would wait: nobody has to."""
+    throttled = refusal(429, "0x80072321", "Combined execution time", **{"Retry-After": "2000"})
+    service = serve(lambda seen: throttled if seen.headers["authorization"] == "Bearer a0" else Say(204))
+    with transport_to(service.url, time, [Named("a"), Named("b")]) as transport:
+        assert transport.send("POST", "accounts", body=b"{}", repeatable=False).status == 204
+    assert time.slept == []
