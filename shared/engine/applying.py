@@ -245,15 +245,14 @@ class Applier:
     # ---- comparing with what stands there now
 
     def _compared(self, rows: list[PlanRow], present: Mapping[str, Present]) -> dict[int, Outcome]:
-        """The rows that moved since the plan was made, as conflicts."""
+        """The rows that moved since the plan was made, as conflicts; one to delete that is gone is done."""
         if rows[0].action is Action.CREATE:
             with self._lock:
                 return {change: _conflict(change, _TAKEN) for change in self.readback.taken(rows)}
-        return {
-            row.change: _conflict(row.change, _MOVED)
-            for row in rows
-            if row.id not in present or not stands_as_before(row, present[row.id])
-        }
+        moved = [row for row in rows if row.id not in present or not stands_as_before(row, present[row.id])]
+        gone = {row.change for row in moved if row.action is Action.DELETE and row.id not in present}
+        outcomes = {row.change: _conflict(row.change, _MOVED) for row in moved}
+        return outcomes | {change: Outcome(change, OutcomeStatus.DONE) for change in gone}
 
     def _settled(self, rows: list[PlanRow], present: Mapping[str, Present]) -> dict[int, Outcome]:
         """The in-doubt rule: as planned = done, as before = still to send, neither = conflict."""

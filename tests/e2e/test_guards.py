@@ -75,6 +75,18 @@ def test_an_edit_between_the_read_and_the_write_is_a_conflict(
     assert column(world, "name")[number] == "by hand"
 
 
+def test_a_row_that_somebody_deleted_before_is_deleted(world: World) -> None:
+    """An approved plan deletes what is gone by then: that is what was wanted, no conflict."""
+    ACCOUNT.run(world, *THREE)
+    plan = ACCOUNT.plan(world, ["A1", "One", 1])
+    world.remove("accounts", column(world, "accountid")["A2"])
+
+    job = closes(world.apply(plan))
+
+    assert (job.state, job.destination.deleted, job.destination.refused) == (JobState.SUCCEEDED, 2, 0)
+    assert column(world, "name") == {"A1": "One"}
+
+
 # ---- the operator's reach, asked again when a job runs
 
 
