@@ -54,6 +54,11 @@ def is_guid(text: str) -> bool:
     return _GUID.fullmatch(text) is not None
 
 
+def ids_in(text: str) -> set[str]:
+    """The GUIDs that a text names, in lower case."""
+    return set(_GUID.findall(text.lower()))
+
+
 def odata_type(table: Table) -> str:
     """The `@odata.type` of one row: `Microsoft.Dynamics.CRM.account`."""
     return f"Microsoft.Dynamics.CRM.{table.name}"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
-from shared.dataverse.payloads import body_with_id, row_path
+from shared.dataverse.payloads import body_with_id, ids_in, row_path
 from shared.dataverse.refusals import Refusal, read_refusal
 from shared.dataverse.writing.options import NO_OPTIONS, WriteOptions
 from shared.values.changes import Write, WriteKind
@@ -36,6 +36,11 @@ class Part:
         refusal = read_refusal(self.status, self.headers, self.body)
         own = refusal.request_id or request_id
         return Refusal(refusal.status, refusal.code, refusal.message, own, refusal.details)
+
+    def names_other_than(self, row_id: str) -> bool:
+        """Whether the part tells the id of a row that was created, and it is another one."""
+        named = ids_in(self.headers.get("odata-entityid", "").rpartition("(")[2])
+        return bool(named) and row_id not in named
 
 
 def boundary_of(writes: Sequence[Write]) -> str:

@@ -19,7 +19,15 @@ from shared.dataverse.writing.chunks import halves
 from shared.dataverse.writing.options import NO_OPTIONS, WriteOptions
 from shared.dataverse.writing.pace import Pace
 from shared.dataverse.writing.run import Run
-from shared.dataverse.writing.verdicts import end_when_all, give_up, id_is_taken, is_repeatable, note_taken, settle
+from shared.dataverse.writing.verdicts import (
+    end_when_all,
+    give_up,
+    ids_not_kept,
+    is_looked_up,
+    is_repeatable,
+    note_taken,
+    settle,
+)
 from shared.errors import RetryError, UnavailableError
 from shared.values.changes import WriteKind
 from shared.values.tables import Table
@@ -88,13 +96,15 @@ class Batches:
         pauses_s: list[float] = []
         for position, part in zip(positions, parts, strict=False):
             if part.status < 300:
+                if run.kind is WriteKind.CREATE and part.names_other_than(run.writes[position].row_id):
+                    raise ids_not_kept(self._table, request_id)
                 run.done([position])
             else:
                 refusals[position] = part.refusal(request_id)
                 pauses_s.append(self._pause_s(part))
         again = [position for position, refusal in refusals.items() if settle(run, position, refusal)]
         end_when_all(positions, refusals)
-        self._look_up_taken(run, refusals)
+        self._look_up(run, refusals, again)
         self._send_again(run, again, refusals, max(pauses_s, default=0.0))
         if len(parts) < len(positions):
             self._lost(run, positions[len(parts) :])
@@ -102,16 +112,17 @@ class Batches:
     def settle_refused(self, run: Run, refusals: dict[int, Refusal]) -> None:
         """Rows that were refused each by itself."""
         again = [position for position, refusal in refusals.items() if settle(run, position, refusal)]
-        self._look_up_taken(run, refusals)
+        self._look_up(run, refusals, again)
         self._send_again(run, again, refusals, 0.0)
 
     def _pause_s(self, part: Part) -> float:
         named_s = retry_after_s(part.headers, self._transport.now())
         return min(named_s or 0.0, self._transport.timeout_s)
 
-    def _look_up_taken(self, run: Run, refusals: dict[int, Refusal]) -> None:
-        """Creates whose id is said to exist: ours when they were in doubt, somebody else's when not."""
-        taken = [position for position, refusal in refusals.items() if id_is_taken(run, refusal)]
+    def _look_up(self, run: Run, refusals: dict[int, Refusal], again: Sequence[int]) -> None:
+        """Refused creates that may be there: ours when they were in doubt, somebody else's when not."""
+        left = refusals.keys() - set(again)
+        taken = [position for position in sorted(left) if is_looked_up(run, position, refusals[position])]
         if not taken:
             return
         present = self._present(run, taken)

@@ -36,6 +36,8 @@ class Run:
         self.refused = 0
         self.settled = 0
         """How many rows have their outcome."""
+        self.hints = 0
+        """How often rows that a refusal named were sent by themselves."""
         self._outcomes: list[Outcome | None] = [None] * len(writes)
 
     @property

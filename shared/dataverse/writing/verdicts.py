@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from shared.dataverse.error_dictionary import Reaction, explain_refusal, in_plain_words, reaction_to
 from shared.dataverse.pauses import UNAVAILABLE
+from shared.dataverse.payloads import ids_in, picked
 from shared.dataverse.refusals import Refusal
 from shared.dataverse.writing.run import ID_TAKEN, Run
 from shared.errors import DestinationError, UnavailableError
 from shared.values.changes import WriteKind
+from shared.values.tables import Table
 
 WHOLE_TABLE_ROWS = 10
 """So many rows, all refused with one code that can mean the whole table, end the job."""
@@ -27,7 +29,7 @@ def is_repeatable(run: Run, positions: Sequence[int]) -> bool:
 def settle(run: Run, position: int, refusal: Refusal) -> bool:
     """Give one refused row its outcome; True when it is to be sent again.
 
-    A create whose id is taken gets none here: it is looked up.
+    A create that is to be looked up gets none here.
 
     Raises:
         DestinationError: the refusal concerns the whole table or identity.
@@ -40,11 +42,13 @@ def settle(run: Run, position: int, refusal: Refusal) -> bool:
         return True
     if refusal.status == 429 or reaction in _PASSING:
         return True
-    if refusal.status == 404 and run.kind is WriteKind.DELETE:
+    if is_looked_up(run, position, refusal):
+        return False
+    if _is_gone(run, position, refusal):
         run.done([position])
     elif reaction is Reaction.CONFLICT:
         _note_conflict(run, position, refusal)
-    elif not id_is_taken(run, refusal):
+    else:
         run.rejected(position, refusal)
     return False
 
@@ -62,14 +66,17 @@ def end_when_all(positions: Sequence[int], refusals: Mapping[int, Refusal]) -> N
         raise ended(refusals[positions[0]])
 
 
-def id_is_taken(run: Run, refusal: Refusal) -> bool:
-    """Whether a create was refused because its id, or another unique value, exists."""
+def is_looked_up(run: Run, position: int, refusal: Refusal) -> bool:
+    """Whether a refused create is looked up by its id: it, or another unique value, exists; or an earlier attempt may
+    have made the row that now stands in the way, whatever index or rule says so."""
+    if run.kind is not WriteKind.CREATE:
+        return False
     entry = explain_refusal(refusal)
-    return run.kind is WriteKind.CREATE and entry is not None and entry.name == "DuplicateRecord"
+    return position in run.in_doubt or (entry is not None and entry.name == "DuplicateRecord")
 
 
 def note_taken(run: Run, position: int, refusal: Refusal, present: set[str] | None) -> None:
-    """A create that is said to exist, after the look: ours when it was in doubt, somebody else's when not."""
+    """A refused create, after the look: there, it is ours when it was in doubt, somebody else's when not."""
     if present is None:
         run.doubtful(position, refusal)
     elif run.writes[position].row_id not in present:
@@ -97,6 +104,35 @@ def give_up(run: Run, position: int, refusal: Refusal) -> None:
 def ended(refusal: Refusal) -> DestinationError:
     """The error that ends the job."""
     return DestinationError(in_plain_words(refusal), code=refusal.code, request_id=refusal.request_id)
+
+
+def named_rows(run: Run, positions: Sequence[int], refusal: Refusal) -> list[int]:
+    """Rows that a refusal names by an id: their own, or one that they point at. A hint, and none when it fits most."""
+    ids = ids_in(refusal.message)
+    row_ids, bodies = picked(run.columns.row_ids, positions), picked(run.columns.bodies, positions)
+    found = [
+        position
+        for position, row_id, body in zip(positions, row_ids, bodies, strict=True)
+        if row_id in ids or any(one in body for one in ids)
+    ]
+    return found if 2 * len(found) < len(positions) else []
+
+
+def ids_not_kept(table: Table, request_id: str | None) -> DestinationError:
+    """The error for a table that creates rows under other ids than were sent: nothing that is known of them is true."""
+    return DestinationError(
+        f"the table {table.name!r} does not keep the ids that rows are created with; it cannot be a destination of "
+        "creates",
+        request_id=request_id,
+    )
+
+
+def _is_gone(run: Run, position: int, refusal: Refusal) -> bool:
+    """Whether a delete found nothing. What names another row was said by custom logic, and the row is still there."""
+    if run.kind is not WriteKind.DELETE or refusal.status != 404:
+        return False
+    named = ids_in(refusal.message)
+    return not named or run.writes[position].row_id in named
 
 
 def _is_unclear(refusal: Refusal) -> bool:

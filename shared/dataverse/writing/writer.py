@@ -1,7 +1,8 @@
 """Writes rows and tells what became of each.
 
 One bad record sinks a bulk call whole. How it is found follows from what was measured (`narrowing`, `pace`): calls of a
-better size, halves again and again, or a `$batch` that goes on after a refused row.
+better size, halves again and again, or a `$batch` that goes on after a refused row. A refusal that names an id is a
+hint: the rows that it fits go as a batch, the rest in bulk again.
 
 A write without an answer is never repeated blindly: a create is looked up by its id (which we chose), an update or a
 delete may be sent twice without harm, save an update that depends on the row's version.
@@ -27,12 +28,15 @@ from shared.dataverse.writing.options import NO_OPTIONS, WriteOptions
 from shared.dataverse.writing.pace import Pace
 from shared.dataverse.writing.partial import ASKED, Told, told_of_rows
 from shared.dataverse.writing.run import Run
-from shared.errors import DestinationError, RetryError, UnavailableError
+from shared.dataverse.writing.verdicts import ids_not_kept, named_rows
+from shared.errors import RetryError, UnavailableError
 from shared.values.changes import Outcome, Write, WriteKind
 from shared.values.tables import Table
 
 ELASTIC_ROWS = 100
 """Source: Microsoft Learn, "Use bulk operation messages": 100 rows a call for elastic tables."""
+_MOST_HINTS = 3
+"""So often one call follows a refusal that names a row; where more are bad, halves and batches cost less."""
 _UNPACKED = {"Accept-Encoding": "identity"}
 """The ids that a bulk call answers with are random: packing them saves little, and costs both sides."""
 _MESSAGES = {WriteKind.CREATE: "CreateMultiple", WriteKind.UPDATE: "UpdateMultiple"}
@@ -89,7 +93,7 @@ class Writer:
 
     def _send(self, run: Run, positions: Sequence[int]) -> None:
         """Send rows of which nothing is known yet."""
-        refused_before = run.refused
+        refused_before, run.hints = run.refused, 0
         if self._goes_in_bulk(run):
             self._send_as_measured(run, positions, sure=False)
         else:
@@ -101,10 +105,10 @@ class Writer:
             return self._table.bulk_create
         return run.kind is WriteKind.UPDATE and self._table.bulk_update and not run.has_etags
 
-    def _send_as_measured(self, run: Run, positions: Sequence[int], *, sure: bool) -> None:
-        """Send rows the way that costs least; `sure`: one of them is bad."""
+    def _send_as_measured(self, run: Run, positions: Sequence[int], *, sure: bool, likely: int = 0) -> None:
+        """Send rows the way that costs least; `sure`: one of them is bad; so many are `likely` to be good."""
         pace = self._paces[run.kind]
-        way = pace.way(len(positions), bad=run.refused, settled=run.settled, sure=sure)
+        way = pace.way(len(positions), bad=run.refused, settled=run.settled + likely, sure=sure)
         if way is Way.BATCH:
             self._batches.send(run, positions)
         elif way is Way.BULK:
@@ -156,17 +160,16 @@ class Writer:
             self._transport.wait(self._transport.backoff_s(attempt))
 
     def _check_ids(self, run: Run, positions: Sequence[int], reply: Reply) -> None:
-        """The rows were created under the ids that were sent, or nothing that is known of them is true."""
-        if run.kind is not WriteKind.CREATE or not reply.body:
+        """The rows were created under the ids that were sent, or nothing that is known of them is true.
+
+        What is no JSON object was said by something else than the service, also to an update.
+        """
+        if not reply.body:
             return
         ids = reply.json().get("Ids")
         wanted = list(picked(run.columns.row_ids, positions))
         if isinstance(ids, list) and ids != wanted and [str(one).strip("{}").lower() for one in ids] != wanted:
-            raise DestinationError(
-                f"the table {self._table.name!r} does not keep the ids that rows are created with; it cannot be a "
-                "destination of creates",
-                request_id=request_id_of(reply.headers),
-            )
+            raise ids_not_kept(self._table, request_id_of(reply.headers))
 
     def _narrow(self, run: Run, positions: Sequence[int], reply: Reply) -> None:
         """A refused bulk call: find its bad records and land the rest."""
@@ -199,7 +202,14 @@ class Writer:
             self._batches.send(run, left)
 
     def _look_closer(self, run: Run, positions: Sequence[int], reply: Reply) -> None:
-        if len(positions) > 1:
-            self._send_as_measured(run, positions, sure=True)
-        else:
+        if len(positions) == 1:
             self._batches.settle_refused(run, {positions[0]: reply.refusal})
+            return
+        named = named_rows(run, positions, reply.refusal) if run.hints < _MOST_HINTS else []
+        if not named:
+            self._send_as_measured(run, positions, sure=True)
+            return
+        run.hints += 1
+        self._batches.send(run, named)
+        rest = sorted(set(positions) - set(named))
+        self._send_as_measured(run, rest, sure=False, likely=len(rest))

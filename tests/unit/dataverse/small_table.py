@@ -60,7 +60,7 @@ class SmallTable:
             return 412, "0x80040237", "A record with matching key values already exists."
         if not create and row_id not in self.rows:
             return 404, "0x80040217", f"account With Id = {row_id} Does Not Exist"
-        if not create and etag not in ("*", f'W/"{self.versions[row_id]}"'):
+        if not create and etag not in ("*", f'W/"{self.versions.get(row_id, 0)}"'):
             return 412, "0x80060882", "The version of the existing record doesn't match"
         refused = self.rule(row)
         if not refused:
@@ -97,7 +97,7 @@ class SmallTable:
     def delete(self, row_id: str, etag: str) -> Refused | None:
         if row_id not in self.rows:
             return 404, "0x80040217", "Does Not Exist"
-        if etag not in ("*", f'W/"{self.versions[row_id]}"'):
+        if etag not in ("*", f'W/"{self.versions.get(row_id, 0)}"'):
             return 412, "0x80060882", "The version of the existing record doesn't match"
         refused = self.rule(self.rows[row_id])
         if not refused:
