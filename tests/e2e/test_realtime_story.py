@@ -401,3 +401,20 @@ def test_a_storage_account_remembers_as_well(world: World, feeds: Feeds, storage
     assert set(column(world, "name")) == {"P1", "C1"}
     view = feed.app.events.listener("story")
     assert (view.parked, view.rejected, view.pulse.total) == (0, 1, 7)
+
+
+def test_a_link_to_a_row_that_got_another_id_is_set_to_it(world: World, feeds: Feeds) -> None:
+    """The id that follows from its key is that of a re-keyed row: the child is below the parent, not below that one."""
+    key = {"no": "new_externalkey"}
+    link = {"entity": "account", "column": "new_externalkey", "missing": "defer"}
+    maps = {**LINKED.maps, **key, "parent": {"target": "parentaccountid", "link": link}}
+    feed = feeds(LINKED.but(maps=maps, key=["new_externalkey"]))
+    feed.send(put("P1", name="p"))
+    taken = column(world, "accountid", key="new_externalkey")["P1"]
+    world.edit("accounts", taken, {"new_externalkey": "other"})
+
+    assert feed.send(put("P1", name="p"), put("C1", name="c", parent="P1")) == only(created=2)
+
+    ids, parents = (column(world, name, key="new_externalkey") for name in ("accountid", "_parentaccountid_value"))
+    assert ids["P1"] != taken
+    assert parents == {"P1": None, "C1": ids["P1"], "other": None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.engine.applying import write_kind
@@ -64,7 +64,16 @@ class Sender:
     def _linked(self, rows: Sequence[PlanRow], sent: Sent) -> dict[int, Outcome]:
         """The second step of changes whose links wait for rows of the same turn."""
         done = {n for n, outcome in sent.outcomes.items() if outcome.status is OutcomeStatus.DONE}
+        ids = {row.id: sent.outcomes[row.change].row_id or row.id for row in rows if row.change in done}
         own = [row for row in rows if row.deferred and row.change in done]
-        writes = [Write(row.change, sent.outcomes[row.change].row_id or row.id, row.deferred or "{}") for row in own]
+        writes = [Write(row.change, ids[row.id], _moved(row.deferred or "{}", ids)) for row in own]
         found = {o.change: o for o in self.writer.write(WriteKind.UPDATE, writes)} if writes else {}
         return {n: outcome for n, outcome in found.items() if outcome.status is not OutcomeStatus.DONE}
+
+
+def _moved(links: str, ids: Mapping[str, str]) -> str:
+    """The links, with each row that was created under another id than planned by the id that it has."""
+    for planned, made in ids.items():
+        if planned != made:
+            links = links.replace(f"({planned})", f"({made})")
+    return links
