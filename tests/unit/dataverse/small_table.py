@@ -42,7 +42,7 @@ class SmallTable:
             return Say(200, {"value": [{"accountid": one, **self.rows[one]} for one in found]})
         if seen.path.endswith("$batch"):
             return self.batch(seen.body.decode())
-        return self.bulk(seen.path.rpartition(".")[2], json.loads(seen.body)["Targets"])
+        return self.bulk(seen.path.partition("?")[0].rpartition(".")[2], json.loads(seen.body)["Targets"])
 
     def bulk(self, message: str, targets: list[dict]) -> Say:
         self.bulk_calls.append(len(targets))
