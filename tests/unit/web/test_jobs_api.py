@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from shared.errors import UnavailableError
+from shared.values.jobs import JobState
 from shared.values.messages import OutgoingMessage
 from shared.web.call import Answer
 from shared.wiring.connections import utc_now
@@ -84,6 +86,27 @@ def test_a_lost_nudge_loses_no_job(api: Api, caplog: pytest.LogCaptureFixture) -
     bus.down = False
     api.hosted.every_minute(clock=lambda: utc_now() + timedelta(minutes=1))
     assert [Nudge.from_json(message.body).job for message in bus.sent] == [job["id"]]
+
+
+def test_a_slice_that_is_not_the_last_asks_for_the_next(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a message with a fresh id, a moment later; a job that is done asks for the sync's next one instead."""
+    first, second = api.job(), api.job()
+    bus, state = Bus(), api.hosted.app.stores.state
+    with_bus(api, bus)
+    for became, asks in (
+        (JobState.RUNNING, [Nudge(first, 4)]),
+        (JobState.QUEUED, []),
+        (JobState.FAILED, [Nudge(second, 1)]),
+    ):
+        job = replace(state.get(first), state=became)
+        monkeypatch.setattr(api.hosted.app, "slice", lambda *_, job=job, **__: job)
+        monkeypatch.setattr(api.hosted.app, "waiting", lambda _: [state.get(second)])
+        bus.sent.clear()
+        for _ in range(2):  # a broker may deliver twice
+            api.hosted.run_job(Nudge(first, 3).to_json())
+        assert [Nudge.from_json(message.body) for message in bus.sent] == asks * 2
+        assert len({message.message_id for message in bus.sent}) == len(bus.sent)
+        assert all((message.due is not None) == (became is JobState.RUNNING) for message in bus.sent)
 
 
 def test_a_file_comes_along_under_its_own_name(api: Api) -> None:
