@@ -76,6 +76,16 @@ def test_a_message_of_many_events_keeps_the_order_of_each_record(
     assert row(world, "C1") == ("first", 7)
 
 
+def test_in_one_batch_nothing_passes_an_event_that_waits(world: World, feeds: Feeds) -> None:
+    """What follows an event without its parent in the same batch, of the same record, waits with it; others do not."""
+    feed = feeds(LINKED)
+    told = [put("C1", name="first", parent="P1"), put("C1", staff=7), put("B1", name="b")]
+    assert feed.send(*told) == only(parked=2, created=1)
+    feed.send(put("P1"))
+    feed.release()
+    assert row(world, "C1") == ("first", 7)
+
+
 def test_what_is_replayed_goes_behind_what_waits(world: World, feeds: Feeds) -> None:
     """A reject that is replayed while an earlier event of its record waits does not pass it."""
     feed = feeds(LINKED)
