@@ -25,6 +25,7 @@ from shared.ports import SourceSink, StagedSource
 from shared.sources import names
 from shared.sources.csv_dialect import MAX_RECORD_BYTES
 from shared.sources.newer import Condition, narrowed
+from shared.sources.postgresql_copy import Copied
 from shared.sources.postgresql_errors import refusal
 from shared.sources.text_file import room_for
 from shared.sql import identifier, literal
@@ -34,7 +35,6 @@ from shared.values.watermarks import Since
 if TYPE_CHECKING:
     import psycopg
 
-_BLOCK_BYTES = 1 << 20
 _SETTINGS = {"TimeZone": "UTC", "DateStyle": "ISO", "IntervalStyle": "iso_8601", "extra_float_digits": "1"}
 _HEAD = "SELECT * FROM (\n"
 _TAIL = "\n) AS source"
@@ -204,16 +204,12 @@ class PostgresSource:
         # The text within the brackets has just been prepared as one statement, so it cannot leave them.
         statement = self._bound(f"COPY (SELECT {cells} FROM (\n", f"{_TAIL}) TO STDOUT (FORMAT csv)")
         with path.open("wb") as out, connection.cursor() as cursor:
-            with cursor.copy(statement.text.encode(), statement.parameters) as copy:
-                waiting = bytearray()
-                for row in copy:
-                    waiting += row
-                    if len(waiting) > _BLOCK_BYTES:
-                        room_for(out, self.spool, len(waiting), Path(self.shown))
-                        out.write(waiting)
-                        waiting = bytearray()
-                out.write(waiting)
-            return cursor.rowcount
+            with cursor.copy(statement.text.encode(), statement.parameters):
+                copied = Copied(connection)
+                for block in copied.blocks():
+                    room_for(out, self.spool, len(block), Path(self.shown))
+                    out.write(block)
+            return copied.rows or 0
 
 
 def _read(path: Path, columns: list[Column]) -> str:
