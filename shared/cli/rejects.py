@@ -17,7 +17,7 @@ from shared.cli.screens.paper import say
 from shared.cli.screens.rejects import print_each, print_open, print_overview, print_rejects
 from shared.cli.session import Session, who
 from shared.cli.texts import counted
-from shared.errors import NotAllowedError
+from shared.errors import NotAllowedError, NotFoundError
 from shared.values.cases import Case, Choice
 from shared.values.jobs import Job
 from shared.values.records import Reject
@@ -90,7 +90,7 @@ def _say_open(session: Session, sync: str, cases: Iterator[Case], choice: Choice
 
 
 def _say_of_job(session: Session, job_id: str, choice: Choice, limit: int | None, csv_file: Path | None) -> None:
-    job = session.app.job(job_id)
+    job = _job(session, job_id)
     found = (Case(job.id, one, kept=False) for one in session.app.rejects(job.id, limit=limit))
     cases = (case for case in found if choice.fits(case))
     if csv_file is not None:
@@ -102,6 +102,17 @@ def _say_of_job(session: Session, job_id: str, choice: Choice, limit: int | None
     else:
         still_open = _still_open(session, job) if job.open_rejects else 0
         print_rejects(session.out(), job, (case.reject for case in cases), still_open=still_open)
+
+
+def _job(session: Session, target: str) -> Job:
+    """The job; what is no sync either says so. Raises `NotFoundError`."""
+    try:
+        return session.app.job(target)
+    except NotFoundError as error:
+        if not str(error).startswith("there is no job"):  # several begin so
+            raise
+        syncs = ", ".join(session.app.sync_names()) or "none yet"
+        raise NotFoundError(f"there is no sync or job {target!r}; syncs: {syncs}; `dynsync jobs` lists jobs") from None
 
 
 def _still_open(session: Session, job: Job) -> int:
@@ -147,7 +158,7 @@ def replay(
     All of a SYNC, or those that a JOB set aside; of one cause, or of some keys. A record that a later job has read
     anew is not run again: it would put an older value over a newer one.
     """
-    session.working = target if target in session.app.sync_names() else session.app.job(target).sync
+    session.working = target if target in session.app.sync_names() else _job(session, target).sync
     choice = Choice(cause=cause, keys=keys)
     with session.progress() as progress:
         job = session.app.replay(target, choice, started_by=who(), progress=progress, apply=not plan_only)

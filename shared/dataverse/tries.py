@@ -98,7 +98,8 @@ class Tries:
         self._in_doubt |= sent and self._request.method != "GET"
 
     def _given_up(self, what: str) -> UnavailableError:
-        return UnavailableError(f"{what} after {self.unanswered} attempt(s)", maybe_done=self._in_doubt)
+        attempts = "1 attempt" if self.unanswered == 1 else f"{self.unanswered} attempts"
+        return UnavailableError(f"{what} after {attempts}", maybe_done=self._in_doubt)
 
     def _backoff_s(self, attempt: int) -> float:
         return self._pauses.backoff_s(attempt, self._jitter)

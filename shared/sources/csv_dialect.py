@@ -86,7 +86,8 @@ def read_top(path: Path, dialect: Dialect, *, shown: Path) -> Top:
     with path.open(encoding="utf-8-sig", newline="") as file:
         for number in range(dialect.skip_rows):
             if not file.readline(MAX_RECORD_BYTES):
-                raise SourceError(f"{shown} has {number} line(s), but `skip_rows` is {dialect.skip_rows}; lower it")
+                has = "1 line" if number == 1 else f"{number} lines"
+                raise SourceError(f"{shown} has {has}, but `skip_rows` is {dialect.skip_rows}; lower it")
         skip = dialect.skip_rows
         if not dialect.header:
             return Top(header=None, skip=skip)

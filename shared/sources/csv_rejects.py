@@ -30,13 +30,15 @@ OPTIONS = (
 )
 DROP = (f"DROP TABLE IF EXISTS {TABLE}", f"DROP TABLE IF EXISTS {SCAN_TABLE}")
 # One row per rejected record: its number, where it begins, its kinds of error, its text and the cells it has.
+# DuckDB has an error for each cell that is missing or too many, and counts on from the last one that is there.
 QUERY = f"""
 SELECT
     line,
     min(line_byte_position),
     string_agg(DISTINCT error_type::VARCHAR, ', '),
     any_value(csv_line)[:{_TEXT_LIMIT}],
-    arg_max(error_message, column_idx)
+    CASE WHEN bool_or(error_type = 'MISSING COLUMNS')
+        THEN arg_min(error_message, column_idx) ELSE arg_max(error_message, column_idx) END
 FROM {TABLE}
 GROUP BY line
 ORDER BY line
@@ -146,7 +148,7 @@ class Rejects:
         found = one.message.rpartition("Found: ")[2]
         if "TOO MANY COLUMNS" in one.kinds:
             return f"{found} cells instead of {self.width}; quote a text that holds the delimiter"
-        return f"{found} cell(s) instead of {self.width}"
+        return f"{found} {'cell' if found == '1' else 'cells'} instead of {self.width}"
 
     def _blank_lines(self, found: Sequence[_Rejected]) -> list[int]:
         """For each rejected record the blank lines between the top and it."""

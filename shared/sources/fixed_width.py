@@ -116,7 +116,7 @@ class _Cut:
         last = int(str(lines)) - layout.skip_footer_rows
         if last < 0:
             raise SourceError(
-                f"{self.source.path} has {lines} line(s) below the skipped ones, but `skip_footer_rows` is "
+                f"{self.source.path} has {lines} lines below the skipped ones, but `skip_footer_rows` is "
                 f"{layout.skip_footer_rows}; lower it"
             )
         malformed = self._malformed(sink, last) if odd else ()

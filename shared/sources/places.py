@@ -27,7 +27,11 @@ def _similar(path: Path) -> str:
     close = difflib.get_close_matches(path.name, present, n=_SHOWN, cutoff=0.5)
     if close:
         return f"similar names in its folder: {', '.join(close)}"
-    return f"its folder holds {len(present)} file(s), none of a similar name"
+    return f"its folder holds {_files(len(present))} of a similar name" if present else "its folder holds no file"
+
+
+def _files(count: int) -> str:
+    return "1 file, not" if count == 1 else f"{count:,} files, none"
 
 
 def _within(folder: Path) -> str:
@@ -87,7 +91,7 @@ def locate_all(pattern: NamePattern, *, base: Path, allows_path: Callable[[Path]
         raise SourceError(f"the folder {folder} cannot be listed ({error.strerror}); check the source's path") from None
     found = [name for name in present if names.matches(name)]
     if not found:
-        raise SourceError(f"no file in {folder} matches {names.text!r}; it holds {len(present)} file(s)")
+        raise SourceError(f"no file in {folder} matches {names.text!r}; it holds {len(present):,} in all")
     return tuple(locate(str(folder / name), base=base, allows_path=allows_path) for name in found)
 
 

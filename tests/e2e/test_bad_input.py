@@ -155,7 +155,7 @@ def test_a_reject_keeps_its_record_as_the_source_told_it(world: World) -> None:
     assert found.job is not None
     split, torn = world.app.rejects(found.job.id)
     assert (split.row, json.loads(split.source or "")) == (1, {"no": "A1", "name": "two\nlines", "staff": "many"})
-    assert (torn.row, torn.source, torn.reason) == (2, "A2,Two", "line 4: 2 cell(s) instead of 3")
+    assert (torn.row, torn.source, torn.reason) == (2, "A2,Two", "line 4: 2 cells instead of 3")
 
 
 def test_a_text_of_emoji_that_just_fits_is_written(world: World) -> None:

@@ -25,6 +25,10 @@ _OF_AN_UNDO = {
     "asked_to_delete": "created, to go",
 }  # fmt: skip
 """What the source's buckets mean where the source is what another job did."""
+_UNDER_WAY = {
+    JobState.QUEUED: ("carry it out here and now", "take it off the queue"),
+    JobState.RUNNING: ("go on with it, if its process has died", "stop it within one batch"),
+}
 _FATES = ("deleted", "expired", "deactivated", "kept", "refused", "not_attempted")
 
 
@@ -172,9 +176,9 @@ def _next_steps(job: Job) -> list[tuple[str, str]]:
         else []
     )
     match job.state:
-        case JobState.QUEUED:
-            cancel = (f"{called()} cancel {job.id}", "take it off the queue")
-            return [(f"{called()} apply {job.id}", "carry it out here and now"), cancel]
+        case JobState.QUEUED | JobState.RUNNING:
+            words, stop = _UNDER_WAY[job.state]
+            return [(f"{called()} apply {job.id}", words), (f"{called()} cancel {job.id}", stop)]
         case JobState.AWAITING_APPROVAL:
             words = "carry it out all the same" if job.brakes else "carry out this plan"
             plan = (f"{called()} show {job.id} --changes", "the plan, field by field")

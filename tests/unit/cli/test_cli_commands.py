@@ -186,10 +186,14 @@ def test_check_without_definitions_says_how_to_begin(monkeypatch: pytest.MonkeyP
 
 
 def test_an_unknown_job_is_said() -> None:
-    """The app's message, exit code 1."""
-    for command in ("show", "rejects"):
+    """The app's message, exit code 1; where a sync might have been meant, the message says so and names them."""
+    for command, said in (
+        ("show", "there is no job 'nope'"),
+        ("rejects", "there is no sync or job 'nope'; syncs: accounts-from-erp"),
+        ("replay", "there is no sync or job 'nope'; syncs: accounts-from-erp"),
+    ):
         result = call(MadeUpApp(), command, "nope")
-        assert (result.exit_code, "there is no job 'nope'" in result.stderr) == (1, True)
+        assert (result.exit_code, said in result.stderr) == (1, True), result.stderr
 
 
 def test_show_filters_changes() -> None:

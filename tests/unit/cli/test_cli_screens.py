@@ -10,7 +10,7 @@ from rich.console import Console
 
 from shared.cli.screens.jobs import print_jobs
 from shared.cli.screens.rejects import print_rejects
-from shared.values.jobs import Brake
+from shared.values.jobs import Brake, JobState
 from shared.values.records import Reject, RejectType
 from tests.unit.cli.cases import (
     CLEAN,
@@ -72,6 +72,13 @@ def test_a_brake_says_how_to_let_more_through(names: list[str], limits: str | No
     assert f"dynsync apply {HELD.id}" in said
     assert (limits is not None) == ("lets it through once" in said) == ("behaviour.brakes" in said)
     assert limits is None or limits in said
+
+
+def test_a_running_job_tells_how_to_stop_it_and_how_to_go_on() -> None:
+    """After a kill -9 the job still says Running: whoever looks learns that `apply` goes on with it."""
+    said = call(MadeUpApp(replace(CLEAN, state=JobState.RUNNING, finished_at=None)), "run", "s").stdout
+    assert f"  dynsync cancel {CLEAN.id}  stop it within one batch\n" in said
+    assert f"  dynsync apply {CLEAN.id}   go on with it, if its process has died\n" in said
 
 
 def test_a_long_variable_is_not_a_screenful() -> None:

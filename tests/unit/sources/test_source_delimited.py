@@ -40,10 +40,17 @@ def test_malformed_records_are_set_aside_and_counted(write: Write, sink: FileSin
     staged = source(write(end.join(lines) + end)).stage(sink)
     assert [row[:2] for row in sink.rows()] == [(1, "1"), (2, "2"), (6, "6")]
     assert [(one.row, one.text) for one in staged.malformed] == [(3, "3,x"), (4, '4,"x"y,z'), (5, "5,x,y,z")]
-    assert staged.malformed[0].reason == "line 5: 2 cell(s) instead of 3"
+    assert staged.malformed[0].reason == "line 5: 2 cells instead of 3"
     assert [one.reason.partition(":")[0] for one in staged.malformed] == ["line 5", "line 6", "line 7"]
     assert "4 cells instead of 3" in staged.malformed[2].reason
     assert staged.records == 3
+
+
+def test_a_torn_record_tells_how_many_cells_it_has(write: Write, sink: FileSink) -> None:
+    """However many are missing or too many: the count is that of the record, not one beside what is wanted."""
+    staged = source(write("a,b,c,d,e\n1\n1,2\n1,2,3,4,5,6,7\n1,2,3,4\n1,2,3,4,5\n")).stage(sink)
+    counts = [one.reason.partition(": ")[2].partition(" instead")[0] for one in staged.malformed]
+    assert counts == ["1 cell", "2 cells", "7 cells", "4 cells"]
 
 
 def test_blank_lines_are_no_records(write: Write, sink: FileSink) -> None:
@@ -143,7 +150,7 @@ PACKED = gzip.compress(b"a,b,c\n" + b"".join(b"%d,%d,%d\n" % (n, n * n, n**3) fo
         (b'a,b,c\n1,2,3\n4,"5,6\n' + b"7,8,9\n" * 5000, {}, ["line 3", "never closed"]),
         (b'a,b,c\n1,2,"3', {}, ["line 2", "never closed"]),
         (PACKED[:-30], {}, ["truncated gzip"]),
-        (b"a,b,c\n", {"skip_rows": 4}, ["1 line(s)", "skip_rows"]),
+        (b"a,b,c\n", {"skip_rows": 4}, ["has 1 line,", "skip_rows"]),
         (b"\n\n", {}, ["no header line"]),
         (b"1;2;3\n4;5;6\n", {"header": False}, ["no record has", "delimiter"]),
     ],

@@ -102,3 +102,13 @@ def test_a_failing_store_is_told_to_everyone(database: Database) -> None:
         with pytest.raises(StateError):
             database.together(asks(job))
     assert asked(database) == []
+
+
+def test_a_folder_that_is_a_file_is_told_in_words(tmp_path: Path) -> None:
+    """No number of the system's: what stands there, where, and which option names another folder."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StateError) as caught:
+        Database(tmp_path / "file" / "state.db", busy_timeout_s=5).rows("SELECT 1")
+    assert "Errno" not in str(caught.value)
+    assert str(tmp_path / "file") in str(caught.value)
+    assert "--state" in str(caught.value)
