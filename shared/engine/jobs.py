@@ -334,7 +334,7 @@ class JobRunner:
     def _refuse_unless_applicable(self, job: Job) -> None:
         if job.state not in APPLICABLE:
             raise RefuseError(f"job {job.id} is {job.state}, which is final, and has no plan to apply; {way_on(job)}")
-        later = [other for other in self._state.list(sync=job.sync, limit=1000) if other.has_begun]
+        later = [other for other in self._state.list(sync=job.sync, limit=1000) if other.outdates]
         newest = later[0] if later else job
         if (newest.created_at, newest.id) > (job.created_at, job.id):
             raise RefuseError(

@@ -238,11 +238,9 @@ class Run:
             careful_now = careful or job.undoes is not None
             applied = self._carried_out(job, plan, destination, folder, careful=careful_now)
         seconds = self.around.monotonic() - began
-        spent = seconds + job.timings_s.get(Phase.APPLY.value, 0.0)
-        timings_s = {**job.timings_s, Phase.APPLY.value: round(spent, 3)}
         wall = sentence(measured(before, transport.uses(), seconds), cap=self.definition.destination.parallel)
         job = replace(job, notes=(*job.notes, *([f"Writing: {wall}."] if wall else [])))
-        job = replace(job, timings_s=timings_s, requests=self.requests(destination))
+        job = replace(job, timings_s=_with_apply(job, seconds), requests=self.requests(destination))
         return self._after_apply(job, plan, applied)
 
     def _note_versions(self, job: Job) -> None:
@@ -269,11 +267,13 @@ class Run:
             cancelled=lambda: self.span.over or self.cancelled(),
             guard=guard(destination.client, table, plan) if job.undoes else no_guard,
         )
+        began = self.around.monotonic()
         try:
             return applier.apply()
         except BaseException:
             with contextlib.suppress(StaleLeaseError):
-                job = replace(job, requests=self.requests(destination))
+                timings_s = _with_apply(job, self.around.monotonic() - began)
+                job = replace(job, timings_s=timings_s, requests=self.requests(destination))
                 self.save(counted(job, plan.manifest, applier.noted()))
             raise
         finally:
@@ -343,3 +343,8 @@ class Run:
             throttled_s=job.requests.get("throttled_s", 0),
         )
         return job
+
+
+def _with_apply(job: Job, seconds: float) -> dict[str, float]:
+    """The seconds of every phase, when the plan was carried out for so many more."""
+    return {**job.timings_s, Phase.APPLY.value: round(seconds + job.timings_s.get(Phase.APPLY.value, 0.0), 3)}

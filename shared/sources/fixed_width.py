@@ -115,8 +115,9 @@ class _Cut:
         lines, odd = sink.query(f"SELECT count(*), count(*) FILTER (NOT ({self._fits()})) FROM ({self._lines()})")[0]
         last = int(str(lines)) - layout.skip_footer_rows
         if last < 0:
+            has = "1 line" if str(lines) == "1" else f"{lines} lines"
             raise SourceError(
-                f"{self.source.path} has {lines} lines below the skipped ones, but `skip_footer_rows` is "
+                f"{self.source.path} has {has} below the skipped ones, but `skip_footer_rows` is "
                 f"{layout.skip_footer_rows}; lower it"
             )
         malformed = self._malformed(sink, last) if odd else ()

@@ -197,6 +197,12 @@ class Job:
         """Whether it ever left the queue."""
         return self.state is not JobState.QUEUED and (self.slices is None or self.slices.begun > 0)
 
+    @property
+    def outdates(self) -> bool:
+        """Whether older plans of its sync are out of date by it: it began, and did not end before it had a plan."""
+        ended_early = self.state in (JobState.FAILED, JobState.CANCELLED) and not self.planned
+        return self.has_begun and not ended_early
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from shared.cli.root import dynsync
 from shared.engine.applying import Applier
-from shared.errors import AlreadyRunningError, TransitionError
+from shared.errors import AlreadyRunningError, TransitionError, UnavailableError
 from shared.state import LocalState
 from shared.values.changes import OutcomeStatus
 from shared.values.jobs import JobState, Phase, Progress
@@ -231,3 +231,28 @@ def test_a_job_runs_with_its_state_in_azure(world: World, storage: object, tmp_p
     assert (job.state, job.source.updated, job.source.created) == (JobState.SUCCEEDED, 1, 1)
     assert [one.changes[0].planned.action for one in world.app.stories("A1")] == ["update", "create"]
     assert not (world.folder / "state").exists()
+
+
+def test_a_start_that_failed_before_its_plan_outdates_no_plan(world: World) -> None:
+    """A file that was away for a minute costs nobody the plan that waits, nor the rest of a job that was stopped."""
+    planned = ACCOUNT.plan(world, ["A1", "One"], ["A2", "Two"])
+    (world.folder / "data.csv").unlink()
+    assert world.run("story").state is JobState.FAILED
+
+    assert closes(world.apply(planned)).source.created == 2
+    assert column(world, "name") == {"A1": "One", "A2": "Two"}
+
+
+def test_a_failed_apply_tells_how_long_it_took(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seconds and requests of an apply that was cut short are the job's, too."""
+    job = ACCOUNT.plan(world, ["A1", "One"], ["A2", "Two"])
+
+    def cut(applier: Applier) -> None:
+        raise UnavailableError("no answer")
+
+    monkeypatch.setattr(Applier, "apply", cut)
+    failed = world.apply(job)
+
+    assert failed.state is JobState.FAILED
+    assert Phase.APPLY.value in failed.timings_s
+    assert failed.requests["requests"] >= job.requests["requests"]

@@ -49,7 +49,7 @@ def test_top_and_foot_are_left_out(write: Write, sink: FileSink) -> None:
 
 def test_more_foot_than_lines_says_so(write: Write, sink: FileSink) -> None:
     """With both numbers."""
-    with pytest.raises(SourceError, match=r"has 1 line\(s\) .* `skip_footer_rows` is 2"):
+    with pytest.raises(SourceError, match=r"has 1 line .* `skip_footer_rows` is 2"):
         source(write(line(1)), skip_footer_rows=2).stage(sink)
 
 
