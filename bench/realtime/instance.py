@@ -29,6 +29,8 @@ from shared.wiring import LocalApp
 
 IDLE_S = 10.0
 """`sessionIdleTimeout` of host.json."""
+ACCEPT_S = 60.0
+"""As long as the host's own receivers ask for a session."""
 LOADED = 0.8
 """The part of the messages during which every lane has some waiting; towards the end lane after lane runs empty."""
 Take = Callable[[ReceivedMessage], None]
@@ -54,7 +56,7 @@ def main(kind: str, messages: int, slots: int, begins: int = 0) -> None:
     spent = _parted() if kind == "ours" else {}
     with _taker(kind) as (take, calls):
         print("ready", flush=True)
-        receivers = Receiving(timed(take), os.environ["DYNSYNC_BUS"], slots=slots, idle_s=IDLE_S)
+        receivers = Receiving(timed(take), os.environ["DYNSYNC_BUS"], slots=slots, idle_s=IDLE_S, accept_s=ACCEPT_S)
         loaded = int(messages * LOADED)
         for number in range(messages):
             done.acquire()

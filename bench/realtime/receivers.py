@@ -37,12 +37,22 @@ def heard(message: ServiceBusReceivedMessage) -> ReceivedMessage:
 
 
 class Receiving:
-    """Receivers of one process; each leaves a session that has had no message for `idle_s`."""
+    """Receivers of one process; each leaves a session that has had no message for `idle_s`.
+
+    `accept_s`: how long one asks for a session before it asks again; where that is short, the SDK pauses in between.
+    """
 
     def __init__(
-        self, take: Take, connection: str, *, slots: int, settle: Settle = lambda _: True, idle_s: float = 0.5
+        self,
+        take: Take,
+        connection: str,
+        *,
+        slots: int,
+        settle: Settle = lambda _: True,
+        idle_s: float = 0.5,
+        accept_s: float = 1,
     ) -> None:
-        self._take, self._settle, self._idle_s = take, settle, idle_s
+        self._take, self._settle, self._idle_s, self._accept_s = take, settle, idle_s, accept_s
         self._client = ServiceBusClient.from_connection_string(connection)
         self._ending = threading.Event()
         self.failed = 0
@@ -54,7 +64,7 @@ class Receiving:
         while not self._ending.is_set():
             try:
                 with self._client.get_queue_receiver(
-                    QUEUE, session_id=NEXT_AVAILABLE_SESSION, max_wait_time=1
+                    QUEUE, session_id=NEXT_AVAILABLE_SESSION, max_wait_time=self._accept_s
                 ) as receiver:
                     self._empty(receiver)
             except (OperationTimeoutError, ServiceBusError):
