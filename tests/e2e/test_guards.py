@@ -12,10 +12,11 @@ from shared.dataverse.client import DataverseClient
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.reach import Reach
 from shared.engine import reading
+from shared.engine.applying import Applier
 from shared.engine.plan import MANIFEST
 from shared.engine.readback import ReadBack
 from shared.engine.workspace import SourceTable
-from shared.errors import NotAllowedError, NotBuiltError, RefuseError
+from shared.errors import NotAllowedError, NotBuiltError, RefuseError, UnavailableError
 from shared.state import LocalState
 from shared.values.jobs import JobState
 from shared.values.problems import Severity
@@ -146,14 +147,19 @@ def test_a_secret_outside_the_reach_is_never_read(world: World) -> None:
 # ---- plans and starts that are refused
 
 
-def test_a_plan_with_a_newer_job_beside_it_is_not_applied(world: World) -> None:
-    """Even a newer job that failed shows that the world went on: the older plan is refused by name."""
+def test_a_plan_with_a_newer_job_beside_it_is_not_applied(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a newer job that failed, once it had a plan, has taken the older one's place."""
     plan = ACCOUNT.plan(world, *THREE)
-    (world.folder / "data.csv").unlink()
-    newer = world.run("story")
-    assert (newer.state, world.app.job(plan.id).state) == (JobState.FAILED, JobState.AWAITING_APPROVAL)
 
-    with pytest.raises(RefuseError, match=rf"{plan.id} is not the newest of story: {newer.id}.*plan story"):
+    def cut(applier: Applier) -> None:
+        raise UnavailableError("no answer")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Applier, "apply", cut)
+        newer = world.run("story")
+    assert newer.state is JobState.FAILED
+
+    with pytest.raises(RefuseError, match=rf"{plan.id} is Superseded.*a newer plan has taken its place.*plan story"):
         world.apply(plan)
 
     assert world.writes() == []
@@ -277,14 +283,14 @@ def test_a_file_that_changes_while_a_job_reads_it_stops_the_job(
     path = world.write(f"data.{kind}", "")
     select = "SELECT 'A' || range AS no, 'One' AS name, range AS staff FROM range(9)"
     duckdb.execute(f"COPY ({select}) TO '{path}' (FORMAT {'parquet' if kind == 'parquet' else 'csv'})").fetchall()
-    seen = reading.selected_columns if kind == "parquet" else SourceTable.fill
+    seen = reading.selected_columns if kind == "parquet" else SourceTable.fill_in_order
 
     def touched(*arguments: object, **options: object) -> object:
         with path.open("ab") as file:
             file.write(b"\n")
         return seen(*arguments, **options)
 
-    owner, name = (reading, "selected_columns") if kind == "parquet" else (SourceTable, "fill")
+    owner, name = (reading, "selected_columns") if kind == "parquet" else (SourceTable, "fill_in_order")
     monkeypatch.setattr(owner, name, touched)
 
     job = world.run("story")
