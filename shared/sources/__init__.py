@@ -29,7 +29,6 @@ from shared.sources.blob import BlobFiles, Storage, encoded, place
 from shared.sources.file_set import FileSet
 from shared.sources.patterns import bound
 from shared.sources.places import LocalFiles, locate, locate_all
-from shared.sources.renewed import GivenSecrets, RenewedSource
 from shared.sources.unpacking import is_zip
 from shared.values.files import FileRead
 from shared.values.looks import SourceSample
@@ -84,30 +83,22 @@ def open_source(
 
     `base` is where relative paths begin, `allows_path` says what lies within the operator's reach. `spool` is a folder
     for temporary copies of text files (other encodings, gzip, mixed line ends); DuckDB must be allowed to read there.
-    A database gives the rows `since` then, and perhaps more; files give all. A source whose secret is refused is opened
-    once more when the secret's home has another one by now.
+    A database gives the rows `since` then, and perhaps more; files give all.
 
     Raises:
         NotAllowedError: the path is outside the operator's reach.
         SourceError: the file does not exist, or a variable has no value.
         NotBuiltError: this kind of source does not run yet.
     """
-    given = GivenSecrets(secrets)
     around = _Surroundings(
         variables,
         base,
         allows_path,
-        given,
+        secrets,
         spool or Path(tempfile.gettempdir()),
         remote or Remote(),
         since if since and _as_it_stands(definition, since) else None,
     )
-    if getattr(definition, "sas", None) or getattr(definition, "connection", None):
-        return RenewedSource(lambda: _opened(definition, around), given)
-    return _opened(definition, around)
-
-
-def _opened(definition: SourceBase, around: _Surroundings) -> Source:
     wanted = tuple(dict.fromkeys(column.name for column in definition.columns if not column.calculated))
     if isinstance(definition, FileSource):
         return _files(definition, wanted, around)

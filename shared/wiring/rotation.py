@@ -5,13 +5,17 @@ A vault's values are remembered for minutes. Somebody may change one meanwhile, 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared import log
 from shared.definitions.reach import Reach
 from shared.errors import AuthenticationError, NotAllowedError
 from shared.ports import Secrets, Source, SourceSink, StagedSource
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,10 @@ class HandedOut:
 
     def changed(self) -> bool:
         """Whether one that was given is another by now; each is asked for at its home. Raises as `get`."""
-        return {name: self.secrets.renew(name) for name in self.values} != self.values
+        others = [name for name, value in self.values.items() if self.secrets.renew(name) != value]
+        if others:
+            log.event(_logger, "credentials.renewed", secrets=",".join(others))
+        return bool(others)
 
 
 def once_more[Given](secrets: Secrets, use: Callable[[Secrets], Given]) -> Given:
@@ -79,6 +86,8 @@ def once_more[Given](secrets: Secrets, use: Callable[[Secrets], Given]) -> Given
 
 class RenewedSource:
     """A source (`ports.Source`) that signs in with a secret; `opened` opens it.
+
+    Nothing is tried twice with the same secret: too many refused logins lock an account.
 
     Raises:
         DynsyncError: it cannot be opened.

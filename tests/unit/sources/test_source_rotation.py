@@ -13,8 +13,9 @@ from pydantic import TypeAdapter
 
 from shared.definitions.source import Source as Definition
 from shared.errors import AuthenticationError
-from shared.ports import Source
+from shared.ports import Secrets, Source
 from shared.sources import Remote, Storage, open_source
+from shared.wiring.rotation import RenewedSource
 from tests.azurite import Account
 from tests.postgres import Server
 from tests.unit.sources.sink import FileSink
@@ -40,15 +41,18 @@ class Vault:
 
 
 def opened(vault: Vault, folder: Path, storage: Storage | None = None, **settings: object) -> Source:
-    return open_source(
-        MODEL.validate_python({"schema": [{"name": "no"}], **settings}),
-        variables={},
-        base=folder,
-        allows_path=lambda _: False,
-        secrets=vault,
-        spool=folder,
-        remote=Remote(lambda _: True, storage or Storage()),
-    )
+    def once(secrets: Secrets) -> Source:
+        return open_source(
+            MODEL.validate_python({"schema": [{"name": "no"}], **settings}),
+            variables={},
+            base=folder,
+            allows_path=lambda _: False,
+            secrets=secrets,
+            spool=folder,
+            remote=Remote(lambda _: True, storage or Storage()),
+        )
+
+    return RenewedSource(vault, once)
 
 
 def table(vault: Vault, folder: Path) -> Source:
