@@ -174,7 +174,7 @@ def test_a_pattern_without_files_and_one_out_of_reach(tmp_path: Path) -> None:
     """Each says what lies there; a link out of the reach is refused though its name matches."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "x.txt").write_text("x")
-    with pytest.raises(SourceError, match=r"matches '\*\.csv'; it holds 1 file"):
+    with pytest.raises(SourceError, match=r"matches '\*\.csv'; it holds 1 in all"):
         opened(tmp_path, "in/*.csv")
     with pytest.raises(SourceError, match="wildcard in its folder"):
         opened(tmp_path, "i*/x.csv")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
@@ -76,7 +77,7 @@ def test_sqlite_gives_every_row_that_is_newer(tmp_path: Path, written: list[tupl
     found = ids(path, Since("changed", "changed", bound))
     assert {n for n, instant in enumerate(instants, 1) if instant >= bound} <= found
     assert {len(texts) + 1, len(texts) + 2, len(texts) + 3} <= found
-    plain = {n for n, text in enumerate(texts, 1) if text[:4].isdigit() and text[4] == "-" and text[7:8] == "-"}
+    plain = {n for n, text in enumerate(texts, 1) if re.match(r"\d{4}-\d\d-\d\d", text)}
     old = {n for n, instant in enumerate(instants, 1) if instant < bound - timedelta(days=3)}
     assert not found & plain & old
 
