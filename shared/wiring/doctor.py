@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
+from shared.dataverse.pauses import PausePolicy
 from shared.dataverse.service_url import parse_service_url
 from shared.definitions.catalogue import Catalogue
 from shared.definitions.connection import DataverseConnection
@@ -14,13 +16,17 @@ from shared.errors import AuthenticationError, NotAllowedError
 from shared.values.rights import Finding, Grade, Role
 from shared.wiring.connections import Connector
 
+_PAUSES = PausePolicy(attempts=2, first_s=0.5, longest_s=5.0, throttled_total_s=20.0, throttled_attempts=3)
+"""Somebody waits for what is found; a look that the service puts off is told as that."""
+
 
 def findings(definition: SyncDefinition, connector: Connector) -> list[Finding]:
     """What stands in the way of a sync in its environment, each with its fix."""
+    impatient = replace(connector, pauses=_PAUSES)
     with ExitStack() as stack:
         try:
             users = {
-                name: stack.enter_context(connector.open(definition.name, connection))
+                name: stack.enter_context(impatient.open(definition.name, connection))
                 for name, connection in _credentials(definition)
             }
         except (AuthenticationError, NotAllowedError) as error:
