@@ -182,7 +182,7 @@ class Database:
             remedy = _REMEDIES.get(code, "check the disk and the file, then try again")
             raise StateError(f"the job store {self._path} failed ({error}); {remedy}") from error
         except OSError as error:
-            found = f"{error.strerror}: {error.filename}" if error.filename else error.strerror or type(error).__name__
+            found = f"{error.strerror}: {error.filename}" if error.filename else error.strerror or str(error)
             raise StateError(
                 f"the job store {self._path} cannot be used ({found}); name a folder of your own with --state, or "
                 "check its rights"

@@ -93,7 +93,7 @@ def test_the_folder_is_its_users_own(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     """A file in the folder's place is an error of the store."""
     (tmp_path / "state").write_text("in the way", encoding="utf-8")
-    with pytest.raises(StateError, match="check the folder"):
+    with pytest.raises(StateError, match="check its rights"):
         LocalState(tmp_path / "state")
 
 
