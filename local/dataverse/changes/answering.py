@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import unquote_plus
 
-from local.dataverse import refusals
+from local.dataverse import lateindexes, refusals
 from local.dataverse.changes import tokens
 from local.dataverse.changes.tokens import DeltaToken, Place
 from local.dataverse.messages import Reply, Request, json_reply
@@ -20,9 +20,8 @@ from local.dataverse.odata.scope import ROOT
 from local.dataverse.odata.shapes import JsonRow, shape
 from local.dataverse.partitions import id_of, row_column
 from local.dataverse.refusals import Refusal
-from local.dataverse.store import listed
 from local.dataverse.tables import Table
-from shared.sql import identifier, literal
+from shared.sql import identifier
 
 _DAYS = 7
 
@@ -48,7 +47,7 @@ class Changes:
         limit = asked.preferences.page or MAX_PAGE
         entries = self._entries(table, since, place, limit + 1)
         page = entries[:limit]
-        rows = self._rows(table, asked, [row_id for _, row_id, gone in page if not gone])
+        rows = self._rows(table, asked, [version for version, _, gone in page if not gone])
         rows += [_deleted(table, row_id, request) for _, row_id, gone in page if gone]
         if len(entries) > limit:
             number = place.page if place else 1
@@ -80,30 +79,44 @@ class Changes:
     def _entries(
         self, table: Table, since: DeltaToken | None, place: Place | None, limit: int
     ) -> list[tuple[int, str, bool]]:
-        """Version, id and whether it is gone, of each change behind a place: those that are there, then the deleted."""
-        name, key = identifier(table.name), identifier(row_column(table))
-        low = since.version if since else 0
-        changed = place.after if place is not None and not place.gone else low
-        parts: list[str] = []
-        if place is None or not place.gone:
-            parts.append(
-                f"SELECT versionnumber AS v, {key} AS i, 0 AS gone FROM {name} WHERE versionnumber > {changed}"
-            )
-        if since is not None:
-            deleted = place.after if place is not None and place.gone else low
-            parts.append(
-                f'SELECT d.version, d.id, 1 FROM "~deleted" AS d WHERE d."table" = {literal(table.name)} '
-                f"AND d.version > {deleted} AND NOT EXISTS (SELECT 1 FROM {name} WHERE {key} = d.id)"
-            )
-        statement = f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY 3, 1 LIMIT {limit}"
-        found = self._reader.run(statement, ())
-        return [(int(str(version)), str(row_id), bool(gone)) for version, row_id, gone in found]
+        """Version, id and whether it is gone, of each change behind a place: those that are there, then the deleted.
 
-    def _rows(self, table: Table, asked: Asked, ids: Sequence[str]) -> list[JsonRow]:
+        Both are read in the order of an index, from the place on: a page costs its own rows, wherever it is.
+        """
+        lateindexes.of_changes(self._reader.world.store, table)
+        low = since.version if since else 0
+        found: list[tuple[int, str, bool]] = []
+        if place is None or not place.gone:
+            found += self._there(table, low if place is None else place.after, limit)
+        if since is not None and len(found) < limit:
+            found += self._gone(table, place.after if place is not None and place.gone else low, limit - len(found))
+        return found
+
+    def _there(self, table: Table, version: int, limit: int) -> list[tuple[int, str, bool]]:
+        name, key = identifier(table.name), identifier(row_column(table))
+        statement = (
+            f"SELECT versionnumber, {key} FROM {name} WHERE versionnumber > ? ORDER BY versionnumber LIMIT {limit}"
+        )
+        return [(int(str(number)), str(row_id), False) for number, row_id in self._reader.run(statement, (version,))]
+
+    def _gone(self, table: Table, version: int, limit: int) -> list[tuple[int, str, bool]]:
+        """What was deleted and did not come back."""
+        name, key = identifier(table.name), identifier(row_column(table))
+        statement = (
+            'SELECT d.version, d.id FROM "~deleted" AS d WHERE d."table" = ? AND d.version > ? '
+            f"AND NOT EXISTS (SELECT 1 FROM {name} WHERE {key} = d.id) ORDER BY d.version LIMIT {limit}"
+        )
+        listed = self._reader.run(statement, (table.name, version))
+        return [(int(str(number)), str(row_id), True) for number, row_id in listed]
+
+    def _rows(self, table: Table, asked: Asked, versions: Sequence[int]) -> list[JsonRow]:
+        """The rows of the versions from the first to the last; every row has a version of its own."""
+        if not versions:
+            return []
         plan = self._reader.plan(table, None, asked.options)
         wanted = shape(plan.scope, asked.options, asked.preferences, asked.root)
-        key = f"{ROOT}.{identifier(row_column(table))}"
-        plan.tests.append(f"{key} IN (SELECT value FROM json_each({plan.compiler.context.bound(listed(ids))}))")
+        first, last = (plan.compiler.context.bound(version) for version in (versions[0], versions[-1]))
+        plan.tests.append(f"{ROOT}.versionnumber BETWEEN {first} AND {last}")
         order = f"ORDER BY {ROOT}.versionnumber"
         statement = f"SELECT {wanted.terms} FROM {plan.scope.source()} {plan.where} {order}"
         return self._reader.filled(wanted, self._reader.run(statement, plan.compiler.context.values), asked)

@@ -27,6 +27,39 @@ def _all(caller: requests.Session, url: str, headers: dict[str, str]) -> tuple[l
         url = document["@odata.nextLink"]
 
 
+def _work(server: LocalDataverse, caller: requests.Session, url: str, headers: dict[str, str]) -> list[int]:
+    """The steps of the database, in hundreds, of each page that the next one follows."""
+    steps: list[int] = []
+    with server.application.lock:
+        database = server.application.service.world.store._db
+        database.set_progress_handler(lambda: steps.__setitem__(-1, steps[-1] + 1), 100)
+    while True:
+        steps.append(0)
+        document = caller.get(url, headers=headers).json()
+        if "@odata.deltaLink" in document:
+            with server.application.lock:
+                database.set_progress_handler(None, 0)
+            return steps[:-1]
+        url = document["@odata.nextLink"]
+
+
+def test_a_page_costs_its_own_rows(local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """The work of a page is that of its rows: no more in a large table, late, or where much was deleted."""
+    headers = {"Prefer": "odata.track-changes,odata.maxpagesize=50"}
+    url = f"{local_dataverse.url}accounts?$select=name"
+    local_dataverse.insert("account", [{"name": "a"}] * 150)
+    few = _work(local_dataverse, caller, url, headers)
+    _, delta = _all(caller, url, headers)
+    local_dataverse.insert("account", [{"name": "b"}] * 650)
+    store = local_dataverse.application.service.world.store
+    with local_dataverse.application.lock, store.transaction():
+        store.run("DELETE FROM account WHERE rowid % 2")
+    for address in (url, delta):
+        many = _work(local_dataverse, caller, address, headers)
+        assert len(many) >= 7
+        assert max(many) <= 2 * max(few[1:])
+
+
 @pytest.mark.parametrize("page", ["", ",odata.maxpagesize=2"])
 def test_changes_and_deletions_come_once(page: str, local_dataverse: LocalDataverse, caller: requests.Session) -> None:
     """First every row; then what was created or changed, by version, then what was deleted; then nothing."""
