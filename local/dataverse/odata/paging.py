@@ -71,6 +71,17 @@ def after(terms: Sequence[tuple[str, bool]], last: Sequence[object], bound: Call
     return " AND ".join(tests)
 
 
+def beyond(terms: Sequence[tuple[str, bool]], at: int, last: Sequence[object], bound: Callable[[object], str]) -> str:
+    """The condition for rows behind a position that equal it in the first `at` terms: one range of an index.
+
+    From the last term to the first, these ranges together are all rows behind the position, in their order.
+    """
+    tests = [f"{same} IS {bound(value)}" for (same, _), value in zip(terms[:at], last, strict=False)]
+    term, down = terms[at]
+    tests.append(_beyond(term, down, last[at], "" if last[at] is None else bound(last[at])))
+    return " AND ".join(tests)
+
+
 def _beyond(term: str, down: bool, value: object, mark: str) -> str:
     if value is None:
         return "0" if down else f"{term} IS NOT NULL"

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from local.dataverse import refusals
+from local.dataverse import lateindexes, refusals
 from local.dataverse.collation import Fold
 from local.dataverse.conditions.compiling import Context
 from local.dataverse.odata import paging, related
@@ -98,9 +98,14 @@ class Reader:
         place = None
         if options.skiptoken is not None:
             place = paging.position(options.skiptoken, len(plan.orders))
-            plan.tests.append(paging.after(plan.orders, place.last, plan.compiler.context.bound))
         limit, paged = _limit(options, asked.preferences)
-        listed = self._listed(plan, wanted, limit + 1)
+        if place is None:
+            listed = self._listed(plan, wanted, limit + 1)
+        elif within is None and lateindexes.of_order(self.world.store, table, options.orderby):
+            listed = self._onward(plan, wanted, limit + 1, place.last)
+        else:
+            plan.tests.append(paging.after(plan.orders, place.last, plan.compiler.context.bound))
+            listed = self._listed(plan, wanted, limit + 1)
         more = paged and len(listed) > limit
         token = self.token(plan, listed[limit - 1][-1], place.page if place else 1) if more else None
         rows = self.filled(wanted, listed[:limit], asked)
@@ -185,6 +190,17 @@ class Reader:
             f"SELECT {wanted.terms}, {ROOT}.rowid FROM {plan.scope.source()} {plan.where} {plan.order} LIMIT {limit}"
         )
         return self.run(statement, plan.compiler.context.values)
+
+    def _onward(self, plan: Plan, wanted: Shape, limit: int, last: Sequence[object]) -> list[tuple[object, ...]]:
+        """The rows behind a position in an order that has an index: range by range of it, none is passed over."""
+        context, tests = plan.compiler.context, plan.tests
+        known, found = len(context.values), list[tuple[object, ...]]()
+        for at in reversed(range(len(last))):
+            if len(found) < limit:
+                del context.values[known:]
+                plan.tests = [*tests, paging.beyond(plan.orders, at, last, context.bound)]
+                found += self._listed(plan, wanted, limit - len(found))
+        return found
 
 
 def _limit(options: Options, preferences: Preferences) -> tuple[int, bool]:

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from local.dataverse import LocalDataverse
+from local.dataverse.conditions.seen import guid_key
 
 PAGES = {"Prefer": "odata.maxpagesize=3"}
 
@@ -173,3 +174,28 @@ def test_pages_hold_every_row_once_also_those_without_a_value(
         found += [row["accountid"] for row in document["value"]]
         url = document.get("@odata.nextLink")
     assert sorted(found) == sorted(ids)
+
+
+@pytest.mark.parametrize("order", ["accountid", "createdon", "createdon,accountid"])
+def test_late_pages_cost_their_own_rows(order: str, local_dataverse: LocalDataverse, caller: requests.Session) -> None:
+    """In the orders of whole tables every row comes once; a page costs its rows, among equal times too."""
+    times = ["2020-01-01T00:00:00Z"] * 500 + ["2020-01-02T00:00:00Z"] * 100
+    local_dataverse.insert("account", [{"name": "a", "overriddencreatedon": time} for time in times])
+    steps, found = [0], list[dict[str, str]]()
+    store = local_dataverse.application.service.world.store
+    with local_dataverse.application.lock:
+        store.run("UPDATE account SET createdon = NULL WHERE rowid % 10 = 0")
+        store._db.set_progress_handler(lambda: steps.__setitem__(-1, steps[-1] + 1), 100)
+    link = f"{local_dataverse.url}accounts?$select=accountid,createdon&$orderby={order}"
+    while link:
+        page = caller.get(link, headers={"Prefer": "odata.maxpagesize=50"}).json()
+        found += page["value"]
+        link = page.get("@odata.nextLink", "")
+        steps.append(0)
+    assert len({row["accountid"] for row in found}) == len(found) == 600
+    places = [(row["createdon"] or "", guid_key(row["accountid"])) for row in found]
+    if order == "createdon":
+        assert [at for at, _ in places] == sorted(at for at, _ in places)
+    else:
+        assert places == sorted(places, key=lambda place: place[order == "accountid" :])
+    assert max(steps[2:]) <= 10
