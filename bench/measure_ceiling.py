@@ -67,10 +67,11 @@ def ceiling(window_s: float, windows: int, most_users: int) -> list[bool]:
     for users in [count for count in USERS if count <= most_users]:
         with serving(users, **SERVICE, **window) as place:
             found = ours(place, users=users, seconds=warm_s + windows * window_s, warm_s=warm_s)
+        who = "1 user" if users == 1 else f"{users} users"
         rates[users] = found["rows_per_s"]
         share, refused = found["rows_per_s"] / (users * CEILING), found["throttled"] / found["requests"]
-        good.append(line(f"{users} user(s): share of the ceiling", f"{share:.3f}", "at least 0.95", share >= 0.95))
-        good.append(line(f"{users} user(s): requests answered 429", f"{refused:.4f}", "at most 0.01", refused <= 0.01))
+        good.append(line(f"{who}: share of the ceiling", f"{share:.3f}", "at least 0.95", share >= 0.95))
+        good.append(line(f"{who}: requests answered 429", f"{refused:.4f}", "at most 0.01", refused <= 0.01))
         if users > 1:
             scaled = rates[users] / (users * rates[1])
             good.append(line(f"1 to {users} users: scaling", f"{scaled:.3f}", "at least 0.95", scaled >= 0.95))
@@ -111,7 +112,7 @@ def peers(rows: int) -> list[bool]:
         with serving(**SERVICE, **FREE) as place:
             peer = side("peer", place=place, threads=threads, rows=rows * threads // 8, every=0)
         ratio = found["rows_per_s"] / peer["rows_per_s"]
-        good.append(line(f"faster than theirs, {threads} thread(s)", f"{ratio:.1f} x", f"{times:g} x", ratio >= times))
+        good.append(line(f"faster than theirs, {threads} at a time", f"{ratio:.1f} x", f"{times:g} x", ratio >= times))
     with serving(**SERVICE, **FREE) as place:
         peer = side("peer", place=place, threads=8, rows=rows // 4, every=100)
     with serving(**SERVICE, **FREE) as place:

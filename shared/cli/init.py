@@ -98,7 +98,7 @@ def _show_rows(session: Session, name: str, look: SourceLook) -> None:
     if session.json or not look.rows:
         return
     about = f"about {look.about:,} rows; " if look.about is not None else ""
-    click.echo(f"{name}: {about}the first ones:", err=True)
+    say(session.err(), f"{name}: {about}the first ones:")
     names = [safe(str(column["name"])) for column in look.columns]
     grid = Grid(*names, box=None, pad_edge=False, header_style="bold")
     for row in look.rows:
@@ -154,11 +154,11 @@ def _table(
         except UnknownTableError as error:
             if answers.yes:
                 raise
-            click.echo(f"Error: {safe_lines(str(error))}", err=True)
+            say(session.err(), f"Error: {safe_lines(str(error))}")
             connection = connection | {"entity": answers.ask(_ENTITY, None, checked=table_name)}
         except DynsyncError as error:
             message = safe_lines(as_called(str(error)))
-            click.echo(f"The table cannot be read now, so nothing is checked against it: {message}", err=True)
+            say(session.err(), f"The table cannot be read now, so nothing is checked against it: {message}")
             return connection, None
 
 

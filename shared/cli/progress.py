@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 
+from shared.cli.screens.paper import say
 from shared.cli.texts import counted, duration
 from shared.values.jobs import Phase, Progress
 
@@ -104,7 +105,7 @@ class LineProgress:
         if self._quiet or (self._waited_at is not None and now - self._waited_at < LINE_EVERY_S):
             return
         self._waited_at = now
-        self._console.print(words, soft_wrap=True)
+        say(self._console, words)
 
     def _end(self) -> None:
         if self._unsaid is not None:
@@ -119,7 +120,7 @@ class LineProgress:
         words = [*known, *self._watch.pace(progress).words(), *rejected(progress)]
         line = f"{progress.phase.value}{': ' if words else ' …'}{', '.join(words)}"
         if line != self._last:
-            self._console.print(line, soft_wrap=True)
+            say(self._console, line)
         self._last = line
 
 

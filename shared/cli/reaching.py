@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-import click
-
 from shared.cli.draft import scalar
+from shared.cli.screens.paper import say
+from shared.cli.session import console
 from shared.definitions.reach import load_local_reach
 
 _NEW_REACH = """# The operator's file: what the definitions in this folder may touch.
@@ -40,14 +40,14 @@ def reachable_path(syncs: Path, source: Path, *, agree: Agree) -> str:
 def _allow(syncs: Path, source: Path, agree: Agree) -> None:
     if load_local_reach(syncs).allows_path(source):
         return
-    reach = syncs / "reach.yaml"
+    reach, err = syncs / "reach.yaml", console(stderr=True)
     folder = _relative(source.parent, reach.resolve().parent)
     if not reach.exists() and agree(f"Definitions may read no folder yet. Allow {source.parent}?", default=True):
         reach.parent.mkdir(parents=True, exist_ok=True)
         reach.write_text(_NEW_REACH.format(folder=scalar(folder)), encoding="utf-8")
-        click.echo(f"Wrote {reach}: sources may read {source.parent}.", err=True)
+        say(err, f"Wrote {reach}: sources may read {source.parent}.")
         return
-    click.echo(f"Definitions may not read {source.parent} yet: add {scalar(folder)} to `folders` in {reach}.", err=True)
+    say(err, f"Definitions may not read {source.parent} yet: add {scalar(folder)} to `folders` in {reach}.")
 
 
 def _relative(folder: Path, start: Path) -> str:

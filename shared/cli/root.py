@@ -24,6 +24,7 @@ from shared.cli.rights import needed
 from shared.cli.runs import apply, cancel, check, plan, run, undo
 from shared.cli.schedule import schedule
 from shared.cli.screens.job import resumable
+from shared.cli.screens.paper import say
 from shared.cli.secrets import secrets
 from shared.cli.session import Session, Terminated
 from shared.cli.texts import as_called, called, refusal, safe_lines
@@ -89,7 +90,7 @@ class Root(click.Group):
             return _failed(session, error, str(error))
         except (click.Abort, KeyboardInterrupt) as error:
             line = "" if error.__cause__ else "\n"  # click has ended the line already, but not after a question
-            click.echo(f"{line}Stopped{_way_on(session)}", err=True)
+            say(session.err(), f"{line}Stopped{_way_on(session)}")
             return TERMINATED if isinstance(error.__cause__ or error, Terminated) else INTERRUPTED
         except _UnreadError:
             return UNREAD
@@ -153,7 +154,7 @@ def _failed(session: Session, error: Exception, message: str, *, hint: str = "")
         problems = list(error.problems) if isinstance(error, DefinitionError) else []
         with contextlib.suppress(OSError):  # the message on stderr below is said in any case
             say_json({"error": {"type": type(error).__name__, "message": message, "problems": problems}})
-    click.echo(f"Error: {safe_lines(message)}{hint}", err=True)
+    say(session.err(), f"Error: {safe_lines(message)}{hint}")
     return FAILED
 
 

@@ -33,7 +33,7 @@ def watermark(session: Session, sync: str, value: str | None, reset: bool) -> No
     else:
         say(session.out(), _sentence(sync, found))
     if found is not None and setting and (caution := found.caution(datetime.now(UTC))):
-        click.echo(f"Warning: {caution}.", err=True)
+        say(session.err(), f"Warning: {caution}.")
 
 
 def _sentence(sync: str, found: Watermark | None) -> str:

@@ -82,4 +82,5 @@ class ColumnMapping(Part):
             return self
         if self.link is None:
             raise ValueError("has several source columns and no link; only a lookup may have several")
-        raise ValueError(f"has {len(self.sources)} source column(s) but the link {wanted}; give as many of each")
+        given = "1 source column" if len(self.sources) == 1 else f"{len(self.sources)} source columns"
+        raise ValueError(f"has {given} but the link {wanted}; give as many of each")

@@ -79,7 +79,8 @@ def _count(name: str, function: Function, found: int, node: exp.Expression) -> N
         return
     most = "more" if function.most is None else str(function.most)
     allowed = str(function.least) if function.least == function.most else f"{function.least} to {most}"
-    raise refused(f"{name}() with {found} argument(s)", position=position(node), remedy=f"it takes {allowed}")
+    given = "1 argument" if found == 1 else f"{found or 'no'} arguments"
+    raise refused(f"{name}() with {given}", position=position(node), remedy=f"it takes {allowed}")
 
 
 def wanted(value: Fragment, kind: Kind, where: str, node: exp.Expression) -> Fragment:

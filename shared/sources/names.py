@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from shared.errors import SourceError
 
-_SHOWN = 20
+MOST_SHOWN = 20
 
 
 def quoted(names: Sequence[str]) -> str:
     """The names for a message, at most twenty."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(repr(name[:100]) for name in names[:_SHOWN]) + more
+    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
+    return ", ".join(repr(name[:100]) for name in names[:MOST_SHOWN]) + more
 
 
 def nearest(name: str, present: Sequence[str]) -> str:
@@ -31,7 +31,7 @@ def require(wanted: Sequence[str], present: Sequence[str], *, where: str) -> Non
     """
     missing = [name for name in wanted if name not in present]
     if missing:
-        asked = ", ".join(nearest(name, present) for name in missing[:_SHOWN])
+        asked = ", ".join(nearest(name, present) for name in missing[:MOST_SHOWN])
         raise SourceError(
             f"{where} has no column {asked}; it has {quoted(present) or 'none'}; correct the names in the schema"
         )

@@ -83,7 +83,8 @@ class Application:
     def _route(self, request: Request) -> tuple[Route, Mapping[str, str]]:
         methods, path = self._table.find(request.path)
         if not methods:
-            raise NotFoundError(f"there is nothing at {request.path[:200]!r}")
+            remedy = "GET /api/openapi.json lists what there is"
+            raise NotFoundError(f"there is nothing at {request.path[:200]!r}", remedy=remedy)
         route = methods.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             raise RequestError(

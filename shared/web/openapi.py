@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from shared.permissions import NEEDS, Scope
+from shared.web import idempotency
 from shared.web.forms import FORM_FIELD
 from shared.web.problems import CONTENT_TYPE, ProblemDocument
 from shared.web.routing import Route
@@ -25,13 +26,6 @@ _REASONS = {
     500: "A fault of the program.",
     502: "Another system refused.",
     503: "Not now; try again after a while.",
-}
-_IDEMPOTENCY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[!-~]+$"},
-    "description": "A key of the caller's own: the same key gives the same job, also when it was started long ago.",
 }
 
 
@@ -122,7 +116,7 @@ def _parameters(route: Route, schemas: Schemas, definitions: Mapping[str, Any]) 
             if schema.get("type") == "array":
                 parameter |= {"style": "form", "explode": False}
             found.append(parameter)
-    return [*found, _IDEMPOTENCY] if route.takes is not None and route.files else found
+    return [*found, dict(idempotency.PARAMETER)] if route.takes is not None and route.files else found
 
 
 def _body(route: Route, schemas: Schemas) -> dict[str, Any]:

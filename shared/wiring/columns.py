@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shared.sources.names import MOST_SHOWN, nearest, quoted
 from shared.values.problems import Problem, Severity
 
 _DELIMITERS = {";": "a semicolon", ",": "a comma", "\t": "a tab", "|": "a bar"}
 
 
 def missing_columns(wanted: Sequence[str], present: Sequence[str], *, steps: bool) -> list[Problem]:
-    """The columns of the schema that the source lacks; one problem alone when its delimiter is another one.
+    """The columns of the schema that the source lacks, as one problem; of the delimiter, when that is another one.
 
     `steps` (JSON): a name with dots leads into objects (`person.first`), so its first step is what the source has to
     have; and a record may lack a member, so a column that the sample lacks is a warning while it has any other.
@@ -21,9 +22,22 @@ def missing_columns(wanted: Sequence[str], present: Sequence[str], *, steps: boo
     if delimiter is not None:
         found = f"the header is one name, {present[0][:100]!r}; the delimiter seems to be {_DELIMITERS[delimiter]}"
         return [Problem("source.delimiter", found, f"state it as `delimiter: {_written(delimiter)}`")]
-    has = f"it has {', '.join(present)}"
+    if not missing:
+        return []
     severity = Severity.WARNING if steps and len(missing) < len(wanted) else Severity.ERROR
-    return [Problem("source.schema", f"the source has no column {name!r}", has, severity) for name in missing]
+    has = f"it has {quoted(present) or 'none'}"
+    if len(missing) == len(wanted) > 1:
+        has += "; is it another file, or has it no header?"
+    return [Problem("source.schema", _found(missing, present), has, severity)]
+
+
+def _found(missing: Sequence[str], present: Sequence[str]) -> str:
+    """All in one sentence, each with the name that is most like it."""
+    named = ", ".join(nearest(name, present) for name in missing[:MOST_SHOWN])
+    more = f" and {len(missing) - MOST_SHOWN} more" if len(missing) > MOST_SHOWN else ""
+    if len(missing) == 1:
+        return f"the source has no column {named}"
+    return f"the source lacks {len(missing)} columns of the schema: {named}{more}"
 
 
 def _other_delimiter(missing: Sequence[str], present: Sequence[str]) -> str | None:

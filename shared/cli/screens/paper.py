@@ -23,8 +23,10 @@ def say(out: Console, *parts: str | tuple[str, str]) -> None:
 
 
 def _broken(out: Console, line: Text) -> Text:
+    """Between words only: an address, a path or a setting that is longer than the line stays one to copy."""
     indent = len(line.plain) - len(line.plain.lstrip(" "))
-    lines = line[indent:].wrap(out, max(out.width - indent, LEAST_WIDTH)) if line.plain.strip() else [line]
+    width = max(out.width - indent, LEAST_WIDTH)
+    lines = line[indent:].wrap(out, width, overflow="ignore") if line.plain.strip() else [line]
     return Text("\n").join(Text(" " * indent) + one for one in lines)
 
 

@@ -58,6 +58,18 @@ def test_a_system_error_is_one_message() -> None:
     assert result.stderr.count("\n") == 1
 
 
+def test_an_error_is_broken_between_words_in_a_terminal_only() -> None:
+    """At 60 columns no line is longer, but a path stays one to copy; a pipe gets one line, for grep."""
+    path = "/srv/" + "deep/" * 20 + "customers.csv"
+    error = NotFoundError(f"there is no file {path} where the definition says that one should be; correct its path")
+    piped = call(MadeUpApp(error=error), "run", "s", "-q").stderr
+    shown = call(MadeUpApp(error=error), "run", "s", "-q", environ={"FORCE_COLOR": "1", "COLUMNS": "60"}).stderr
+    assert piped == f"Error: {error}\n"
+    assert path in shown.split()
+    assert all(len(line) <= 60 for line in shown.splitlines() if path not in line)
+    assert shown.split() == piped.split()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
 @pytest.mark.parametrize("words", [["jobs"], ["jobs", "--json"], ["--help"]])
 def test_a_full_disk_is_one_message(words: list[str], tmp_path: Path) -> None:

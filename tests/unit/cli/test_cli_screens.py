@@ -134,3 +134,24 @@ def test_the_list_of_jobs_names_what_did_not_land() -> None:
     print_jobs(out, [job])
     assert isinstance(out.file, StringIO)
     assert "3 conflict, 2 refused" in out.file.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize(
+    ("width", "first"),
+    [
+        (120, "20250301-120000-8a11b2c3  accounts-from-erp  Completed with errors  2025-03-01 12:00:00 UTC  12 s"),
+        (95, "20250301-120000-8a11b2c3  accounts-from-erp  Completed with errors  2025-03-01 12:00Z  12 s"),
+        (80, "20250301-120000-8a11b2c3  accounts-from-erp  Completed with errors  12 s"),
+        (70, "20250301-120000-8a11b2c3  accounts-from-erp  Completed with errors"),
+        (65, "20250301-120000-8a11b2c3  accounts…rom-erp  Completed with errors"),
+    ],
+)
+def test_the_list_of_jobs_fits_the_width(width: int, first: str, *, terminal: bool) -> None:
+    """The start goes first, then how long it took, then the name's middle; never the id, and no line is broken."""
+    out = Console(file=StringIO(), width=width, force_terminal=terminal, color_system=None)
+    print_jobs(out, [replace(CLEAN, state=JobState.COMPLETED_WITH_ERRORS, id="20250301-120000-8a11b2c3")])
+    assert isinstance(out.file, StringIO)
+    lines = out.file.getvalue().splitlines()
+    assert lines[0] == first
+    assert len(lines) == 2

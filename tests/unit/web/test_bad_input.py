@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +73,28 @@ def test_a_wrong_start_is_refused_and_starts_nothing(case: str, api: Api) -> Non
     assert api.get("/api/jobs")["jobs"] == []
 
 
+def test_the_document_tells_which_keys_are_taken(api: Api) -> None:
+    """The pattern and the length of the document are those of the door."""
+    operation = api.get("/api/openapi.json")["paths"]["/api/syncs/{sync}/jobs"]["post"]
+    told = next(one["schema"] for one in operation["parameters"] if one["name"] == "Idempotency-Key")
+    for key in ("k", "night of 2025-03-01", '"quoted"', "k" * 200, "", " ", " k", "k ", "k" * 201, "ü", "a\tb", "k\n"):
+        taken = re.search(told["pattern"].replace("$", r"\Z"), key) is not None and len(key) <= told["maxLength"]
+        answer = api.call("POST", START, json_body={}, headers={"idempotency-key": key})
+        assert answer.status == (202 if taken else 422), key
+
+
+def test_the_front_door_tells_where_things_are(api: Api) -> None:
+    """Whoever opens the app's address finds its health and its document."""
+    told = api.get("/")
+    assert api.get(told["health"])["status"]
+    assert api.get(told["api"])["openapi"]
+    assert "/api/openapi.json" in problem_of(api.call("GET", "/nothing"), 404)["detail"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404), ("GET", "/api", 404), ("GET", "/api/jobs/", 404), ("GET", "/api/nothing", 404),
+        ("POST", "/", 405), ("GET", "/api", 404), ("GET", "/api/jobs/", 404), ("GET", "/api/nothing", 404),
         ("GET", "/api/jobs/20250301-120000-0000", 404), ("GET", "/api/jobs/..", 404), ("GET", "/api/jobs/%00", 404),
         ("GET", "/api/jobs/\0", 404), ("GET", "/api/jobs/" + "x" * 5000, 404), ("GET", "/api/syncs/no-such", 404),
         ("GET", "/api/syncs/reach", 404), ("GET", "/api/syncs/..", 404), ("POST", "/api/syncs/no-such/check", 404),
