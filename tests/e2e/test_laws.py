@@ -122,17 +122,9 @@ def key_column(rules: Rules) -> str:
     return "accountnumber" if rules.unique else "new_externalkey"
 
 
-def begin(world: World, rows: list[Row], rules: Rules, type_: str) -> None:
-    world.clear("account")
-    for touched in (False, True):
-        CLOCK.now = SOON if touched else LONG_AGO
-        some = [inserted(row, rules) for row in rows if row.touched is touched]
-        if some:
-            world.dataverse.insert("account", some)
-    CLOCK.now = LONG_AGO
-    filter_ = "  filter: \"fax eq 'mine'\"\n" if rules.filtered else ""
-    on_null = f"  on_null: {'keep' if rules.keep_null else 'clear'}\n"
-    behaviour = BEHAVIOUR.format(
+def behaviour(rules: Rules) -> str:
+    """These rules as the end of a definition."""
+    return BEHAVIOUR.format(
         key=key_column(rules),
         strategy="delta" if rules.delta else "full",
         duplicates=rules.duplicates,
@@ -143,8 +135,20 @@ def begin(world: World, rows: list[Row], rules: Rules, type_: str) -> None:
         deletes=rules.deletes,
         action="action" if rules.actions else "null",
     )
+
+
+def begin(world: World, rows: list[Row], rules: Rules, type_: str) -> None:
+    world.clear("account")
+    for touched in (False, True):
+        CLOCK.now = SOON if touched else LONG_AGO
+        some = [inserted(row, rules) for row in rows if row.touched is touched]
+        if some:
+            world.dataverse.insert("account", some)
+    CLOCK.now = LONG_AGO
+    filter_ = "  filter: \"fax eq 'mine'\"\n" if rules.filtered else ""
+    on_null = f"  on_null: {'keep' if rules.keep_null else 'clear'}\n"
     destination = "  entity: account\n  id_column: accountid\n" + filter_ + on_null
-    world.define("laws", source=SOURCE.replace("{type}", type_), destination=destination, rest=behaviour)
+    world.define("laws", source=SOURCE.replace("{type}", type_), destination=destination, rest=behaviour(rules))
 
 
 def inserted(row: Row, rules: Rules) -> dict[str, object]:

@@ -20,7 +20,7 @@ from local.dataverse import LocalDataverse
 from shared.values.jobs import Job, JobState
 from tests.e2e.conftest import BOUNDED, World
 from tests.e2e.naive import Record, Row, Rules
-from tests.e2e.test_laws import BEHAVIOUR, CHANGED, DROPPED, RECORD, ROW, RULES, SOURCE, inserted, key_column, possible
+from tests.e2e.test_laws import RECORD, ROW, RULES, SOURCE, behaviour, inserted, key_column, possible
 from tests.e2e.test_laws import written as write_records
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -95,22 +95,12 @@ def begin(world: World, rules: Rules, type_: str, *, soon: bool) -> None:
     CLOCK.now = datetime.now(UTC) + timedelta(days=1) if soon else LONG_AGO
     world.clear("account")
     shutil.rmtree(world.folder / "state", ignore_errors=True)
-    behaviour = BEHAVIOUR.format(
-        key=key_column(rules),
-        strategy="full",
-        duplicates=rules.duplicates,
-        new=rules.new,
-        changed=CHANGED.get(rules.changed, rules.changed),
-        dropped=DROPPED[rules.dropped],
-        returned=rules.returned,
-        deletes=rules.deletes,
-        action="action" if rules.actions else "null",
-    ).replace("at_least: 1000000", "at_least: 1")
+    rest = behaviour(rules).replace("at_least: 1000000", "at_least: 1")
     filter_ = "  filter: \"fax eq 'mine'\"\n" if rules.filtered else ""
     on_null = f"  on_null: {'keep' if rules.keep_null else 'clear'}\n"
     for name, tracked in (("whole", "false"), ("tracked", "true")):
         destination = f"  entity: account\n  id_column: accountid\n  change_tracking: {tracked}\n{filter_}{on_null}"
-        world.define(name, source=SOURCE.replace("{type}", type_), destination=destination, rest=behaviour)
+        world.define(name, source=SOURCE.replace("{type}", type_), destination=destination, rest=rest)
 
 
 def happen(world: World, step: Step, rules: Rules) -> None:

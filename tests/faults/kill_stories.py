@@ -137,6 +137,8 @@ SMALL: dict[str, object] = {
     "shared.engine.undoing.originals.AT_A_TIME": 2,
     "shared.engine.undoing.going._AT_A_TIME": 2,
     "shared.engine.slicing.MOST_IDLE": 10_000,
+    "shared.engine.leasing.LOOK_S": 30.0,
     "shared.dataverse.transport.Transport.wait": lambda _self, _seconds, **_: None,
 }
-"""Small pages and chunks, so that a small job has many instants; whoever dies often is not given up; nobody waits."""
+"""Small pages and chunks, so that a small job has many instants; whoever dies often is not given up; nobody waits,
+or looks around each second while it would."""

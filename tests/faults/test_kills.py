@@ -56,6 +56,8 @@ SWEEPS = [
 ]
 AROUND = {"local": (130, 45), "azure": (280, 90)}
 """How many points a process lives at most: while the plan is made, and while it is applied."""
+LONGER = 1.1
+"""By so much the next one lives longer, after each death: without it, a job that begins anew might never end."""
 
 
 @dataclass
@@ -138,20 +140,21 @@ def once_at(cut_at: int, trial: Trial) -> Callable[[], Cut | None]:
 
 
 def anywhere(chance: random.Random, around: tuple[int, int], trial: Trial) -> Cut:
-    """At a point, or at some moment after it; the older the job, the longer its processes live, so that it ends."""
+    """At a point, or at some moment after it; the more have died, the longer the next one lives, so that it ends."""
     applying = any("Multiple" in name or "v9.2/$batch" in name for name in trial.passed)
-    at = chance.randrange(1, around[applying] + 3 * len(trial.deaths))
+    at = chance.randrange(1, round(around[applying] * LONGER ** len(trial.deaths)))
     return Cut(at, chance.choice([None, chance.uniform(0, 0.04)]))
 
 
 @dataclass
 class Sometimes:
-    """Ends slices, here and there."""
+    """Ends slices, here and there; the more processes have died, the longer they are."""
 
     chance: random.Random
+    trial: Trial
 
     def __call__(self) -> bool:
-        return self.chance.random() < 0.2
+        return self.chance.random() < 0.2 / LONGER ** len(self.trial.deaths)
 
 
 @pytest.mark.parametrize(("ground", "name", "mode"), SWEEPS, indirect=["ground"])
@@ -185,7 +188,7 @@ def test_deaths_at_random_instants_change_nothing(ground: Field, part: int) -> N
         expected, trial = ground.clean(name, mode), ground.trial(name, mode)
         trial.next_cut = partial(anywhere, chance, AROUND[ground.store], trial)
         if mode.endswith("queue"):
-            trial.stopping = Sometimes(random.Random(seed))
+            trial.stopping = Sometimes(random.Random(seed), trial)
         found = ground.ended(trial, name)
         told = f"{ground.store}, seed {seed}, {name}, {mode}; died {len(trial.deaths)} times: {trial.deaths}"
         print(told)  # noqa: T201 - the seeds of a run are part of its record
