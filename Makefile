@@ -17,7 +17,7 @@ serve: setup ## the whole cloud on this machine, with the app in it, until Ctrl-
 	@exec $(PYTHON_HERE) -m local.serve $(if $(PORT),--port $(PORT)) $(if $(FOLDER),--folder "$(FOLDER)")
 
 test: lint ## lint, types and all tests
-	@$(PYTHON_HERE) -m pytest -n 2 -v -rs
+	@$(PYTHON_HERE) -m pytest -n 2 --dist worksteal -v -rs
 
 lint: setup ## ruff (rules and format) and mypy
 	@$(PYTHON_HERE) -m ruff check .

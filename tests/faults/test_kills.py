@@ -42,10 +42,10 @@ SOME = [
 SWEPT = {"few": {"local": SOME, "azure": SOME[:1]}, "every": {"local": JOBS, "azure": JOBS}}.get(
     ASKED, {"local": SOME, "azure": SOME}
 )
-EVERY = {"local": 20, "azure": 20} if ASKED == "few" else {"local": 1, "azure": 1}
+EVERY = {"local": 30, "azure": 30} if ASKED == "few" else {"local": 1, "azure": 1}
 """Of so many stretches one is visited."""
 PARTS = 4
-INSTANTS = {"local": 200, "azure": 30} if ASKED == "few" else {"local": 300, "azure": 300}
+INSTANTS = {"local": 80, "azure": 20} if ASKED == "few" else {"local": 300, "azure": 300}
 """Random instants of all parts together, at least."""
 AZURE = pytest.mark.needs("azurite")
 STORES = [pytest.param("local", id="local"), pytest.param("azure", id="azure", marks=AZURE)]
@@ -148,13 +148,18 @@ def anywhere(chance: random.Random, around: tuple[int, int], trial: Trial) -> Cu
 
 @dataclass
 class Sometimes:
-    """Ends slices, here and there; the more processes have died, the longer they are."""
+    """Ends slices, here and there."""
 
     chance: random.Random
-    trial: Trial
+    share: float
 
     def __call__(self) -> bool:
-        return self.chance.random() < 0.2 / LONGER ** len(self.trial.deaths)
+        return self.chance.random() < self.share
+
+
+def sometimes(chance: random.Random, trial: Trial) -> Sometimes:
+    """For the next process, its own; the more have died, the longer its slices are."""
+    return Sometimes(random.Random(chance.random()), 0.2 / LONGER ** len(trial.deaths))
 
 
 @pytest.mark.parametrize(("ground", "name", "mode"), SWEEPS, indirect=["ground"])
@@ -188,7 +193,7 @@ def test_deaths_at_random_instants_change_nothing(ground: Field, part: int) -> N
         expected, trial = ground.clean(name, mode), ground.trial(name, mode)
         trial.next_cut = partial(anywhere, chance, AROUND[ground.store], trial)
         if mode.endswith("queue"):
-            trial.stopping = Sometimes(random.Random(seed), trial)
+            trial.next_stopping = partial(sometimes, random.Random(seed), trial)
         found = ground.ended(trial, name)
         told = f"{ground.store}, seed {seed}, {name}, {mode}; died {len(trial.deaths)} times: {trial.deaths}"
         print(told)  # noqa: T201 - the seeds of a run are part of its record

@@ -103,6 +103,7 @@ class Lives(Protocol):
 class Trial:
     """One job that dies again and again, at points that `next_cut` names, until it has come to its end.
 
+    `next_stopping` gives what ends the slices of the next process: a copy of it reaches that process.
     `passed` names the points that its processes passed, `deaths` those at which they died.
     """
 
@@ -110,7 +111,7 @@ class Trial:
     mode: str
     lives: Lives
     next_cut: Callable[[], Cut | None] = lambda: None
-    stopping: Callable[[], bool] = never
+    next_stopping: Callable[[], Callable[[], bool]] = lambda: never
     clocks: Clocks = field(default_factory=Clocks)
     deaths: list[str] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
@@ -118,7 +119,8 @@ class Trial:
     def run(self) -> Job:
         """To the end."""
         while len(self.deaths) < MOST_DEATHS:
-            end = self.lives(Life(self.world.place, self.mode, self.clocks.ahead_s, self.next_cut(), self.stopping))
+            cut, stopping = self.next_cut(), self.next_stopping()
+            end = self.lives(Life(self.world.place, self.mode, self.clocks.ahead_s, cut, stopping))
             self.passed += end.passed
             self.clocks.ahead_s = end.ahead_s
             if end.job is None:
