@@ -105,16 +105,16 @@ class Controller:
         if rows and began >= self._round.began:
             self._measure(now, now - began, rows)
 
-    def throttled(self, now: float, told: Told) -> None:
-        """A request was refused because a limit is reached."""
+    def throttled(self, now: float, told: Told, *, began: float) -> None:
+        """A request that `began` then was refused because a limit is reached."""
         at_once = self.running
         self.running -= 1
         self._rest_until = max(self._rest_until, now + told.pause_s)
         if told.limit is Limit.TIME:
-            self.time.refused(now, told)
+            self.time.refused(now, told, began=began)
         elif told.limit is Limit.REQUESTS:
-            self.requests.refused(now, told)
-        else:
+            self.requests.refused(now, told, began=began)
+        elif began >= self._round.began:  # an older one says nothing of this level
             self._settle(now, max(1, min(self.level, at_once * 4 // 5)))
 
     def hinted(self, now: float, hint: int) -> None:

@@ -120,7 +120,7 @@ class Lanes:
         """
         with self._ended(visit) as now:
             visit.lane.refused[told.limit] += 1
-            visit.lane.controller.throttled(now, told)
+            visit.lane.controller.throttled(now, told, began=visit.began)
             return min(lane.controller.rest_s(now) for lane in self._lanes)
 
     def close(self) -> None:

@@ -34,6 +34,8 @@ class Model:
     """How long a refusal is under way; meanwhile others start."""
     weather: float = 0.0
     """How much slower, at most, everything is for the client for minutes at a time."""
+    pressure_s: float = 0.0
+    """How much longer a pause gets with each request that is sent within it."""
     overhead: float = 0.05
     """The share of its time, at most, that a request takes longer for the client than the service counts."""
 
@@ -46,6 +48,7 @@ class User:
     uses: list[deque] = field(default_factory=list)
     running: list[int] = field(default_factory=list)
     started: list[list[float]] = field(default_factory=list)
+    blocked_until: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -76,6 +79,7 @@ class Simulation:
             user.uses = [deque() for _ in range(model.servers)]
             user.running = [0] * model.servers
             user.started = [[] for _ in range(model.servers)]
+            user.blocked_until = [0.0] * model.servers
         self.events: list[tuple] = []
         self.number = 0
         self.levels: list[int] = []
@@ -101,7 +105,7 @@ class Simulation:
     def send(self, user: User, now: float, result: Result, from_s: float) -> None:
         server = self.chosen(user)
         result.requests += now >= from_s
-        refused = self.refusal(user, server, now)
+        refused = self.pressed(user, server, now) or self.refusal(user, server, now)
         if refused:
             result.throttled += now >= from_s
             self.number += 1
@@ -120,7 +124,7 @@ class Simulation:
     def end(self, event: tuple, result: Result, from_s: float) -> None:
         now, _, user, server, began, rows, seconds = event
         if isinstance(server, Told):
-            user.controller.throttled(now, server)
+            user.controller.throttled(now, server, began=began)
             return
         user.running[server] -= 1
         user.started[server].remove(began)
@@ -138,6 +142,14 @@ class Simulation:
         servers = self.model.servers
         return user.turn % servers if self.model.spread == "turns" else self.random.randrange(servers)
 
+    def pressed(self, user: User, server: int, now: float) -> Told | None:
+        """A request within a pause is refused, and makes it longer."""
+        if now >= user.blocked_until[server]:
+            return None
+        user.blocked_until[server] += self.model.pressure_s
+        pause_s = math.ceil(user.blocked_until[server] - now)
+        return Told(Limit.TIME, pause_s, self.model.window_s if self.model.told_window else 300.0)
+
     def refusal(self, user: User, server: int, now: float) -> Told | None:
         model, uses = self.model, user.uses[server]
         while uses and uses[0][0] <= now - model.window_s:
@@ -146,7 +158,9 @@ class Simulation:
         running = sum(now - at for at in user.started[server]) if model.counted == "running" else 0.0
         over = sum(seconds for _, seconds in uses) + running - model.busy_per_s * model.window_s
         if over >= 0:
-            return Told(Limit.TIME, self.until_room(uses, over, now), window_s)
+            pause_s = self.until_room(uses, over, now)
+            user.blocked_until[server] = now + pause_s if model.pressure_s else 0.0
+            return Told(Limit.TIME, pause_s, window_s)
         if len(uses) >= model.requests_per_s * model.window_s:
             return Told(Limit.REQUESTS, math.ceil(max(1.0, uses[0][0] + model.window_s - now)), window_s)
         if user.running[server] >= model.at_once:

@@ -71,8 +71,10 @@ def test_too_many_at_a_time():
     controller.hinted(0.0, 10)
     for _ in range(10):
         controller.started(0.0)
-    controller.throttled(1.0, Told(Limit.CONCURRENCY, 5.0))
+    controller.throttled(1.0, Told(Limit.CONCURRENCY, 5.0), began=0.0)
     assert controller.level == 8
+    controller.throttled(1.0, Told(Limit.CONCURRENCY, 5.0), began=0.0)
+    assert controller.level == 8, "it had started before the level was lowered"
     assert controller.wait_s(1.0) == 5.0
     assert controller.wait_s(6.0) == UNTIL_ONE_ENDS
 
@@ -86,7 +88,7 @@ def test_execution_time_bounds_the_level():
     for _ in range(40):
         controller.answered(30.0, 0.0, 1000)
     controller.started(30.0)
-    controller.throttled(30.0, Told(Limit.TIME, 270.0))
+    controller.throttled(30.0, Told(Limit.TIME, 270.0), began=30.0)
     assert controller.useful == 9
     assert controller.wait_s(30.0) == 270.0
 
