@@ -28,8 +28,8 @@ class Budget:
     Nothing is held back until the first refusal: what had been used within the window by then is what may be used in
     one, and from then on requests start evenly. A burst would come back after every window, and with each time the
     length of a request would be lost; so would it each time that starts are stopped until less was used, for what runs
-    goes on to count. After a quiet quarter of a window, and at least a hundred requests, it tries a hundredth more, then
-    twice as much each time; after a refusal that confirmed what was known, in three times that time.
+    goes on to count. After a quiet quarter of a window, and at least a hundred requests, it tries a hundredth more,
+    then twice as much each time; after a refusal that confirmed what was known, in three times that time.
     """
 
     def __init__(self) -> None:
