@@ -110,9 +110,9 @@ def _show(out: Console, name: str, findings: Sequence[Finding]) -> None:
     say(out, f"{safe(name)}:")
     width = max((len(finding.area) for finding in findings), default=0)
     for one in findings:
-        say(out, "  ", _SIGNS[one.grade], f" {one.area.ljust(width)}  {safe(one.found)}")
+        say(out, "  ", _SIGNS[one.grade], f" {one.area.ljust(width)}  {safe(one.found)}", hang=width + 6)
         if one.fix and one.grade is not Grade.GOOD:
-            say(out, f"    {' ' * width}  → {safe(as_called(one.fix))}")
+            say(out, f"    {' ' * width}  → {safe(as_called(one.fix))}", hang=width + 8)
 
 
 def _show_role(out: Console, one: Role) -> None:

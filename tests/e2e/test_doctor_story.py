@@ -59,7 +59,7 @@ def test_a_ready_environment(world: World) -> None:
         o.area for o in found
     }
     assert "application user '# Dynamics Sync'" in worst(world, "identity").found
-    assert re.search(r"leaves \d+ requests", worst(world, "quota").found)
+    assert re.search(r"has [\d,]+ requests and [\d,]+ seconds", worst(world, "quota").found)
 
 
 @pytest.mark.parametrize(

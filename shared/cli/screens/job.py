@@ -62,7 +62,7 @@ def print_next_steps(out: Console, job: Job) -> None:
     steps = _next_steps(job)
     width = max((len(command) for command, _ in steps), default=0)
     for number, (command, words) in enumerate(steps):
-        say(out, "" if number else "\n", "  ", (command.ljust(width), "bold"), "  ", (words, "dim"))
+        say(out, "" if number else "\n", "  ", (command.ljust(width), "bold"), "  ", (words, "dim"), hang=width + 4)
 
 
 def print_head(out: Console, job: Job) -> None:
@@ -125,7 +125,7 @@ def _print_balances(out: Console, job: Job) -> None:
         ("Destination", destination_sentence(job.destination), job.destination.closes),
     ):
         verdict = ("balances", "green") if closes else ("DOES NOT BALANCE, please report this job", "bold red")
-        say(out, (f"{title} ", "bold"), verdict, ": ".ljust(13 - len(title)), sentence)
+        say(out, (f"{title} ", "bold"), verdict, ": ".ljust(13 - len(title)), sentence, hang=22)
 
 
 def source_sentence(job: Job) -> str:

@@ -30,6 +30,6 @@ def _verdict(problems: Sequence[Problem]) -> tuple[str, str]:
 def _print_problem(out: Console, problem: Problem) -> None:
     style = "red" if problem.severity is Severity.ERROR else "yellow"
     place = f" {safe(problem.path)}:" if problem.path else ""
-    say(out, "  ", (problem.severity.value, style), f"{place} {safe_lines(as_called(problem.found))}")
+    say(out, "  ", (problem.severity.value, style), f"{place} {safe_lines(as_called(problem.found))}", hang=4)
     if problem.remedy:
-        say(out, f"    → {safe_lines(as_called(problem.remedy))}")
+        say(out, f"    → {safe_lines(as_called(problem.remedy))}", hang=6)

@@ -115,8 +115,9 @@ def print_rejects(out: Console, job: Job, rejects: Iterable[Reject], *, still_op
         return
     say(out, f"\n`{called()} rejects {job.id} --csv FILE` writes them all.")
     if still_open:
-        again = f"`{called()} replay {job.id}` runs them again, after a fix of the definition or of the data."
-        say(out, f"{counted(still_open, 'record')} of them {'is' if still_open == 1 else 'are'} still open: {again}")
+        verb, them = ("is", "it") if still_open == 1 else ("are", "them")
+        again = f"`{called()} replay {job.id}` runs {them} again, after a fix of the definition or of the data."
+        say(out, f"{counted(still_open, 'record')} {verb} still open: {again}")
 
 
 def print_open(out: Console, sync: str, cases: Iterable[Case]) -> None:
@@ -154,7 +155,7 @@ def print_each(out: Console, cases: Iterable[Case]) -> None:
         found = f"    found {cut(safe(reject.found), 60)}: " if reject.found else "    "
         say(out, f"{found}{cut(safe(reject.reason), 300)}")
     if nothing:
-        say(out, "No reject fits.")
+        say(out, f"No reject fits; `{called()} rejects` lists what is open, and by a sync's name its causes.")
 
 
 def _print_causes(out: Console, what: str, rejects: Iterable[Reject]) -> list[Cause]:

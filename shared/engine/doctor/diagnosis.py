@@ -175,10 +175,16 @@ def _allowance(client: DataverseClient) -> Finding:
     if not left.requests:
         return Finding("quota", Grade.NOTE, "the service told no limits with its answer")
     found = (
-        f"one server of the service leaves {left.requests} requests and {left.seconds or '?'} s of execution in its "
-        f"window of five minutes, and advises {left.at_a_time or '?'} requests at a time"
+        f"in its window of five minutes, one server of the service has {_number(left.requests)} requests and "
+        f"{_number(left.seconds)} seconds of execution left; it advises {_number(left.at_a_time)} requests at a time"
     )
     return Finding("quota", Grade.NOTE, found)
+
+
+def _number(told: str) -> str:
+    """A header's number as people write it; what is none, as it came."""
+    digits = told.replace(",", "")
+    return f"{float(digits):,.0f}" if digits.replace(".", "", 1).isdecimal() else told or "an unknown number of"
 
 
 def _table_findings(definition: SyncDefinition, client: DataverseClient, table: Table) -> list[Finding]:

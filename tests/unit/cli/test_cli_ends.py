@@ -63,10 +63,11 @@ def test_an_error_is_broken_between_words_in_a_terminal_only() -> None:
     path = "/srv/" + "deep/" * 20 + "customers.csv"
     error = NotFoundError(f"there is no file {path} where the definition says that one should be; correct its path")
     piped = call(MadeUpApp(error=error), "run", "s", "-q").stderr
-    shown = call(MadeUpApp(error=error), "run", "s", "-q", environ={"FORCE_COLOR": "1", "COLUMNS": "60"}).stderr
+    terminal = {"FORCE_COLOR": "1", "COLUMNS": "60", "TERM": "xterm"}
+    shown = call(MadeUpApp(error=error), "run", "s", "-q", environ=terminal).stderr
     assert piped == f"Error: {error}\n"
-    assert path in shown.split()
-    assert all(len(line) <= 60 for line in shown.splitlines() if path not in line)
+    assert path in shown.splitlines()
+    assert [len(line) <= 60 for line in shown.splitlines()] == [line != path for line in shown.splitlines()]
     assert shown.split() == piped.split()
 
 

@@ -148,10 +148,10 @@ def test_the_list_of_jobs_names_what_did_not_land() -> None:
     ],
 )
 def test_the_list_of_jobs_fits_the_width(width: int, first: str, *, terminal: bool) -> None:
-    """The start goes first, then how long it took, then the name's middle; never the id, and no line is broken."""
+    """The start goes first, then how long it took, then the name's middle; never the id."""
     out = Console(file=StringIO(), width=width, force_terminal=terminal, color_system=None)
     print_jobs(out, [replace(CLEAN, state=JobState.COMPLETED_WITH_ERRORS, id="20250301-120000-8a11b2c3")])
     assert isinstance(out.file, StringIO)
     lines = out.file.getvalue().splitlines()
     assert lines[0] == first
-    assert len(lines) == 2
+    assert all(len(line) <= width for line in lines[: 2 if terminal else 1])
