@@ -10,7 +10,7 @@ from typing import Protocol
 
 from shared.values.calls import RememberedCall
 from shared.values.changes import ChunkOutcome
-from shared.values.events import LedgerEntry, ParkedEvent, Pulse, RejectedEvent, Wish
+from shared.values.events import LedgerEntry, ParkedEvent, Pulse, RejectedEvent, Rule, Wish
 from shared.values.files import FileRead
 from shared.values.jobs import Job, JobState, Lease, Progress
 from shared.values.schedules import Mark
@@ -287,13 +287,13 @@ class Schedules(Protocol):
 
 
 class Ledger(Protocol):
-    """Per sync and record: the last event that was applied. An older one never takes a newer one's place."""
+    """Per sync and record: the last event that was applied, and which batch job is writing the record."""
 
     def entries(self, sync: str, keys: Collection[str]) -> Mapping[str, LedgerEntry]:
         """What is known of these records, by key; a record without an event is left out."""
 
-    def advance(self, sync: str, entries: Iterable[LedgerEntry]) -> None:
-        """Note what was applied; an entry that is older than the stored one changes nothing."""
+    def change(self, sync: str, entries: Iterable[LedgerEntry], rule: Rule) -> frozenset[str]:
+        """Store what the rule makes of each entry, and nothing else in between; the keys that it left alone."""
 
 
 class Park(Protocol):

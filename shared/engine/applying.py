@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from shared.brakes import stops_apply
 from shared.definitions.behaviour import Brakes
 from shared.engine.creating import Creator, RowWriter
-from shared.engine.guarding import Guard, no_guard
+from shared.engine.guarding import Claims, Guard, NoClaims, no_guard
 from shared.engine.linking import Linker
 from shared.engine.noted import (
     answered,
@@ -83,7 +83,7 @@ class Applier:
     """Applies one job's plan. `careful` compares every row before it is written.
 
     `parallel` says how many requests at a time make sense now; the writer itself keeps to the limits. `guard` is asked
-    for changes that must not be sent, with each careful chunk that is about to be.
+    for changes that must not be sent, with each careful chunk that is about to be; `claims` with every chunk.
     """
 
     job_id: str
@@ -98,6 +98,7 @@ class Applier:
     progress: ProgressListener = lambda _: None
     cancelled: Callable[[], bool] = lambda: False
     guard: Guard = no_guard
+    claims: Claims = field(default_factory=NoClaims)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def apply(self) -> Applied:
@@ -210,7 +211,10 @@ class Applier:
             elif noted.answered:  # what was not attempted then may be from now on: an undo has to know
                 self.outcomes.record(self.job_id, doubtful(noted))
             attempt = self._linked if chunk.links else self._attempted
-            outcomes |= attempt(still_open, linker, in_doubt=noted is not None)
+            outcomes |= (lost := self.claims.take(still_open))
+            if free := [row for row in still_open if row.change not in lost]:
+                outcomes |= attempt(free, linker, in_doubt=noted is not None)
+            self.claims.settle(outcomes)
             self.outcomes.record(self.job_id, answered(number, rows, outcomes))
         return chunk, outcomes
 

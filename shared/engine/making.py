@@ -19,7 +19,8 @@ from shared.engine.drift import drifted, told_columns
 from shared.engine.fingerprint import shelf
 from shared.engine.fingerprint.shelf import Kept
 from shared.engine.incremental import since, watched
-from shared.engine.realtime.overtaking import Overtaking, keep_versions
+from shared.engine.realtime.claiming import keep_versions
+from shared.engine.realtime.overtaking import Overtaking
 from shared.engine.slicing import SliceOverError, fetch, keep, left_in
 from shared.engine.surroundings import Destination, Start, Surroundings
 from shared.engine.workspace import DATABASE, SPOOL, Workspace, workspace_folder

@@ -21,15 +21,14 @@ from shared.definitions.sync import SyncDefinition
 from shared.engine.applying import Applied, Applier
 from shared.engine.balances import counted
 from shared.engine.cases.settling import settled
-from shared.engine.guarding import no_guard
+from shared.engine.guarding import Claims, no_guard
 from shared.engine.incremental import moved
 from shared.engine.leasing import Held
 from shared.engine.linking import OPEN
 from shared.engine.making import PlanMaking
 from shared.engine.plan import MANIFEST, ROWS, Manifest, PlanFile
 from shared.engine.readback import ReadBack
-from shared.engine.realtime.overtaking import FILE as VERSIONS
-from shared.engine.realtime.overtaking import note_versions
+from shared.engine.realtime.claiming import claims_of
 from shared.engine.retention import prune
 from shared.engine.slicing import RESTS, SliceOverError, Span, sweep
 from shared.engine.stepping import Steps
@@ -234,23 +233,17 @@ class Run:
             before = transport.uses()
             self._refuse_other_environment(job, plan, destination)
             transport.permit = self.held.permit
-            self._note_versions(job)
             careful_now = careful or job.undoes is not None
-            applied = self._carried_out(job, plan, destination, folder, careful=careful_now)
+            with claims_of(self.around.ledger, self.state, job, self.around.clock) as claims:
+                applied = self._carried_out(job, plan, destination, folder, claims, careful=careful_now)
         seconds = self.around.monotonic() - began
         wall = sentence(measured(before, transport.uses(), seconds), cap=self.definition.destination.parallel)
         job = replace(job, notes=(*job.notes, *([f"Writing: {wall}."] if wall else [])))
         job = replace(job, timings_s=_with_apply(job, seconds), requests=self.requests(destination))
         return self._after_apply(job, plan, applied)
 
-    def _note_versions(self, job: Job) -> None:
-        """From now on the sync's listener takes no message that is older than what the plan writes."""
-        if self.around.ledger is not None and VERSIONS in self.state.names(job.id):
-            path = self.state.path(job.id, VERSIONS)
-            note_versions(self.around.ledger, job.sync, path, self.around.clock())
-
     def _carried_out(
-        self, job: Job, plan: PlanFile, destination: Destination, folder: Path, *, careful: bool
+        self, job: Job, plan: PlanFile, destination: Destination, folder: Path, claims: Claims, *, careful: bool
     ) -> Applied:
         table = destination.client.table(plan.manifest.table)
         readback = ReadBack(destination.client, table, plan, folder)
@@ -266,6 +259,7 @@ class Run:
             progress=self.tell,
             cancelled=lambda: self.span.over or self.cancelled(),
             guard=guard(destination.client, table, plan) if job.undoes else no_guard,
+            claims=claims,
         )
         began = self.around.monotonic()
         try:

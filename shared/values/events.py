@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -66,11 +66,22 @@ class Bucket(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A batch job's claim to a record: `version` is what it is writing since `at`, "" when that is through."""
+
+    job: str
+    at: datetime
+    version: str = ""
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """The last event that was applied to one record.
 
     `key` is a digest of the sync key. `version` is a text that sorts as the versions do ("" where the sync has none);
-    `number` and `part` say which message brought it (0 for a batch job). `tombstone`: it was a delete.
+    `number` and `part` say which message brought it (0 for a batch job). `tombstone`: it was a delete. `claim` is that
+    of the batch job that claimed the record last.
     """
 
     key: str
@@ -80,6 +91,7 @@ class LedgerEntry:
     row_id: str | None = None
     tombstone: bool = False
     at: datetime | None = None
+    claim: Claim | None = None
 
     def gives_way_to(self, other: LedgerEntry) -> bool:
         """Whether the other one is as new or newer. Versions decide where both have one, then the order of sending."""
@@ -89,7 +101,13 @@ class LedgerEntry:
 
     def behind(self, known: LedgerEntry | None) -> LedgerEntry:
         """This entry behind another one of its record: an event that tells no version leaves the record its own."""
-        return replace(self, version=known.version) if known is not None and not self.version else self
+        if known is None:
+            return self
+        return replace(self, version=self.version or known.version, claim=known.claim)
+
+
+Rule = Callable[[LedgerEntry | None, LedgerEntry], LedgerEntry | None]
+"""Of what is stored of a record and an entry: what is to be stored; None leaves what is stored alone."""
 
 
 class Hold(StrEnum):
@@ -100,6 +118,7 @@ class Hold(StrEnum):
     FAILED = "failed"
     BRAKED = "braked"
     PARENT = "missing parent"
+    JOB = "batch job"
     BEHIND = "behind another"
 
 

@@ -175,11 +175,11 @@ class EventDesk:
         return definition
 
 
-_OF_RECORDS = (Hold.PARENT, Hold.BEHIND)
+_OF_RECORDS = (Hold.PARENT, Hold.BEHIND, Hold.JOB)
 
 
 def _of_records(parked: int) -> str:
-    return f"events that wait for their parents: {parked:,}" if parked else ""
+    return f"events that wait, record by record: {parked:,}" if parked else ""
 
 
 def _not_sent(sync: str, problems: Sequence[Problem]) -> RequestError:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.engine.realtime.claiming import applied, being_written, claimed, withdrawn, written
 from shared.ports import Ledger, Listeners, Park, RejectedEvents
 from shared.state.azure import Account, opened
 from shared.state.azure.events import AzureLedger, AzureListeners, AzureShelf
@@ -28,6 +29,7 @@ from shared.state.events import (
     open_database,
 )
 from shared.values.events import (
+    Claim,
     Event,
     Hold,
     LedgerEntry,
@@ -105,9 +107,9 @@ def rejected(number: int, *, whole: bool = True) -> RejectedEvent:
 
 def test_a_ledger_entry_comes_back_exactly(opener: Opener, tmp_path: Path) -> None:
     """Another process reads what was noted, every member of it; of other syncs and keys it reads nothing."""
-    entry = LedgerEntry("ab" * 20, "2025-03-01 ü", 2**62, 7, "0000-1", tombstone=True, at=NOW)
+    entry = LedgerEntry("ab" * 20, "2025-03-01 ü", 2**62, 7, "0000-1", True, NOW, Claim("j", NOW, "ü", gone=True))
     plain = LedgerEntry("cd" * 20, "", 0)
-    opener(tmp_path).ledger.advance("accounts", [entry, plain])
+    opener(tmp_path).ledger.change("accounts", [entry, plain], applied)
     ledger = opener(tmp_path).ledger
     assert ledger.entries("accounts", [entry.key, plain.key, "ef" * 20]) == {entry.key: entry, plain.key: plain}
     assert ledger.entries("contacts", [entry.key]) == {}
@@ -131,7 +133,7 @@ def test_an_older_entry_never_takes_a_newer_ones_place(memory: Memory, steps: li
     sync = f"s{next(COUNTER)}"
     kept: dict[str, LedgerEntry] = {}
     for step in steps:
-        memory.ledger.advance(sync, step)
+        memory.ledger.change(sync, step, applied)
         for entry in step:
             if entry.key not in kept or kept[entry.key].gives_way_to(entry):
                 kept[entry.key] = entry
@@ -143,9 +145,9 @@ COUNTER = itertools.count()
 
 def test_an_entry_without_a_version_leaves_the_known_one(memory: Memory) -> None:
     """A partial event that told none does not make the record forget how new it is."""
-    memory.ledger.advance("accounts", [LedgerEntry("a", "5", 1), LedgerEntry("b", "", 1)])
-    memory.ledger.advance("accounts", [LedgerEntry("a", "", 2, tombstone=True), LedgerEntry("b", "", 2)])
-    memory.ledger.advance("accounts", [LedgerEntry("a", "4", 3)])
+    memory.ledger.change("accounts", [LedgerEntry("a", "5", 1), LedgerEntry("b", "", 1)], applied)
+    memory.ledger.change("accounts", [LedgerEntry("a", "", 2, tombstone=True), LedgerEntry("b", "", 2)], applied)
+    memory.ledger.change("accounts", [LedgerEntry("a", "4", 3)], applied)
     found = memory.ledger.entries("accounts", ["a", "b"])
     assert found == {"a": LedgerEntry("a", "5", 2, tombstone=True), "b": LedgerEntry("b", "", 2)}
 
@@ -153,7 +155,7 @@ def test_an_entry_without_a_version_leaves_the_known_one(memory: Memory) -> None
 def test_many_records_go_in_one_call(memory: Memory) -> None:
     """More than one transaction or one statement takes."""
     entries = [LedgerEntry(f"{number:040x}", "", number) for number in range(1, 251)]
-    memory.ledger.advance("accounts", entries)
+    memory.ledger.change("accounts", entries, applied)
     assert memory.ledger.entries("accounts", [e.key for e in entries]) == {e.key: e for e in entries}
 
 
@@ -163,13 +165,40 @@ def test_two_that_advance_at_once_leave_the_newest(opener: Opener, tmp_path: Pat
     numbers = list(range(1, 31))
     with ThreadPoolExecutor(6) as pool:
         jobs = [
-            pool.submit(stores[n % 2].advance, "accounts", [LedgerEntry("a", "", n), LedgerEntry("b", "", 31 - n)])
+            pool.submit(
+                stores[n % 2].change, "accounts", [LedgerEntry("a", "", n), LedgerEntry("b", "", 31 - n)], applied
+            )
             for n in numbers
         ]
     for job in jobs:
         job.result()
     found = opener(tmp_path).ledger.entries("accounts", ["a", "b"])
     assert {key: entry.number for key, entry in found.items()} == {"a": 30, "b": 30}
+
+
+def test_a_claim_counts_only_when_it_was_written(opener: Opener, tmp_path: Path) -> None:
+    """Seen by every process; settled, the version counts of what was written, and what was not is as it was before."""
+    job, listener = (opener(tmp_path).ledger for _ in range(2))
+    listener.change("accounts", [LedgerEntry(key, "3", 8) for key in "abc"], applied)
+    claims = [LedgerEntry(key, "", 0, claim=Claim("j", NOW, "5", gone=key == "a")) for key in "abd"]
+    newer = LedgerEntry("c", "", 0, claim=Claim("j", NOW, "2"))
+    assert job.change("accounts", [*claims, newer], claimed) == {"c"}
+    before = listener.entries("accounts", "abcd")
+    assert {key: entry.claim and entry.claim.version for key, entry in before.items()} == {
+        "a": "5", "b": "5", "c": None, "d": "5"
+    }  # fmt: skip
+    assert {key: entry.version for key, entry in before.items()} == {"a": "3", "b": "3", "c": "3", "d": ""}
+    crossing = [LedgerEntry("a", "4", 9), LedgerEntry("c", "4", 9)]
+    assert listener.change("accounts", crossing, applied) == {"a"}
+    job.change("accounts", [claims[0]], written)
+    job.change("accounts", claims[1:], withdrawn)
+    assert listener.change("accounts", crossing[:1], applied) == {"a"}
+    after = listener.entries("accounts", "abcd")
+    assert {key: (entry.version, entry.number, entry.tombstone) for key, entry in after.items()} == {
+        "a": ("5", 8, True), "b": ("3", 8, False), "c": ("4", 9, False), "d": ("", 0, False)
+    }  # fmt: skip
+    assert not any(being_written(entry, NOW) for entry in after.values())
+    assert listener.change("accounts", [LedgerEntry("a", "6", 1).behind(after["a"])], applied) == frozenset()
 
 
 # ---- park

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.engine.realtime.claiming import applied
 from shared.values.events import Hold, Wish
 from tests.azurite import Account
 from tests.e2e.conftest import World, closes
@@ -339,7 +340,7 @@ def test_without_versions_what_came_while_a_job_read_is_newer(world: World, feed
     keys = [key for (key,) in database_rows(world, "SELECT key FROM ledger ORDER BY key")]
     after = datetime.now(UTC) + timedelta(hours=1)
     later = [replace(entry, at=after) for entry in ledger.entries("story", keys).values()]
-    ledger.advance("story", later[:1])
+    ledger.change("story", later[:1], applied)
     created, updated, unchanged, stale = batch(world, {"no": "A1", "name": "c1"}, {"no": "A2", "name": "c2"})
     assert (created, updated, unchanged, stale) == (0, 1, 0, 1)
 

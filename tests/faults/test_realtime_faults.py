@@ -83,7 +83,7 @@ def test_refused_credentials_park_and_say_so(world: World, feeds: Feeds) -> None
     assert feed.app.events.listener("story").state.value == "running"
 
 
-@pytest.mark.parametrize("broken", ["ledger.advance", "listeners.beat", "park.put", "rejected_events.note"])
+@pytest.mark.parametrize("broken", ["ledger.change", "listeners.beat", "park.put", "rejected_events.note"])
 def test_a_store_that_fails_after_the_write_changes_nothing_in_the_end(
     world: World, feeds: Feeds, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:

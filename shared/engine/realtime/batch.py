@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shared.engine.realtime.claiming import applied, being_written, in_doubt
 from shared.engine.realtime.hearing import staged_rows
 from shared.engine.realtime.judging import rejected
 from shared.engine.realtime.line import Line
 from shared.engine.realtime.statements import AS_TOLD, STEPS
 from shared.engine.realtime.turn import apply_turn
 from shared.engine.realtime.turns import Fold, Step, turns_of
-from shared.engine.realtime.verdicts import BEHIND, SETTLED, Verdict
+from shared.engine.realtime.verdicts import BEHIND, CLAIMED, SETTLED, Verdict
 from shared.engine.rejecting import Rejections
 from shared.engine.resolving import Resolver
 from shared.engine.workspace import Row
@@ -60,7 +61,11 @@ class Batch:
         self._stage()
         steps = self._steps(self._judged())
         entries = self.line.ground.ledger.entries(self._sync, {step.key for step in steps})
-        turns = turns_of(steps, entries)
+        now = self.line.ground.clock()
+        claimed = {key for key, entry in entries.items() if being_written(entry, now)}
+        self.done.verdicts |= {step.row_no: CLAIMED for step in steps if step.key in claimed}
+        known = {key: in_doubt(entry) for key, entry in entries.items()}
+        turns = turns_of([step for step in steps if step.key not in claimed], known)
         self.done.verdicts |= dict.fromkeys(turns.stale, Verdict(Bucket.STALE))
         for turn in turns.turns:
             self._turn(turn)
@@ -147,7 +152,7 @@ class Batch:
         self._take(free, verdicts)
 
     def _take(self, folds: Sequence[Fold], verdicts: Mapping[int, Verdict]) -> None:
-        settled: list[LedgerEntry] = []
+        settled: list[Fold] = []
         torn: list[Fold] = []
         for fold in folds:
             verdict = verdicts.get(fold.leader.row_no)
@@ -160,11 +165,19 @@ class Batch:
             self.done.verdicts |= {step.row_no: members for step in fold.steps[:-1]}
             self.done.verdicts[fold.leader.row_no] = verdict
             if verdict.bucket in SETTLED:
-                settled.append(fold.leader.entry)
+                settled.append(fold)
             elif verdict.bucket is Bucket.PARKED:
                 self._held.add(fold.leader.key)
-        self.line.ground.ledger.advance(self._sync, settled)
+        self._note(settled)
         self._one_by_one(torn)
+
+    def _note(self, folds: Sequence[Fold]) -> None:
+        """Note what was applied; where a batch job claimed the record meanwhile, it is looked at again later."""
+        crossed = self.line.ground.ledger.change(self._sync, [fold.leader.entry for fold in folds], applied)
+        self.done.verdicts |= {
+            step.row_no: CLAIMED for fold in folds if fold.leader.key in crossed for step in fold.steps
+        }
+        self._held |= crossed
 
     def _one_by_one(self, folds: Sequence[Fold]) -> None:
         """Events that were refused as one: each by itself, so that only the bad one is rejected."""

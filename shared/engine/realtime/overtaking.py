@@ -1,7 +1,7 @@
 """A batch job beside a listener: record by record, the ledger says who is newer.
 
 A record of a batch job is stale where the listener has applied a newer version of it; without versions, where it has
-applied any event since the job began. What the job writes is noted in the ledger, where there are versions, so that an
+applied any event since the job began. What the job writes it claims (`claiming`), where there are versions, so that an
 older message does not undo it.
 """
 
@@ -10,9 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
-
-import duckdb
 
 from shared.columns import TypedColumn, TypedSource
 from shared.definitions.sync import SyncDefinition
@@ -24,8 +21,6 @@ from shared.ports import Ledger
 from shared.sql import literal
 from shared.values.events import LedgerEntry
 
-FILE = "versions.parquet"
-"""The job's file of the versions that its plan writes."""
 _AT_A_TIME = 500
 _HEARD = "CREATE OR REPLACE TABLE heard (key VARCHAR, version VARCHAR, applied_at TIMESTAMP)"
 
@@ -82,27 +77,3 @@ class Overtaking:
         keys = [str(key) for (key,) in workspace.rows("SELECT DISTINCT key FROM told_versions")]
         for start in range(0, len(keys), _AT_A_TIME):
             yield list(self.ledger.entries(self.definition.name, keys[start : start + _AT_A_TIME]).values())
-
-
-def keep_versions(workspace: Workspace, folder: Path) -> dict[str, Path]:
-    """The versions of the records that the plan writes, as a file of the job; none where there are no versions."""
-    planned = "row_no IN (SELECT row_no FROM plan) AND version <> ''"
-    if not workspace.value(f"SELECT count(*) FROM told_versions WHERE {planned}"):
-        return {}
-    path = folder / FILE
-    deletes = "SELECT row_no FROM plan WHERE action IN ('delete', 'expire', 'deactivate')"
-    workspace.run(
-        f"COPY (SELECT key, version, row_no IN ({deletes}) AS gone FROM told_versions WHERE {planned}) "
-        f"TO {literal(str(path))} (FORMAT parquet)"
-    )
-    return {FILE: path}
-
-
-def note_versions(ledger: Ledger, sync: str, path: Path, now: datetime) -> None:
-    """Note in the ledger what the plan writes, before it is written: an older message is stale from now on."""
-    with duckdb.connect(config={"threads": 1, "memory_limit": "128MB"}) as connection:
-        connection.execute(f"SELECT key, version, gone FROM {literal(str(path))}")
-        while rows := connection.fetchmany(_AT_A_TIME):
-            ledger.advance(
-                sync, [LedgerEntry(key, version, 0, 0, None, bool(gone), now) for key, version, gone in rows]
-            )

@@ -35,6 +35,7 @@ def waits(hold: Hold, why: str) -> Verdict:
     return Verdict(Bucket.PARKED, hold=hold, why=why)
 
 
+CLAIMED = waits(Hold.JOB, "a batch job is writing the record")
 BEHIND = waits(Hold.BEHIND, "an earlier event of the record waits")
 
 

@@ -87,8 +87,8 @@ class Rows:
         with worded():
             self._client.delete_entity(partition, key)
 
-    def commit(self, partition: str, operations: Sequence[Operation], *, fence: str | None = None) -> None:
-        """All operations or none; with a fence, only while it is there.
+    def commit(self, partition: str, operations: Sequence[Operation], *, fence: str | None = None) -> list[str]:
+        """All operations or none; with a fence, only while it is there. Gives the rows' new versions ("" of one gone).
 
         Raises:
             FenceGoneError: it is not.
@@ -99,13 +99,14 @@ class Rows:
         fenced = [("update", {"PartitionKey": partition, "RowKey": fence}, {"mode": "merge"})] if fence else []
         with worded():
             try:
-                self._client.submit_transaction([*fenced, *operations])
+                done = self._client.submit_transaction([*fenced, *operations])
             except TableTransactionError as error:
                 if fence and error.index == 0 and error.status_code == 404:
                     raise FenceGoneError from error
                 if error.status_code in _MOVED and getattr(error, "error_code", None) != "TableNotFound":
                     raise MovedRowError from error
                 raise
+            return [str(one.get("etag") or "") for one in done[len(fenced) :]]
 
 
 def create(row: Row) -> Operation:

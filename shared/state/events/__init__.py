@@ -37,4 +37,16 @@ def open_database(folder: Path, *, busy_timeout_s: float = 30.0) -> Database:
         with database.writing() as connection:
             for statement in _TABLES.values():
                 connection.execute(statement)
+    _add_columns(database)
     return database
+
+
+def _add_columns(database: Database) -> None:
+    """What an older version did not have, once."""
+    if ledger.ADDED.keys() <= {name for (name,) in database.rows(ledger.COLUMNS)}:
+        return
+    with database.writing() as connection:
+        there = {name for (name,) in connection.execute(ledger.COLUMNS).fetchall()}
+        for name, statement in ledger.ADDED.items():
+            if name not in there:
+                connection.execute(statement)

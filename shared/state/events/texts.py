@@ -10,7 +10,18 @@ from typing import Any
 
 from shared.errors import StateError
 from shared.state.rows import instant_to_text
-from shared.values.events import Event, Hold, LedgerEntry, Operation, Origin, ParkedEvent, Pulse, RejectedEvent, Wish
+from shared.values.events import (
+    Claim,
+    Event,
+    Hold,
+    LedgerEntry,
+    Operation,
+    Origin,
+    ParkedEvent,
+    Pulse,
+    RejectedEvent,
+    Wish,
+)
 from shared.values.records import Reject, RejectType
 
 
@@ -86,6 +97,22 @@ def summed(one: Pulse, other: Pulse) -> Pulse:
 def at_of(entry: LedgerEntry) -> str | None:
     """When a ledger entry was made, as text."""
     return instant_to_text(entry.at) if entry.at else None
+
+
+def claim_of(entry: LedgerEntry) -> str | None:
+    """The claim to a record, as text."""
+    return None if entry.claim is None else _text(_whole(entry.claim))
+
+
+def claim_from_text(text: str | None) -> Claim | None:
+    """The claim that `claim_of` wrote. Raises `StateError`."""
+    if not text:
+        return None
+    members = _members(text)
+    try:
+        return Claim(**(members | {"at": datetime.fromisoformat(members["at"])}))
+    except _BROKEN as error:
+        raise _unreadable(error) from error
 
 
 _BROKEN = (ValueError, TypeError, KeyError, AttributeError)

@@ -12,8 +12,9 @@ from shared.errors import StateError
 from shared.state.azure import tables
 from shared.state.azure.keys import escaped
 from shared.state.azure.tables import MOST_OPERATIONS, MovedRowError, Operation, Row, Rows
-from shared.state.events.texts import at_of
-from shared.values.events import LedgerEntry
+from shared.state.events.ruled import ruled
+from shared.state.events.texts import at_of, claim_from_text, claim_of
+from shared.values.events import LedgerEntry, Rule
 
 ATTEMPTS = 20
 """How often a write is tried whose rows others change meanwhile."""
@@ -44,40 +45,41 @@ class AzureLedger:
         found = self._read(sync, keys)
         return {key: stored[0] for key, stored in found.items() if stored is not None}
 
-    def advance(self, sync: str, entries: Iterable[LedgerEntry]) -> None:
-        """Note what was applied; an older entry changes nothing."""
-        newest: dict[str, LedgerEntry] = {}
-        for entry in entries:
-            if entry.key not in newest or newest[entry.key].gives_way_to(entry):
-                newest[entry.key] = entry.behind(newest.get(entry.key))
-        for some in itertools.batched(newest.values(), MOST_OPERATIONS, strict=False):
-            self._advance(sync, some)
+    def change(self, sync: str, entries: Iterable[LedgerEntry], rule: Rule) -> frozenset[str]:
+        """Store what the rule makes of each entry; the keys that it left alone."""
+        left: frozenset[str] = frozenset()
+        for some in itertools.batched(entries, MOST_OPERATIONS, strict=False):
+            left |= self._change(sync, some, rule)
+        return left
 
-    def _advance(self, sync: str, entries: Sequence[LedgerEntry]) -> None:
-        stored = self._remembered(sync, [entry.key for entry in entries])
+    def _change(self, sync: str, entries: Sequence[LedgerEntry], rule: Rule) -> frozenset[str]:
+        keys = [entry.key for entry in entries]
+        stored = self._remembered(sync, keys)
         for _ in range(ATTEMPTS):
-            operations = [
-                operation for entry in entries if (operation := _operation(sync, entry, stored[entry.key])) is not None
-            ]
+            known = {key: one[0] for key, one in stored.items() if one is not None}
+            made, left = ruled(entries, known, rule)
+            operations = [_operation(sync, entry, stored[entry.key]) for entry in made]
             try:
-                if operations:
-                    self._rows.commit(_partition(sync), operations)
+                etags = self._rows.commit(_partition(sync), operations) if operations else []
             except MovedRowError:
-                stored = self._read(sync, [entry.key for entry in entries])
+                stored = self._read(sync, keys)
                 continue
-            self._forget(sync, entries)
-            return
+            self._remember(sync, {one.key: (one, etag) for one, etag in zip(made, etags, strict=True)})
+            return left
         raise StateError(f"the ledger of sync {sync!r} is being changed by others all the time; try again")
 
     def _read(self, sync: str, keys: Collection[str]) -> dict[str, _Stored | None]:
         partition, wanted = _partition(sync), list(dict.fromkeys(keys))
         found = self._pool.map(lambda key: self._rows.get(partition, key), wanted)
         stored = {key: _stored(*row) if row else None for key, row in zip(wanted, found, strict=True)}
+        self._remember(sync, stored)
+        return stored
+
+    def _remember(self, sync: str, stored: Mapping[str, _Stored | None]) -> None:
         with self._lock:
             if len(self._seen) > _REMEMBERED:
                 self._seen.clear()
             self._seen |= {(sync, key): value for key, value in stored.items()}
-        return stored
 
     def _remembered(self, sync: str, keys: Collection[str]) -> dict[str, _Stored | None]:
         """The rows as they were read last; a row that moved since is found out when it is written."""
@@ -85,36 +87,37 @@ class AzureLedger:
             known = {key: self._seen[sync, key] for key in keys if (sync, key) in self._seen}
         return known | self._read(sync, [key for key in keys if key not in known])
 
-    def _forget(self, sync: str, entries: Iterable[LedgerEntry]) -> None:
-        with self._lock:
-            for entry in entries:
-                self._seen.pop((sync, entry.key), None)
-
 
 def _partition(sync: str) -> str:
     return f"ledger!{escaped(sync)}"
 
 
-def _operation(sync: str, entry: LedgerEntry, stored: _Stored | None) -> Operation | None:
-    """What writes the entry over what is stored; None when that is newer."""
+def _operation(sync: str, entry: LedgerEntry, stored: _Stored | None) -> Operation:
+    """What writes the entry in the place of what is stored."""
     row: Row = {
         "PartitionKey": _partition(sync),
         "RowKey": entry.key,
-        "version": entry.behind(stored[0] if stored else None).version,
+        "version": entry.version,
         "number": str(entry.number),
         "part": entry.part,
         "row": entry.row_id or "",
         "tombstone": entry.tombstone,
         "at": at_of(entry) or "",
+        "claim": claim_of(entry) or "",
     }
-    if stored is None:
-        return tables.create(row)
-    return tables.replace_at(row, stored[1]) if stored[0].gives_way_to(entry) else None
+    return tables.create(row) if stored is None else tables.replace_at(row, stored[1])
 
 
 def _stored(row: Row, etag: str) -> _Stored:
     at = datetime.fromisoformat(row["at"]) if row["at"] else None
     entry = LedgerEntry(
-        row["RowKey"], row["version"], int(row["number"]), row["part"], row["row"] or None, row["tombstone"], at
+        row["RowKey"],
+        row["version"],
+        int(row["number"]),
+        row["part"],
+        row["row"] or None,
+        row["tombstone"],
+        at,
+        claim_from_text(row.get("claim")),
     )
     return entry, etag

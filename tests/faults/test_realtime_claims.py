@@ -1,0 +1,124 @@
+"""A batch job and the listener of one sync write the same records at once: the newer version stays, whoever is late."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from shared.engine.realtime import claiming
+from shared.state import LocalState
+from shared.state.events import LocalLedger
+from shared.values.events import LedgerEntry, Rule
+from shared.values.jobs import Job
+from tests.e2e.conftest import World, closes, ignore
+from tests.e2e.events import ACCOUNT, Feeds, feeds, listening, only, put
+from tests.e2e.stories import column
+from tests.faults.powercut import Clocks, born
+
+__all__ = ["feeds"]
+VERSIONED = listening(
+    ACCOUNT.but(
+        columns={"no": "text", "name": "text", "staff": "number", "at": "number"},
+        source={"type": "json", "path": "data.json"},
+    ).behaving(strategy="delta"),
+    version="at",
+)
+
+
+def batch(world: World, *told: tuple[str, int]) -> Job:
+    """A batch job over these records, each with its version."""
+    world.write("data.json", json.dumps([{"no": no, "name": f"b{at}", "staff": at, "at": at} for no, at in told]))
+    return closes(world.run("story"))
+
+
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> dict[Rule, Callable[[], object]]:
+    """What happens once, just before the ledger is changed by a rule; of `claimed`, just behind several claims."""
+    todo: dict[Rule, Callable[[], object]] = {}
+    change = LocalLedger.change
+
+    def changed(self: LocalLedger, sync: str, entries: Iterable[LedgerEntry], rule: Rule) -> frozenset[str]:
+        if rule is not claiming.claimed:
+            todo.pop(rule, lambda: None)()
+        told = list(entries)
+        left = change(self, sync, told, rule)
+        if rule is claiming.claimed and len(told) > 1:
+            todo.pop(rule, lambda: None)()
+        return left
+
+    monkeypatch.setattr(LocalLedger, "change", changed)
+    return todo
+
+
+Beside = dict[Rule, Callable[[], object]]
+
+
+def test_messages_that_come_while_a_job_writes_wait_for_it(world: World, feeds: Feeds, beside: Beside) -> None:
+    """Then older ones are stale, newer ones are written, and of what Dataverse refused the job nothing is outdated."""
+    feed = feeds(VERSIONED)
+    feed.send(*(put(no, name="old", at=1) for no in ("A1", "A2", "A3")))
+    step = world.dataverse.on(
+        lambda one: one.refuse("no") if one.row.get("numberofemployees") == 7 else None, "account"
+    )
+    told = [put("A1", name="late", at=4), put("A2", name="new", at=6), put("A3", name="late", at=4)]
+    beside[claiming.claimed] = lambda: feed.send(*told)
+
+    job = batch(world, ("A1", 5), ("A2", 5), ("A3", 7), ("A4", 7))
+
+    assert (job.source.updated, job.source.rejected) == (2, 2)
+    assert {why for _, why in feed.parked()} == {"batch job"}
+    assert feed.app.events.listener("story").state.value == "running"
+    world.dataverse.remove(step)
+    assert feed.release() == only(stale=1, updated=2)
+    assert feed.send(put("A4", name="late", at=3)) == only(created=1)
+    assert column(world, "name") == {"A1": "b5", "A2": "new", "A3": "late", "A4": "late"}
+
+
+def test_what_the_listener_applied_first_is_not_overwritten(
+    world: World, feeds: Feeds, beside: Beside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the job's look and before its claim: a conflict. A claim between the listener's look and its note: the
+    event is looked at once more, and what a fold told before it is not lost."""
+    feed = feeds(VERSIONED)
+    feed.send(*(put(no, name="old", at=1) for no in ("A1", "A2")))
+    sent = LocalState.mark_sent
+
+    def overtaken(*arguments: object) -> None:
+        feed.send(put("A1", name="new", at=9))
+        monkeypatch.setattr(LocalState, "mark_sent", sent)
+        sent(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LocalState, "mark_sent", overtaken)
+    assert batch(world, ("A1", 5)).source.conflict == 1
+    assert column(world, "name")["A1"] == "new"
+
+    beside[claiming.applied] = lambda: batch(world, ("A2", 6))
+    assert feed.send(put("A2", name="first", at=7), put("A2", staff=3, at=8)) == only(parked=2)
+    assert column(world, "name")["A2"] == "b6"
+    assert feed.release() == only(updated=1, folded=1)
+    assert (column(world, "name")["A2"], column(world, "numberofemployees")["A2"]) == ("first", 3)
+
+
+def test_the_claims_of_a_job_that_died_are_in_doubt(
+    world: World, feeds: Feeds, beside: Beside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its records' messages wait for who goes on with it, but not for ever: then what it wrote counts as written."""
+    feed = feeds(VERSIONED)
+    feed.send(put("A1", name="old", at=1), put("A2", name="old", at=1))
+
+    def dies() -> None:
+        raise KeyboardInterrupt
+
+    beside[claiming.written] = dies
+    with pytest.raises(KeyboardInterrupt):
+        batch(world, ("A1", 5), ("A2", 5))
+    assert feed.send(put("A1", name="late", at=4), put("A2", name="new", at=6)) == only(parked=2)
+    monkeypatch.setattr(claiming, "PATIENCE", -claiming.PATIENCE)
+    assert feed.release() == only(stale=1, updated=1)
+    (dead,) = world.app.jobs(sync="story", limit=2)
+    job = born(world.app, Clocks()).apply(dead.id, started_by="tester", progress=ignore)
+    assert (job.source.updated, job.source.conflict) == (1, 1)
+    assert column(world, "name") == {"A1": "b5", "A2": "new"}
+    assert feed.send(put("A1", name="newer", at=6)) == only(updated=1)
