@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ UNAVAILABLE = frozenset({408, 502, 503, 504})
 class PausePolicy:
     """Bounds. Seconds; `attempts` counts repeats of one request after "not now" or a cut connection.
 
+    `unanswered_total_s`: a request that has had no answer for so long is not repeated.
+
     Source: Microsoft's .NET client waits 5 s + 2^n where the service names no pause.
     """
 
@@ -26,6 +29,7 @@ class PausePolicy:
     longest_s: float = 60.0
     throttled_total_s: float = 900.0
     throttled_attempts: int = 30
+    unanswered_total_s: float = math.inf
 
     def backoff_s(self, attempt: int, jitter: Callable[[], float]) -> float:
         """The pause before repeat `attempt` (from 1): doubling, between half and all of it by chance."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from shared import log
 from shared.dataverse.pauses import PausePolicy
@@ -11,7 +12,6 @@ from shared.errors import ThrottledError, UnavailableError
 
 _logger = logging.getLogger(__name__)
 _ATTEMPTS = 4
-_PAUSES = PausePolicy()
 
 
 @dataclass(slots=True)
@@ -19,6 +19,8 @@ class SignInPauses:
     """What one question to a sign-in service has been through: how long to wait, and when to give up."""
 
     where: str
+    began: datetime
+    pauses: PausePolicy = field(default_factory=PausePolicy)
     failed: int = 0
     asked: int = 0
     asked_s: float = 0.0
@@ -30,8 +32,8 @@ class SignInPauses:
             ThrottledError: it asks for more than these bounds allow.
         """
         self.asked += 1
-        pause_s = _PAUSES.throttled_s(self.asked, named_s)
-        if self.asked_s + pause_s > _PAUSES.throttled_total_s or self.asked > _PAUSES.throttled_attempts:
+        pause_s = self.pauses.throttled_s(self.asked, named_s)
+        if self.asked_s + pause_s > self.pauses.throttled_total_s or self.asked > self.pauses.throttled_attempts:
             raise ThrottledError(
                 f"the sign-in service {self.where} asks to wait {pause_s:.0f} s more (status {status}) after "
                 f"{self.asked_s:.0f} s of pauses; run again later",
@@ -48,19 +50,21 @@ class SignInPauses:
         )
         return pause_s
 
-    def unanswered(self, status: int | None, failure: str = "") -> float:
+    def unanswered(self, status: int | None, now: datetime, failure: str = "") -> float:
         """The pause after no answer (`failure` says why), or after one (`status`) that names no pause, in seconds.
 
         Raises:
             UnavailableError: that was the last attempt.
         """
         self.failed += 1
-        if self.failed >= _ATTEMPTS:
+        long = (now - self.began).total_seconds() >= self.pauses.unanswered_total_s
+        if self.failed >= _ATTEMPTS or long:
+            attempts = "1 attempt" if self.failed == 1 else f"{self.failed} attempts"
             raise UnavailableError(
-                f"no answer from {self.where} after {_ATTEMPTS} attempts{f' ({failure})' if failure else ''}; "
+                f"no answer from {self.where} after {attempts}{f' ({failure})' if failure else ''}; "
                 "check the address, the network and its status"
                 if status is None
-                else f"the sign-in service {self.where} is not available (status {status}) after {_ATTEMPTS} attempts; "
+                else f"the sign-in service {self.where} is not available (status {status}) after {attempts}; "
                 "check its status and run again later"
             )
         pause_s = 2.0**self.failed

@@ -165,7 +165,7 @@ class Transport:
         content = _FRESH if method == "GET" else _JSON if body is not None else {}
         every = {**_STANDARD_HEADERS, **content, **(headers or {})}
         request = Request(method, self.service.resolve(path), body, every, repeatable)
-        tries = Tries(request, self.service.origin, self._pauses, self._jitter)
+        tries = Tries(request, self.service.origin, self._pauses, self._jitter, began=self._clock())
         while True:
             reply = self._attempt(request, tries, rows)
             if reply is not None:
@@ -202,7 +202,7 @@ class Transport:
             reply = visit.lane.connection.exchange(request, token)
         except NoAnswerError as failure:
             self._lanes.abandoned(visit)
-            self._wait_unanswered(tries.no_answer(failure), tries)
+            self._wait_unanswered(tries.no_answer(failure, self._clock()), tries)
             return None
         except BaseException:
             self._lanes.abandoned(visit)

@@ -16,8 +16,11 @@ from shared.errors import AuthenticationError, ThrottledError, UnavailableError
 class Tries:
     """One request to the service at `origin`. Each method gives the pause before the next attempt, in seconds."""
 
-    def __init__(self, request: Request, origin: str, pauses: PausePolicy, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self, request: Request, origin: str, pauses: PausePolicy, jitter: Callable[[], float], *, began: datetime
+    ) -> None:
         self._request, self._origin, self._pauses, self._jitter = request, origin, pauses, jitter
+        self._began = began
         self._renewed: list[TokenSource] = []
         self._in_doubt = False
         self._refused = self.unanswered = 0
@@ -71,7 +74,7 @@ class Tries:
                 kept.
         """
         self._unanswered(sent=True)
-        if not self._request.repeatable or self.unanswered > self._pauses.attempts:
+        if not self._request.repeatable or self._is_enough(now):
             raise self._given_up(f"{self._origin} is not available ({reply.refusal})")
         named_s = retry_after_s(reply.headers, now) or 0.0
         self._outage_s += named_s
@@ -79,10 +82,10 @@ class Tries:
             raise self._given_up(f"{self._origin} asks for a pause of {named_s:.0f} s ({reply.refusal})")
         return max(named_s, self._backoff_s(self.unanswered))
 
-    def no_answer(self, failure: NoAnswerError) -> float:
-        """The connection failed; raises as `not_now` does. What was never sent may go again in any case."""
+    def no_answer(self, failure: NoAnswerError, now: datetime) -> float:
+        """The connection failed; raises as `not_now` does. What was never sent may go again, unless too late."""
         self._unanswered(sent=failure.sent)
-        if (self._in_doubt and not self._request.repeatable) or self.unanswered > self._pauses.attempts:
+        if (self._in_doubt and not self._request.repeatable) or self._is_enough(now):
             raise self._given_up(f"no answer from {self._origin} ({failure})")
         return self._backoff_s(self.unanswered)
 
@@ -92,6 +95,10 @@ class Tries:
         if not self._request.repeatable or self._refused > repeats_allowed(reply):
             return None
         return self._backoff_s(self._refused)
+
+    def _is_enough(self, now: datetime) -> bool:
+        long = (now - self._began).total_seconds() >= self._pauses.unanswered_total_s
+        return long or self.unanswered > self._pauses.attempts
 
     def _unanswered(self, *, sent: bool) -> None:
         self.unanswered += 1

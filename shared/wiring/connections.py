@@ -117,6 +117,7 @@ class Connector:
             clock=utc_now,
             allowed_authorities=allowed,
             verify=self.verify,
+            pauses=self.pauses,
         )
 
     def _proof(self, sync: str, credential: Credential, *, fresh: bool) -> Proof:

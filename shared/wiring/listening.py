@@ -31,8 +31,10 @@ from shared.wiring.states import Stores
 QUEUE = "sync-events"
 NOBODY = ""
 """The name under which messages for no known sync are set aside."""
-_PAUSES = PausePolicy(attempts=3, first_s=0.5, longest_s=5.0, throttled_total_s=20.0, throttled_attempts=10)
-"""Messages are locked while they are applied: beyond this they are parked instead."""
+_PAUSES = PausePolicy(
+    attempts=3, first_s=0.5, longest_s=5.0, throttled_total_s=20.0, throttled_attempts=10, unanswered_total_s=15.0
+)
+"""Messages are locked while they are applied: beyond this they are parked instead. What hangs is not tried twice."""
 _TIMEOUT_S = 60.0
 _MEMORY_MB = 128
 _BY_TIMER = timedelta(seconds=20)

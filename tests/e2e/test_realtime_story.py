@@ -280,13 +280,19 @@ def test_messages_for_nobody_are_set_aside(world: World, feeds: Feeds) -> None:
 
 
 def test_no_request_starts_after_the_lock_could_have_run_out(world: World, feeds: Feeds) -> None:
-    """A message whose lock is over is not written, for another receiver may have it by now: it waits."""
+    """A message whose lock is over is not written, for another receiver may have it by now: it waits. That is no
+    outage; but a destination that does not answer is one, however late it is."""
     feed = feeds()
     feed.send(put("A1", name="a"))
     late = feed.message(put("A1", name="b"), locked_until=datetime.now(UTC) - timedelta(seconds=1))
     assert feed.take(late) == only(parked=1)
     assert column(world, "name") == {"A1": "a"}
+    assert feed.app.listening.memory.listeners.wish("story").hold is None
     assert feed.release() == only(updated=1)
+    world.dataverse.inject({"kind": "status", "status": 503, "count": 1000, "headers": {"Retry-After": "300"}})
+    later = replace(late, number=late.number + 1)
+    assert feed.take(later) == only(parked=1)
+    assert feed.app.listening.memory.listeners.wish("story").hold is Hold.OUTAGE
 
 
 def test_what_a_listener_does_is_counted(world: World, feeds: Feeds) -> None:

@@ -23,7 +23,7 @@ from shared.dataverse.auth.authority import (
 from shared.dataverse.auth.caching import CachedTokens
 from shared.dataverse.auth.proofs import Application, ClientSecret
 from shared.dataverse.connection import Connection, NoAnswerError, Request
-from shared.dataverse.pauses import retry_after_s
+from shared.dataverse.pauses import PausePolicy, retry_after_s
 from shared.dataverse.reply import Reply
 from shared.dataverse.service_url import parse_service_url
 from shared.dataverse.sign_in_pauses import SignInPauses
@@ -61,8 +61,10 @@ class EntraTokens(CachedTokens):
         allowed_authorities: Iterable[str] = (),
         sleep: Callable[[float], None] = time.sleep,
         verify: bool | str = True,
+        pauses: PausePolicy | None = None,
     ) -> None:
         super().__init__(clock)
+        self._pauses = pauses or PausePolicy()
         self._allowed = KNOWN_AUTHORITIES | {origin_of(url) for url in allowed_authorities}
         self._authority = allowed_authority(authority, self._allowed)
         self._read = read
@@ -131,17 +133,18 @@ class EntraTokens(CachedTokens):
 
     def _answer(self, method: str, url: str, form: dict[str, str] | None) -> Reply:
         """Ask until there is an answer other than "not now"."""
-        waits = SignInPauses(origin_of(url))
+        waits = SignInPauses(origin_of(url), self._clock(), self._pauses)
         while True:
             answer = self._ask(method, url, form)
             if isinstance(answer, NoAnswerError):
-                self._sleep(waits.unanswered(None, str(answer)))
+                self._sleep(waits.unanswered(None, self._clock(), str(answer)))
                 continue
             if answer.status != 429 and answer.status < 500:
                 return answer
-            named_s = retry_after_s(answer.headers, self._clock())
+            now = self._clock()
+            named_s = retry_after_s(answer.headers, now)
             asked = named_s is not None or answer.status == 429
-            self._sleep(waits.asked_to_wait(answer.status, named_s) if asked else waits.unanswered(answer.status))
+            self._sleep(waits.asked_to_wait(answer.status, named_s) if asked else waits.unanswered(answer.status, now))
 
     def _ask(self, method: str, url: str, form: dict[str, str] | None) -> Reply | NoAnswerError:
         body = urlencode(form).encode() if form else None

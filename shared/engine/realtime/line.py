@@ -28,6 +28,10 @@ from shared.ports import Clock, Ledger
 from shared.values.jobs import DestinationBalance, SourceBalance
 
 
+class TooLateError(UnavailableError):
+    """The locks of a batch's messages could run out; that is not the destination's fault."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What real time stands on: ways to connect, the ledger, the clock, ids for batches, bounds of working memory."""
@@ -118,7 +122,7 @@ class Line:
 
         def permit() -> None:
             if self.ground.clock() >= deadline:
-                raise UnavailableError(
+                raise TooLateError(
                     "the batch took longer than the locks of its messages last; nothing more of it was sent"
                 )
 

@@ -35,7 +35,7 @@ from shared.engine.realtime.accounts import (
 from shared.engine.realtime.batch import Batch
 from shared.engine.realtime.braking import RateBrake
 from shared.engine.realtime.hearing import Hearing
-from shared.engine.realtime.line import Ground, Line
+from shared.engine.realtime.line import Ground, Line, TooLateError
 from shared.engine.realtime.pace import Pace
 from shared.engine.realtime.verdicts import BEHIND, Verdict, waits
 from shared.errors import DynsyncError, FailError, RetryError, StateError
@@ -272,7 +272,7 @@ class SyncListener:
             except (FailError, RetryError) as error:
                 account.stopped = error
             if account.stopped is not None:
-                late = self._ground.clock() >= deadline
+                late = isinstance(account.stopped, TooLateError)
                 account.hold = _LATE if late else self._stopped(account.stopped)
         hold = waits(*account.hold) if account.hold else BEHIND
         return [found.get(n) or hold for n in range(1, len(events) + 1)]

@@ -11,7 +11,8 @@ import pytest
 import requests
 import urllib3
 
-from shared.dataverse.connection import NoAnswerError, failures_told
+from shared.dataverse.connection import Connection, NoAnswerError, failures_told
+from shared.dataverse.pauses import PausePolicy
 from shared.errors import AuthenticationError, DestinationError, ThrottledError, UnavailableError
 from tests.unit.dataverse.service import Say, Tokens, refusal, transport_to
 
@@ -347,3 +348,21 @@ def test_a_long_pause_of_one_credential_leaves_the_work_to_the_other(serve, time
     with transport_to(service.url, time, [Named("a"), Named("b")]) as transport:
         assert transport.send("POST", "accounts", body=b"{}", repeatable=False).status == 204
     assert time.slept == []
+
+
+@pytest.mark.parametrize(("bound_s", "attempts"), [(3600, 4), (15, 1)])
+def test_what_hangs_for_too_long_is_not_tried_again(time, monkeypatch, bound_s, attempts):
+    """A request that had no answer for as long as the policy allows is given up, whatever attempts are left."""
+    policy = PausePolicy(attempts=3, first_s=0.5, unanswered_total_s=bound_s)
+    tried = []
+
+    def hangs(*_):
+        tried.append(1)
+        time.sleep(60)
+        raise NoAnswerError("no reply in time", sent=True)
+
+    with transport_to("http://127.0.0.1:9", time, pauses=policy) as transport:
+        monkeypatch.setattr(Connection, "exchange", hangs)
+        with pytest.raises(UnavailableError, match=f"after {attempts} attempt"):
+            transport.get("accounts")
+    assert len(tried) == attempts
