@@ -6,7 +6,9 @@ The function is simple on purpose, for publishers have to compute it too, in wha
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
+from decimal import Context, Decimal
 
 LANES = 64
 """How many lanes there are unless a setting says otherwise; all publishers of a queue use the same number."""
@@ -21,6 +23,26 @@ def lane_of(sync: str, key: Sequence[str], lanes: int = LANES) -> str:
     text = "\x1f".join([sync, *(_plain(part) for part in key)])
     number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:4])
     return f"lane-{number % lanes}"
+
+
+def plain_number(text: str) -> str:
+    """A number as it stands in a key: no sign +, no exponent, no zeros that say nothing; other text as it is.
+
+    So `7`, `7.0` and `+07` are one key, as they are for the schema.
+    """
+    told = text.strip(" ")
+    if _NUMBER.fullmatch(told) is None:
+        return text
+    value = Decimal(told)
+    if not value:
+        return "0"
+    return text if abs(value.adjusted()) > _DIGITS else f"{value.normalize(_EXACT):f}"
+
+
+_NUMBER = re.compile(r"[+-]?(\d{1,60}(\.\d{0,60})?|\.\d{1,60})([eE][+-]?\d{1,3})?", re.ASCII)
+_DIGITS = 40
+"""Beyond these no column holds a number."""
+_EXACT = Context(prec=200)
 
 
 def _plain(text: str) -> str:

@@ -14,6 +14,7 @@ from shared.definitions.sync import SyncDefinition
 from shared.engine.preparing import record_filter
 from shared.errors import DefinitionError
 from shared.formats import Shape
+from shared.lanes import plain_number
 from shared.mapping.build import Metadata, Prepared, prepare
 from shared.mapping.compose import Mapping as Composed
 from shared.sql import identifier
@@ -118,17 +119,21 @@ class Hearing:
 
     # ---- keys
 
+    def key_texts(self, event: Event) -> list[str]:
+        """The texts of the record's key, in the listener's order; a number as it stands in a key, "" for none."""
+        names, numbers = self.staged_names, {c.label for c in self.read_columns if c.type == "number"}
+        told = {label: event.record.get(names.get(label, label)) or "" for label in self.listener.key}
+        return [plain_number(text) if label in numbers else text for label, text in told.items()]
+
     def waiting_key(self, event: Event) -> str | None:
         """A digest of the record that an event is about; None when its key is not whole.
 
         Coarser than the ledger's: keys that differ in accents only wait for each other, which does no harm.
         """
-        texts = []
-        for label in self.listener.key:
-            text = event.record.get(self.staged_names.get(label, label))
-            if not text:
-                return None
-            texts.append(key_text(text.strip(), accent_sensitive=False))
+        told = self.key_texts(event)
+        if not all(told):
+            return None
+        texts = [key_text(text.strip(), accent_sensitive=False) for text in told]
         return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()[:_DIGEST]
 
     def needed_for_delete(self, prepared: Prepared) -> frozenset[str]:

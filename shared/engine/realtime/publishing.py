@@ -76,9 +76,7 @@ class Publisher:
                 yield event
 
     def _lane(self, event: Event) -> str:
-        names = self.hearing.staged_names
-        key = [event.record.get(names.get(label, label)) or "" for label in self.hearing.listener.key]
-        return lane_of(self.hearing.definition.name, key, self.lanes)
+        return lane_of(self.hearing.definition.name, self.hearing.key_texts(event), self.lanes)
 
     def _broken_rules(self, events: Sequence[tuple[int, Event]]) -> list[Problem]:
         """The schema's rules that upserts break."""

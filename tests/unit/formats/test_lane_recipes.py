@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from shared.lanes import lane_of
+from shared.lanes import lane_of, plain_number
 
 TEXT = (Path(__file__).parents[3] / "docs" / "realtime.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| accounts-from-erp \| `(.+)` \| (lane-\d+) \| (lane-\d+) \|$", TEXT, flags=re.MULTILINE)
-KEYS = [json.loads(key) for key, _, _ in ROWS]
+ROWS = re.findall(
+    r"^\| accounts-from-erp \| `(.+)` \| `([0-9a-f]{8})` \| (lane-\d+) \| (lane-\d+) \|$", TEXT, flags=re.MULTILINE
+)
+KEYS = [json.loads(key) for key, *_ in ROWS]
+NUMBERS = re.findall(r"^\| `([^`]+)` \| `([-.\d]+)` \|$", TEXT, flags=re.MULTILINE)
 SYNC = "accounts-from-erp"
 
 
@@ -29,13 +32,35 @@ def said(*command: str) -> list[str]:
     return done.stdout.split()
 
 
-EXPECTED = [lane for _, *lanes in ROWS for lane in lanes]
+EXPECTED = [lane for _, _, *lanes in ROWS for lane in lanes]
 
 
 def test_the_table_is_ours() -> None:
     """The document's table of keys and lanes, which every block is held against, is what the product computes."""
     assert len(ROWS) >= 6
     assert [lane_of(SYNC, key, lanes) for key in KEYS for lanes in (64, 7)] == EXPECTED
+    assert [f"lane-{int(four, 16) % lanes}" for _, four, *_ in ROWS for lanes in (64, 7)] == EXPECTED
+
+
+def test_numbers_in_keys() -> None:
+    """The document's table of how numbers are written."""
+    assert len(NUMBERS) >= 8
+    assert [plain_number(told) for told, _ in NUMBERS] == [plain for _, plain in NUMBERS]
+
+
+def test_the_block_for_csharp_names_what_the_table_was_made_with() -> None:
+    """It cannot be run here; the parts that decide a lane stand in it."""
+    code = block("csharp")
+    for part in (
+        "Trim(' ')",
+        "'A' and <= 'Z'",
+        "(char)(c + 32)",
+        r"'\u001f'",
+        "Prepend(sync)",
+        "UTF8",
+        "ReadUInt32BigEndian",
+    ):
+        assert part in code
 
 
 def test_python() -> None:

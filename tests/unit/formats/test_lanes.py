@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.lanes import lane_of
+from shared.lanes import lane_of, plain_number
 
 
 def test_lanes_are_what_publishers_compute() -> None:
@@ -29,3 +30,12 @@ def test_lanes_are_about_equally_full() -> None:
     counts = Counter(lane_of("accounts", [f"C-{number}"]) for number in range(6400))
     assert len(counts) == 64
     assert max(counts.values()) < 200
+
+
+@given(value=st.decimals(-(10**27), 10**27, allow_nan=False, places=6), zeros=st.integers(0, 5))
+def test_a_number_has_one_text(value: Decimal, zeros: int) -> None:
+    """However it is written; and what is no number stays as it is."""
+    plain = plain_number(f"{value:f}")
+    assert Decimal(plain) == value
+    assert {plain_number(f"{value:f}" + "0" * zeros), plain_number(f"{value:E}"), plain_number(f" {plain} ")} == {plain}
+    assert plain_number(f"C-{plain}") == f"C-{plain}"
