@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.servicebus.exceptions import ServiceBusError
 from click.testing import CliRunner
@@ -186,9 +187,27 @@ def test_a_long_outage_delivers_no_message_twice(world: World, bus: LocalService
     assert app.events.listener(STORY).parked == 0
 
 
+def long_column(world: World) -> str:
+    """A new column of accounts for long texts."""
+    label = {"LocalizedLabels": [{"Label": "Story", "LanguageCode": 1033}]}
+    kind = "Microsoft.Dynamics.CRM.MemoAttributeMetadata"
+    requests.post(
+        f"{world.dataverse.url}EntityDefinitions(LogicalName='account')/Attributes",
+        json={"@odata.type": kind, "SchemaName": "new_Story", "DisplayName": label, "MaxLength": 200_000},
+        headers={"Authorization": f"Bearer {world._token()}"},
+        timeout=10,
+    ).raise_for_status()
+    return LONG
+
+
+LONG = "new_story"
+
+
 def test_a_broker_that_restarts_and_a_giant_message(world: World, bus: LocalServiceBus, app: LocalApp) -> None:
-    """Connections that are cut bring messages again; a giant message is published and applied whole."""
-    giant = put("A0", name="giant", more="x" * 180_000)
+    """Connections that are cut bring messages again; a giant message is published and applied whole, its text too."""
+    more = {"columns": {**ACCOUNT.columns, "more": "text"}, "maps": {**ACCOUNT.maps, "more": long_column(world)}}
+    ACCOUNT.but(**more).define(world)
+    giant = put("A0", name="giant", more="xy" * 90_000)
     app.events.publish(STORY, documents(giant, *(put(f"A{n}", name=f"n{n}") for n in range(1, 30))))
     taken = 0
 
@@ -208,6 +227,7 @@ def test_a_broker_that_restarts_and_a_giant_message(world: World, bus: LocalServ
             break
     assert settled(bus)
     assert column(world, "name") == {"A0": "giant", **{f"A{n}": f"n{n}" for n in range(1, 30)}}
+    assert column(world, LONG)["A0"] == giant["more"]
     assert bus.counters()[QUEUE].dead_lettered == 0
     pulse = app.events.listener(STORY).pulse
     assert pulse.rate > 0
