@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,17 @@ def test_what_init_writes_passes_check_whatever_the_file(terminal: Terminal, thi
     assert made.exit_code == 0, made.stderr
     checked = terminal.type("check", "customers")
     assert (checked.exit_code, checked.stdout) == (0, "customers: fine\n")
+
+
+def test_the_file_of_the_readme_shows_what_the_readme_says(terminal: Terminal) -> None:
+    """Word for word: `init` makes a sound definition of it, its plan has three creates, and one record is a reject."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    written = re.search(r"^cat > (\S+) <<'END'\n(.*?)^END$", readme, flags=re.MULTILINE | re.DOTALL)
+    assert written is not None
+    assert all(f"={value}\n" in readme for value in WELL_KNOWN.values())
+    (terminal.folder / written[1]).write_text(written[2], encoding="utf-8")
+    options = ["--source", written[1], "--service-url", terminal.url, "--yes"]
+    assert terminal.type("init", "customers", *options).exit_code == 0
+    assert terminal.type("check", "customers").stdout == "customers: fine\n"
+    planned = terminal.read("plan", "customers")
+    assert (planned["planned"], planned["source"]["rejected"]) == ({"create": 3}, 1)
