@@ -24,6 +24,9 @@ from shared.values.tables import Table
 ETAG = "@odata.etag"
 """The member of a stored row that tells its version; in a plan's `before`, the whole row has to be as it was."""
 _CURRENCY = "_transactioncurrencyid_value"
+BACKDATED = "overriddencreatedon"
+"""Sent with a create, its value becomes `createdon`, and it holds the moment of the create itself from then on.
+Source: Microsoft Learn, "Set values for special columns" (2025)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +147,11 @@ def stands_as_before(row: PlanRow, now: Present) -> bool:
 def stands_as_after(plan: Planned, row: PlanRow, values: Values) -> bool:
     """Whether the planned columns already hold what the plan writes.
 
-    A currency that the plan takes away may be there: the service puts one in its place.
+    A currency that the plan takes away may be there: the service puts one in its place. A time of creation that was
+    sent stands in another column by then.
     """
     return row.action is not Action.DELETE and all(
         values.get(name) == value or (name == _CURRENCY and value is None)
         for name, value in plan.sent_values(row).items()
-        if name in values
+        if name in values and name != BACKDATED
     )

@@ -15,7 +15,7 @@ from local.dataverse import LocalDataverse
 from local.dataverse.logic import Event, Stage
 from shared.dataverse.transport import Transport
 from shared.values.jobs import JobState
-from tests.e2e.conftest import BOUNDED, World, an_hour_ago
+from tests.e2e.conftest import BOUNDED, World, an_hour_ago, ignore
 from tests.e2e.stories import Sync, column, rejects
 
 READING = Sync(
@@ -104,12 +104,15 @@ def test_a_lost_answer_of_an_elastic_table_doubles_nothing(world: World, kind: s
 
 
 def test_rows_are_created_in_the_past(world: World) -> None:
-    """`overriddencreatedon` becomes the time of creation of new rows, and is never written a second time."""
+    """`overriddencreatedon` becomes the time of creation of new rows, is never written twice, and an undo sees through it."""
     sync = Sync(
         columns={"no": "text", "name": "text", "since": "date"},
         maps={"no": "accountnumber", "name": "name", "since": "overriddencreatedon"},
         key=["accountnumber"],
     )
+    job = sync.runs_clean(world, ["A1", "a", "2009-05-01T08:00:00Z"], ["A2", "b", ""])
+    world.app.undo(job.id, started_by="otto", progress=ignore, apply=True)
+    assert world.dataverse.rows("account") == []
     sync.runs_clean(world, ["A1", "a", "2009-05-01T08:00:00Z"], ["A2", "b", ""])
     created = column(world, "createdon")
     assert str(created["A1"]).startswith("2009-05-01")

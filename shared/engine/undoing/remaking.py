@@ -10,14 +10,16 @@ import orjson
 from shared.canonical import Form, form_of
 from shared.engine.canonical_rows import CanonicalRows
 from shared.engine.plan import Manifest, PlannedColumn, PlanRow
+from shared.engine.readback import BACKDATED
 from shared.engine.undoing.originals import Original
 from shared.engine.undoing.reverting import Kept
 from shared.engine.undoing.wire import GoneError, Referents, Values, member
 from shared.values.changes import Action
 from shared.values.tables import Column, ColumnKind, Table
 
-_NOT_SENT = frozenset({"processid", "stageid", "traversedpath"})
-"""A business process that ended with its row. Source: Microsoft Learn, "Work with business process flows" (2025)."""
+_NOT_SENT = frozenset({"processid", "stageid", "traversedpath", BACKDATED})
+"""A business process that ended with its row, and the moment of its create, which as a rule nobody may write.
+Source: Microsoft Learn, "Work with business process flows" (2025)."""
 _WITH_DEFAULTS = frozenset({ColumnKind.BOOLEAN, ColumnKind.CHOICE, ColumnKind.CHOICES})
 """Left out of a create, such a column gets its default. Source: Microsoft Learn, "Choice columns" (2025)."""
 UNKNOWN = "the plan holds no values of the row, so it cannot be made again"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from shared.definitions.behaviour import Deactivate
 from shared.engine.plan import PlanFile
-from shared.engine.readback import ETAG, Present, ReadBack, etag_of, without_annotations
+from shared.engine.readback import BACKDATED, ETAG, Present, ReadBack, etag_of, without_annotations
 from shared.engine.undoing.originals import Original
 from shared.engine.undoing.reverting import EDITED, AsLeft, Kept
 from shared.engine.undoing.wire import Values
@@ -109,13 +109,15 @@ class Judge:
         links = self.plan.sent_values(row._replace(after=row.deferred, later=None)) if row.deferred else {}
         sure = first | second if original.first.status is OutcomeStatus.DONE else _without(first, second)
         holds = self.as_left.holds
-        plain = all(holds(name, value, values[name]) for name, value in sure.items() if name in values)
+        known = {name: value for name, value in sure.items() if name in values and name != BACKDATED}
+        plain = all(holds(name, value, values[name]) for name, value in known.items())
         return plain and all(values.get(name) in (value, None) for name, value in links.items())
 
     def _touched(self, creation: Creation) -> bool:
         """Whether somebody changed the row after the job: any column, not only those that the job wrote."""
         row = creation.row
-        created, modified = _moment(row.get("createdon")), _moment(row.get("modifiedon"))
+        created = _moment(row.get(BACKDATED)) or _moment(row.get("createdon"))
+        modified = _moment(row.get("modifiedon"))
         if created is None or modified is None or modified <= created:
             return False
         if row.get("_modifiedby_value") != row.get("_createdby_value"):
