@@ -73,6 +73,11 @@ def form_of(column: Column, *, money_scale: int | None = None) -> Form:
     return Form(column, _SQL_TYPES[kind])
 
 
+def text_form() -> Form:
+    """The form of some text."""
+    return form_of(Column("text", "text", ColumnKind.TEXT, "StringType"))
+
+
 def _decimal(column: Column, scale: int) -> str:
     """A decimal type as wide as the column's range needs: 18 digits where they do, for those are quick."""
     if column.min_value is None or column.max_value is None:

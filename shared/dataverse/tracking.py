@@ -45,10 +45,18 @@ class ChangeTracking:
     def __init__(self, transport: Transport, told: Callable[[], None] = lambda: None) -> None:
         self._transport, self._told = transport, told
 
-    def begin(self, table: Table) -> str:
-        """A link to what changes from now on. Every page of the table's ids is read, and none is looked into."""
-        path = address(table.entity_set, {"$select": table.id_column})
-        return _link([page.delta_link for page in self._pages(path)])
+    def begin(self, table: Table, *, after: str | None = None, reached: Callable[[str], None] = lambda _: None) -> str:
+        """A link to what changes from now on. Every page of the table's ids is read, and none is looked into.
+
+        `reached` is given the link of each page that comes next; one of them, as `after`, goes on there.
+        """
+        path = after or address(table.entity_set, {"$select": table.id_column})
+        links = []
+        for page in self._pages(path):
+            links.append(page.delta_link)
+            if page.next_link is not None:
+                reached(page.next_link)
+        return _link(links)
 
     def since(self, table: Table, link: str) -> Changes:
         """What changed since the link was given.

@@ -139,6 +139,38 @@ Duration = Annotated[
 ]
 """A time span such as `30s`, `5m`, `2h`, `1d`."""
 
+_FURTHEST = 10**15
+
+
+def parse_overlap(value: object) -> timedelta | int:
+    """A time span as `parse_duration` takes it, or a plain whole number: a distance in a column of numbers.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _FURTHEST:
+        return value
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; or, for a column of numbers, a whole number such as 1000") from None
+
+
+Overlap = Annotated[
+    timedelta | int,
+    BeforeValidator(parse_overlap),
+    PlainSerializer(lambda found: found if isinstance(found, int) else _duration_text(found), return_type=str | int),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^\d{1,6}[smhd]$", "examples": ["5m"]},
+                {"type": "integer", "minimum": 0, "maximum": _FURTHEST},
+            ]
+        }
+    ),
+]
+"""How far back: a time span such as `5m`, or a whole number."""
+
 _PERCENT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)\s?%")
 
 

@@ -12,8 +12,8 @@ from shared.definitions.part import (
     AnyText,
     ColumnName,
     Count,
-    Duration,
     Flag,
+    Overlap,
     Part,
     SecretRef,
     Text,
@@ -45,10 +45,11 @@ class Watermark(Part):
     """Read only what is newer than the last job that was confirmed."""
 
     column: ColumnName = Field(description="The source column that grows with every change (a date or a number).")
-    overlap: Duration = Field(
+    overlap: Overlap = Field(
         default=parse_duration("0s"),
         json_schema_extra={"default": "0s"},
-        description="How far before the watermark reading begins, for late entries: 30s, 5m, 2h, 1d.",
+        description="How far before the watermark reading begins, for late entries: 30s, 5m, 2h, 1d; of a column of "
+        "numbers a whole number, such as 1000.",
     )
 
 

@@ -44,6 +44,7 @@ from shared.values.files import FileRead
 from shared.values.jobs import Phase, Progress
 from shared.values.watermarks import Since, Watermark
 
+_LEFT_OUT = "(SELECT * FROM source WHERE row_no NOT IN (SELECT row_no FROM records))"
 EXPRESSION_LIMIT_S = 1800.0
 """The longest that a definition's formulas, conditions and filters may take over the whole source, in seconds."""
 
@@ -187,7 +188,16 @@ class Drafter:
 
     # ---- source
 
-    def _typed(self, relation: str) -> TypedSource:
+    def filtered(self) -> TypedSource | None:
+        """The records that the source's filter left out, as if it had not; None where it cannot have.
+
+        What earlier jobs have read, before the watermark, is not among them.
+        """
+        if record_filter(self.definition) is None or not self.workspace.value(f"SELECT count(*) FROM {_LEFT_OUT}"):
+            return None
+        return self._typed(_LEFT_OUT, keep_all=True)
+
+    def _typed(self, relation: str, *, keep_all: bool = False) -> TypedSource:
         staged = self.workspace.columns("source")
         return compose(
             self.definition.source.columns,
@@ -195,7 +205,7 @@ class Drafter:
             staged={name: type_ for name, type_ in staged.items() if name != "row_no"},
             variables=self.variables,
             time_zone=self.definition.source.time_zone,
-            record_filter=record_filter(self.definition),
+            record_filter=None if keep_all else record_filter(self.definition),
             since=self.since,
         )
 

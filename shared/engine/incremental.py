@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from shared.columns import TypedSource
@@ -15,7 +15,7 @@ from shared.errors import RefuseError
 from shared.ports import WatermarkMemory
 from shared.sql import identifier
 from shared.values.jobs import Job
-from shared.values.watermarks import ANY, Since, Watermark, earlier
+from shared.values.watermarks import ANY, Mark, Since, Watermark, earlier
 
 
 def watched(definition: SyncDefinition) -> SchemaColumn | None:
@@ -35,8 +35,14 @@ def since(definition: SyncDefinition, memory: WatermarkMemory, variables: Mappin
     kept = memory.watermark(definition.name)
     if kept is None or not fits(column, kept) or kept.choice not in (ANY, definition.choice(variables)):
         return None
-    value = earlier(kept.value, wanted.overlap) if isinstance(kept.value, datetime) else kept.value
-    return Since(column.name, column.label, value)
+    return Since(column.name, column.label, _before(kept.value, wanted.overlap))
+
+
+def _before(value: Mark, overlap: timedelta | int) -> Mark:
+    """The value that lies an overlap before another; one of the other kind goes back nowhere."""
+    if isinstance(value, datetime):
+        return earlier(value, overlap) if isinstance(overlap, timedelta) else value
+    return value - overlap if isinstance(overlap, int) else value
 
 
 def fits(column: SchemaColumn, kept: Watermark) -> bool:

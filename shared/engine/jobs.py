@@ -16,7 +16,8 @@ from shared.definitions.catalogue import definition_hash
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.unbuilt import unbuilt_parts
 from shared.engine import preparing, queueing
-from shared.engine.cases.replaying import add_replay, chosen, keep_chosen, keep_queued, variables_of
+from shared.engine.cases.giving import variables_of
+from shared.engine.cases.replaying import add_replay, chosen, keep_chosen, keep_queued
 from shared.engine.leasing import Timing, after, leased
 from shared.engine.running import Run
 from shared.engine.slicing import Span, sweep
@@ -75,11 +76,11 @@ class JobRunner:
         The variables are those of the jobs that set them aside.
 
         Raises:
-            RefuseError: no open reject is meant, or their jobs were given different variables.
+            RefuseError: no open reject is meant, or their jobs were given different values of a variable that it needs.
         """
         self._refuse_unbuilt(definition)
         rows = chosen(self._state, definition.name, choice)
-        start = replace(start, variables=variables_of(self._state, list(rows)))
+        start = replace(start, variables=variables_of(self._state, definition, list(rows)))
         words = f"{definition.name} {choice}".strip()
         job = replace(self._new_job(definition, start, apply=apply), replays=words)
         return self._started(definition, job, start, lambda run: keep_chosen(run.state, job, rows))
@@ -88,7 +89,7 @@ class JobRunner:
         """A replay that waits for its turn; what is open then is run again. Raises as `replay`."""
         self._refuse_unbuilt(definition)
         rows = chosen(self._state, definition.name, choice)
-        start = replace(start, variables=variables_of(self._state, list(rows)))
+        start = replace(start, variables=variables_of(self._state, definition, list(rows)))
         job, _ = queueing.queued(self._new_job(definition, start, apply=apply), start)
         job = replace(job, replays=f"{definition.name} {choice}".strip())
         add_replay(self._state, job, choice)

@@ -41,6 +41,7 @@ class Running(Protocol):
     around: Surroundings
     definition: SyncDefinition
     start: Start
+    timings_s: Mapping[str, float]
 
     @property
     def state(self) -> State:
@@ -139,6 +140,7 @@ class PlanMaking:
                 timings_s=dict(begun.timings_s) if begun else {},
                 remembered=kept.file,
             )
+            run.timings_s = drafter.timings_s
             try:
                 draft = drafter.draft()
             except SliceOverError:
@@ -147,8 +149,9 @@ class PlanMaking:
                 draft = with_stale(draft, run.state.path(job.id, REPLAYED))
             older = ledger(run.state, job.sync, before=job)
             heard = keep_versions(workspace, folder) if drafter.overtaking else {}
-            files = store(workspace, draft, folder) | note_records(workspace, prepared.mapping, folder, older)
-            for name, path in (files | heard).items():
+            filtered = drafter.filtered() if older else None
+            noted = note_records(workspace, prepared.mapping, folder, older, filtered)
+            for name, path in (store(workspace, draft, folder) | noted | heard).items():
                 run.state.put(job.id, name, path)
             if drafter.tracking and drafter.tracking.file:
                 shelf.put(run.state, job, drafter.tracking.file)

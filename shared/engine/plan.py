@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self
 import duckdb
 import orjson
 
+from shared.engine.same_key import same_key
 from shared.engine.workspace import Workspace
 from shared.errors import RefuseError
 from shared.sql import literal
@@ -34,7 +35,10 @@ _FORMATS = {".parquet": "(FORMAT parquet, COMPRESSION zstd)", ".csv": "(FORMAT c
 
 @dataclass(frozen=True, slots=True)
 class PlannedColumn:
-    """One column that the plan writes: its read name, the navigation properties that bind it, its options' labels."""
+    """One column that the plan writes: its read name, the navigation properties that bind it, its options' labels.
+
+    `kind` is empty in plans that were stored before it was told.
+    """
 
     name: str
     read_name: str
@@ -42,6 +46,7 @@ class PlannedColumn:
     scale: int | None = None
     navigations: tuple[str, ...] = ()
     options: tuple[tuple[int, str], ...] = ()
+    kind: str = ""
 
     def words(self, value: object) -> str | None:
         """The labels of a choice's numbers; None when the column is no choice, or none of them is known."""
@@ -96,6 +101,19 @@ class Manifest:
             return cls(**_tuples(values), columns=columns, source=source, destination=destination)
         except (KeyError, TypeError):  # members that are missing, or unknown: stored before forms had numbers
             raise _other_form() from None
+
+    def refuse_another(self, organization: str) -> None:
+        """Raises `RefuseError` when the plan was made for another environment than that of an organization."""
+        if organization != self.organization:
+            raise RefuseError(
+                f"the plan of job {self.job} was made for another environment than the one at service_url; "
+                f"start a new one with `plan {self.sync}`"
+            )
+
+    def key_test(self, key: str) -> str:
+        """SQL over a column `key`: whether it is this one, as the server compares keys."""
+        kinds = {column.name: column.kind for column in self.columns}
+        return same_key(key, [kinds.get(name, "") for name in self.key], accent_sensitive=self.accent_sensitive)
 
     @property
     def read_names(self) -> Mapping[str, str]:
@@ -183,7 +201,7 @@ class PlanFile:
         """
         cursor = self._connection.cursor()
         behind = f" AND change > {int(after)}" if after else ""
-        cursor.execute(f"SELECT {_COLUMNS} FROM {self._path} WHERE {_tests(actions, None)}{behind}")
+        cursor.execute(f"SELECT {_COLUMNS} FROM {self._path} WHERE {self._tests(actions, None)}{behind}")
         while rows := cursor.fetchmany(size):
             yield list(map(_row, rows))
 
@@ -202,16 +220,25 @@ class PlanFile:
     def sample(self, *, limit: int, actions: Collection[Action] = (), key: str | None = None) -> list[PlannedChange]:
         """Up to `limit` changes, a few of each action first; of these actions or of this key only when given."""
         spread = f"QUALIFY row_number() OVER (PARTITION BY action ORDER BY change) <= {int(limit)}"
-        found = self._select(f"WHERE {_tests(actions, key)}", spread)
+        found = self._select(f"WHERE {self._tests(actions, key)}", spread)
         return [self.readable(row) for row in _spread(found, limit)]
 
     def page(
         self, *, limit: int, after: int = 0, actions: Collection[Action] = (), key: str | None = None
     ) -> list[PlannedChange]:
         """Up to `limit` changes in order, those behind number `after`; of these actions or of this key when given."""
-        where = f"WHERE {_tests(actions, key)} AND change > {int(after)}"
+        where = f"WHERE {self._tests(actions, key)} AND change > {int(after)}"
         sql = f"SELECT {_COLUMNS} FROM {self._path} {where} ORDER BY change LIMIT {int(limit)}"
         return [self.readable(_row(row)) for row in self._connection.execute(sql).fetchall()]
+
+    def _tests(self, actions: Collection[Action], key: str | None) -> str:
+        """What a change has to be: of these actions, of this key, where they are given."""
+        tests = ["TRUE"]
+        if actions:
+            tests.append(f"action IN ({', '.join(literal(action.value) for action in actions)})")
+        if key is not None:
+            tests.append(self.manifest.key_test(key))
+        return " AND ".join(tests)
 
     def _select(self, where: str, qualify: str = "") -> list[PlanRow]:
         sql = f"SELECT {_COLUMNS} FROM {self._path} {where} {qualify} ORDER BY change"
@@ -247,16 +274,6 @@ class PlanFile:
                 f"{path} cannot be written; see that its folder is there and has room, or name another file"
             ) from None
         return int(rows[0][0])
-
-
-def _tests(actions: Collection[Action], key: str | None) -> str:
-    """What a change has to be: of these actions, of this key, where they are given."""
-    tests = ["TRUE"]
-    if actions:
-        tests.append(f"action IN ({', '.join(literal(action.value) for action in actions)})")
-    if key is not None:
-        tests.append(f"key = {literal(key)}")
-    return " AND ".join(tests)
 
 
 def _field(column: PlannedColumn, old: object, new: object) -> FieldChange:

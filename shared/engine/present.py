@@ -132,5 +132,5 @@ class PresentRows:
         loaded = self.workspace.value(_LAST_PAGE) + 1 - self.begun.pages if followed and self._made else 0
         loaded = min(loaded, followed)
         if loaded < 1:
-            return self.begun
+            return replace(self.begun, ids=self.tracking.ids) if self.tracking is not None else self.begun
         return replace(self.begun, pages=self.begun.pages + loaded, rests=self._course.after[loaded - 1])

@@ -85,7 +85,12 @@ def resumed(job: Job, slices: Slices | None, by: str) -> Job:
 
 
 def refuse_lost_files(job: Job, definition: SyncDefinition) -> None:
-    """Raises `RefuseError` for a job without a plan whose files are not kept with it: they may be others by now."""
+    """Raises `RefuseError` for a job without a plan whose files are not kept with it: they may be others by now.
+
+    A replay and an undo read none of them.
+    """
+    if job.replays is not None or job.undoes is not None:
+        return
     given = {
         name
         for name, variable in definition.variables.items()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 
 from shared.engine.linking import OPEN
-from shared.engine.plan import MANIFEST, ROWS, PlanFile, PlanRow
+from shared.engine.plan import MANIFEST, ROWS, Manifest, PlanFile, PlanRow
 from shared.ports import State
 from shared.sql import literal
 from shared.values.changes import Outcome, OutcomeStatus
@@ -31,12 +31,19 @@ def while_reading(state: State, job_id: str, *, key: str | None = None) -> Itera
     """The rejects found while the job read, by row number; those of one key when asked."""
     if FILE not in state.names(job_id):
         return
-    where = "" if key is None else f" WHERE key = {literal(key)}"
+    where = "" if key is None else f" WHERE {_key_test(state, job_id, key)}"
     with duckdb.connect(config={"threads": 1, "memory_limit": "128MB"}) as connection:
         connection.execute(f"FROM {literal(str(state.path(job_id, FILE)))}{where}")
         while rows := connection.fetchmany(_AT_A_TIME):
             for row_no, found, type_, *rest in rows:
                 yield Reject(row_no, found, RejectType(type_), *rest)
+
+
+def _key_test(state: State, job_id: str, key: str) -> str:
+    """SQL over `key`; a job without a plan's manifest takes its keys as they are written."""
+    if MANIFEST not in state.names(job_id):
+        return f"key = {literal(key)}"
+    return Manifest.from_json(state.path(job_id, MANIFEST).read_bytes()).key_test(key)
 
 
 def _while_applying(state: State, job_id: str) -> Iterator[Reject]:

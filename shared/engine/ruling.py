@@ -53,6 +53,7 @@ def planned_columns(prepared: Prepared) -> tuple[PlannedColumn, ...]:
             form.scale,
             tuple(target.navigation for target in form.column.targets),
             tuple((option.value, option.label) for option in form.column.options),
+            form.column.kind.value,
         )
         for form in forms.values()
     )

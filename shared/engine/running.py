@@ -35,7 +35,7 @@ from shared.engine.stepping import Steps
 from shared.engine.surroundings import Destination, Start, Surroundings
 from shared.engine.undoing import UndoMaking, guard, note_undone
 from shared.engine.workspace import workspace_folder
-from shared.errors import CancelledError, DynsyncError, RefuseError, StaleLeaseError
+from shared.errors import CancelledError, DynsyncError, StaleLeaseError
 from shared.log import event
 from shared.ports import State
 from shared.values.changes import OutcomeStatus
@@ -55,7 +55,10 @@ LOOK_S = 1.0
 
 @dataclass(slots=True)
 class Run:
-    """One run of one job, from its lease to its end, or to that of its slice. `sent_before`: by earlier runs of it."""
+    """One run of one job, from its lease to its end, or to that of its slice. `sent_before`: by earlier runs of it.
+
+    `timings_s`: seconds of the phases of a draft, told while it is made.
+    """
 
     around: Surroundings
     definition: SyncDefinition
@@ -64,6 +67,7 @@ class Run:
     job_id: str
     span: Span = field(default_factory=Span)
     sent_before: Mapping[str, int] = field(default_factory=dict)
+    timings_s: Mapping[str, float] = field(default_factory=dict)
     _sent: Mapping[str, int] = field(default_factory=dict)
     _looked_at: float = 0.0
 
@@ -140,7 +144,7 @@ class Run:
             event(_log, "lease.lost", level=logging.WARNING, sync=job.sync, job=job.id)
             raise
         except SliceOverError as over:
-            return self._rest(self.state.get(job.id), over.reached)
+            return self._rest(self._as_left(job), over.reached)
         except CancelledError as error:
             return self._end(self._as_left(job), JobState.CANCELLED, error=str(error))
         except DynsyncError as error:
@@ -156,12 +160,13 @@ class Run:
 
     def _end_if_ours(self, job: Job, state: JobState, error: str) -> None:
         with contextlib.suppress(StaleLeaseError):
-            self._close(self.state.get(job.id), state, error=error)
+            self._close(self._as_left(job), state, error=error)
 
     def _as_left(self, job: Job) -> Job:
-        """The stored job, with what was sent for it in vain."""
+        """The stored job, with what was sent for it in vain, and the time that it took."""
         stored = self.state.get(job.id)
-        return replace(stored, requests=self._sent or stored.requests)
+        timings_s = {**stored.timings_s, **self.timings_s}
+        return replace(stored, requests=self._sent or stored.requests, timings_s=timings_s)
 
     def _pruned(self, job: Job) -> Job:
         prune(self.state, job, days=self.around.retention_days, now=self.around.clock())
@@ -231,7 +236,7 @@ class Run:
         with workspace_folder(self.around.workspaces) as folder, PlanFile(rows, manifest) as plan:
             transport = destination.client.transport
             before = transport.uses()
-            self._refuse_other_environment(job, plan, destination)
+            plan.manifest.refuse_another(destination.client.environment().organization_id)
             transport.permit = self.held.permit
             careful_now = careful or job.undoes is not None
             with claims_of(self.around.ledger, self.state, job, self.around.clock) as claims:
@@ -272,14 +277,6 @@ class Run:
             raise
         finally:
             readback.close()
-
-    def _refuse_other_environment(self, job: Job, plan: PlanFile, destination: Destination) -> None:
-        organization = destination.client.environment().organization_id
-        if organization != plan.manifest.organization:
-            raise RefuseError(
-                f"the plan of job {job.id} was made for another environment than the one at service_url; "
-                f"start a new one with `plan {job.sync}`"
-            )
 
     def _after_apply(self, job: Job, plan: PlanFile, applied: Applied) -> Job:
         if self.held.lost:

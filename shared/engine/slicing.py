@@ -26,7 +26,7 @@ from shared.ports import ArtifactStore, MalformedRow, StagedSource, State
 from shared.values.files import FileRead
 from shared.values.jobs import Job, Phase, Slices
 
-KEPT = f"work-{duckdb.__version__}-2.duckdb"
+KEPT = f"work-{duckdb.__version__}-3.duckdb"
 """The unfinished draft among a job's files. Another version of DuckDB, or of the draft, begins anew."""
 RESTS = frozenset({Phase.RESOLVE, Phase.READ_DESTINATION, Phase.RECONCILE, Phase.COMPARE})
 """Phases at whose beginning, or in whose course, an unfinished draft can be left."""
@@ -64,7 +64,7 @@ class Begun:
 
     `shape`: fingerprint of the statements that made them. `pages`: pages of the destination that were loaded, and
     `rests` is what is left to be read (after some pages nothing: all is there). `resolved`: the records are mapped,
-    their lookups resolved.
+    their lookups resolved. `ids`: pages of ids that were read to begin change tracking.
     """
 
     began: datetime
@@ -75,6 +75,7 @@ class Begun:
     pages: int = 0
     rests: tuple[Rest, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    ids: int = 0
 
     @property
     def read(self) -> bool:
@@ -84,9 +85,11 @@ class Begun:
     @property
     def reached(self) -> str:
         """In words, for people; it changes whenever the draft gets on."""
+        ids = f", {self.ids:,} pages of the destination's ids are read" if self.ids else ""
         if not self.resolved:
-            return "the source is read"
-        return f"the records are resolved, {self.pages:,} pages of the destination are read{' to the end' * self.read}"
+            return f"the source is read{ids}"
+        end = " to the end" * self.read
+        return f"the records are resolved{ids}, {self.pages:,} pages of the destination are read{end}"
 
     def to_json(self) -> str:
         """As it is stored."""

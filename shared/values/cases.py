@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from shared.values.records import Reject
 
 
+def _plain(key: str | None) -> str | None:
+    """A key as people may write it: case and blanks at its end do not count, as in Dataverse."""
+    return None if key is None else key.rstrip().casefold()
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One open reject. `job` set it aside; `kept`: its record is kept, so it can be replayed."""
@@ -36,7 +41,7 @@ class Choice:
         return (
             self.job in (None, case.job)
             and (self.cause is None or self.cause.casefold() in causes)
-            and (not self.keys or reject.key in self.keys)
+            and (not self.keys or _plain(reject.key) in map(_plain, self.keys))
         )
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from shared.cli.root import dynsync
 from shared.engine.applying import Applier
+from shared.engine.planning import Planner
 from shared.errors import AlreadyRunningError, TransitionError, UnavailableError
 from shared.state import LocalState
 from shared.values.changes import OutcomeStatus
@@ -182,6 +183,7 @@ def test_what_jobs_did_to_one_record(world: World) -> None:
     assert [one.job.id for one in world.app.stories("A2")] == [first.id]
     assert [one.job.id for one in world.app.stories("A1", limit=1)] == [third.id]
     assert world.app.stories("A1", sync="another") == []
+    assert [one.job.id for one in world.app.stories("a1 ")] == [third.id, second.id, first.id]
     (alone,) = world.app.stories("A2", job_id=second.id)
     assert (alone.changes, alone.rejects) == ((), ())
 
@@ -243,13 +245,19 @@ def test_a_start_that_failed_before_its_plan_outdates_no_plan(world: World) -> N
     assert column(world, "name") == {"A1": "One", "A2": "Two"}
 
 
-def test_a_failed_apply_tells_how_long_it_took(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The seconds and requests of an apply that was cut short are the job's, too."""
-    job = ACCOUNT.plan(world, ["A1", "One"], ["A2", "Two"])
+def test_a_failed_job_tells_how_long_it_took(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seconds of every phase of a draft, and those and the requests of an apply, are told that was cut short."""
 
-    def cut(applier: Applier) -> None:
+    def cut(*_: object, **__: object) -> None:
         raise UnavailableError("no answer")
 
+    with monkeypatch.context() as patch:
+        patch.setattr(Planner, "plan", cut)
+        drafted = ACCOUNT.plan(world, ["A1", "One"], ["A2", "Two"])
+    assert drafted.state is JobState.FAILED
+    assert {Phase.READ_SOURCE.value, Phase.RECONCILE.value, Phase.PLAN.value} <= drafted.timings_s.keys()
+
+    job = ACCOUNT.plan(world, ["A1", "One"], ["A2", "Two"])
     monkeypatch.setattr(Applier, "apply", cut)
     failed = world.apply(job)
 

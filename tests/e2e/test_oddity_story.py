@@ -104,7 +104,7 @@ def test_a_lost_answer_of_an_elastic_table_doubles_nothing(world: World, kind: s
 
 
 def test_rows_are_created_in_the_past(world: World) -> None:
-    """`overriddencreatedon` becomes the time of creation of new rows, is never written twice, and an undo sees through it."""
+    """`overriddencreatedon` becomes the time of creation of new rows, and is written once; an undo sees through it."""
     sync = Sync(
         columns={"no": "text", "name": "text", "since": "date"},
         maps={"no": "accountnumber", "name": "name", "since": "overriddencreatedon"},

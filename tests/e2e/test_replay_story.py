@@ -50,12 +50,18 @@ def test_a_reject_is_open_until_its_key_is_read_again(world: World) -> None:
 
 
 def test_a_delta_closes_only_the_keys_that_it_reads(world: World) -> None:
-    """Absence means nothing there."""
+    """Absence means nothing there; a record that the filter leaves out by now closes its case."""
     delta = ACCOUNT.behaving(strategy="delta", dropped="ignore")
     first = delta.run(world, ["A1", "One", "x"], ["A2", "Two", "y"])
     second = delta.run(world, ["a2 ", "Two", 2], ["A3", "Three", "z"])
     assert open_keys(world) == {"A1": first.id, "A3": second.id}
     assert second.open_rejects == 2
+    told = world.folder / "state" / "jobs"
+    third = delta.but(source={"filter": "name <> 'Out'"}).run(
+        world, ["a1", "Out", 1], ["A4", "Out", "x"], ["A5", "In", 5]
+    )
+    assert (third.source.filtered, open_keys(world)) == (2, {"A3": second.id})
+    assert [one for one in (second, third) if (told / one.id / "records.parquet").exists()] == [second]
 
 
 def shortest(length: int) -> Sync:
@@ -110,9 +116,9 @@ def test_a_replay_is_chosen_by_cause_and_key(world: World) -> None:
         replay(world, "story", cause="Unknown")
     with pytest.raises(RefuseError, match="no open rejects with key Z"):
         replay(world, "story", keys=("Z",))
-    done = replay(world, "story", cause="Max Length Violation/name", keys=("A2",))
+    done = replay(world, "story", cause="Max Length Violation/name", keys=("a2 ",))
     assert (done.source.read, done.source.rejected) == (1, 1)
-    assert done.replays == "story with cause 'Max Length Violation/name' with key A2"
+    assert done.replays == "story with cause 'Max Length Violation/name' with key a2 "
 
 
 def test_what_a_later_job_wrote_is_not_put_back(world: World) -> None:

@@ -133,12 +133,28 @@ def test_slices_go_on_with_it(world: World, monkeypatch: pytest.MonkeyPatch, see
     assert (tracked(last), last.source.unchanged) == (True, 40)
 
 
+def test_a_first_link_that_takes_several_slices(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each slice goes on where the last one stopped, no page of ids is read twice, and the next run has the link."""
+    monkeypatch.setattr("shared.dataverse.tracking._TRACKED", {"Prefer": "odata.track-changes,odata.maxpagesize=9"})
+    world.dataverse.insert("account", [{"new_externalkey": key, "name": name} for key, name in ROWS])
+    TRACKED.read(world, *ROWS)
+    job, stops = world.app.queue("story", variables={}, files={}, started_by="timer", apply=True), set[str]()
+    while job.state in (JobState.QUEUED, JobState.RUNNING):
+        job = world.app.slice(job.id, progress=ignore, stopping=Steps(4))
+        stops.add(job.slices.reached if job.slices else "")
+    assert (job.state, job.error, job.source.unchanged, job.fingerprint) == (JobState.SUCCEEDED, None, 40, job.id)
+    assert len([stop for stop in stops if "pages of the destination's ids are read" in stop]) > 1
+    asked = [path for path in reads(world) if path.endswith("select=accountid") or "skiptoken" in path]
+    assert len(asked) == len(set(asked)) == 5
+    assert tracked(TRACKED.run(world, *ROWS))
+
+
 def test_a_first_link_that_takes_longer_than_a_slice(world: World) -> None:
     """The job does without one and ends; no later job believes that there is one."""
     TRACKED.read(world, *ROWS)
     job = world.app.queue("story", variables={}, files={}, started_by="timer", apply=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ChangeTracking, "begin", lambda self, table: self._told() or _over())
+        patch.setattr(ChangeTracking, "begin", lambda self, *_, **__: self._told() or _over())
         job = world.app.slice(job.id, progress=ignore)
     assert job.state is JobState.RUNNING
     job = world.app.slice(job.id, progress=ignore)

@@ -50,14 +50,14 @@ def test_a_file_is_read_from_the_watermark_on(world: World) -> None:
 
 
 def test_a_database_is_asked_for_what_is_newer(world: World) -> None:
-    """Of a thousand rows the second run reads those that changed; after it nothing is written and nothing moves."""
+    """Of a thousand rows the second run reads those that changed, and those within the overlap; nothing moves then."""
     with contextlib.closing(sqlite3.connect(world.folder / "erp.db")) as erp, erp:
         erp.execute("CREATE TABLE customers (no TEXT, name TEXT, changed INTEGER)")
         erp.executemany("INSERT INTO customers VALUES (?, ?, ?)", [(f"A{n}", "x", n) for n in range(1000)])
     source = {"type": "sql", "dialect": "sqlite", "path": "erp.db", "table": "customers"}
     sync = ACCOUNT.but(
         columns={"no": "text", "name": "text", "changed": "number"},
-        source={**source, "watermark": {"column": "changed"}},
+        source={**source, "watermark": {"column": "changed", "overlap": 2}},
     )
     sync.define(world)
     definition = world.folder / "syncs" / "story.yaml"
@@ -66,9 +66,9 @@ def test_a_database_is_asked_for_what_is_newer(world: World) -> None:
     assert mark(world) == "999"
     with contextlib.closing(sqlite3.connect(world.folder / "erp.db")) as erp, erp:
         erp.execute("UPDATE customers SET name = 'y', changed = 1001 WHERE no = 'A7'")
-        erp.execute("UPDATE customers SET name = 'unseen' WHERE no = 'A8'")
+        erp.execute("UPDATE customers SET name = 'unseen' WHERE no = 'A996'")
     job = closes(world.run("story"))
-    assert (job.source.read, job.source.updated, job.source.unchanged) == (2, 1, 1)
+    assert (job.source.read, job.source.updated, job.source.unchanged) == (4, 1, 3)
     assert mark(world) == "1001"
     world.dataverse.clear_requests()
     again = closes(world.run("story"))

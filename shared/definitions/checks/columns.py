@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from difflib import get_close_matches
 
 from shared.definitions.checks.heard import AnyName, heard
@@ -97,9 +98,18 @@ def _watermark(definition: SyncDefinition) -> Iterator[Problem]:
     if watermark is not None:
         yield from growing(definition, watermark.column, "source.watermark.column")
         column = column_of(definition, watermark.column) if watermark.stands("column") else None
-        if watermark.overlap and column is not None and column.type == "number":
-            path, found = "source.watermark.overlap", f"{watermark.column!r} is a number, an overlap is a time"
-            yield Problem(path, found, "remove the overlap")
+        if watermark.overlap and column is not None:
+            yield from _overlap(column, watermark.overlap)
+
+
+def _overlap(column: SchemaColumn, overlap: timedelta | int) -> Iterator[Problem]:
+    path, is_number = "source.watermark.overlap", isinstance(overlap, int)
+    if column.type == "number" and not is_number:
+        found = f"{column.label!r} is a number, and the overlap is a time"
+        yield Problem(path, found, "write how far to go back as a whole number, such as 1000, or remove it")
+    if column.type == "date" and is_number:
+        found = f"{column.label!r} is a date, and the overlap is a plain number"
+        yield Problem(path, found, "write a time, such as 5m, or remove it")
 
 
 def column_of(definition: SyncDefinition, name: str) -> SchemaColumn | None:

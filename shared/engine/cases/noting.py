@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 from shared.canonical import Form, key_form
+from shared.columns import TypedSource
 from shared.engine.cases.ledger import RECORDS, SEEN
 from shared.engine.workspace import Workspace
-from shared.mapping.compose import Mapping
+from shared.mapping.compose import Mapping, wanted_query
 from shared.reconcile import CLOSER
 from shared.sql import identifier, literal
 
@@ -21,10 +22,13 @@ _KEPT_ROWS = """
 """
 
 
-def note_records(workspace: Workspace, mapping: Mapping, folder: Path, ledger: Path | None) -> dict[str, Path]:
+def note_records(
+    workspace: Workspace, mapping: Mapping, folder: Path, ledger: Path | None, filtered: TypedSource | None
+) -> dict[str, Path]:
     """The records that are planned or rejected, with their keys; and of the open rejects, the keys read again.
 
-    `ledger` is the list of open rejects, when there are any.
+    `ledger` is the list of open rejects, when there are any; `filtered` are the records that the source's filter left
+    out, where it may have.
     """
     files = {}
     if workspace.value(f"SELECT count(*) FROM ({_KEPT_ROWS})"):
@@ -34,6 +38,7 @@ def note_records(workspace: Workspace, mapping: Mapping, folder: Path, ledger: P
         beside = folder / "ledger.parquet"
         shutil.copyfile(ledger, beside)
         files[SEEN] = folder / SEEN
+        _note_read(workspace, mapping, filtered)
         workspace.run(f"COPY ({_seen(mapping, beside)}) TO {literal(str(files[SEEN]))} {_TO_PARQUET}")
         beside.unlink()
     return files
@@ -65,5 +70,13 @@ def _seen(mapping: Mapping, ledger: Path) -> str:
     return f"""
         SELECT DISTINCT canonical FROM read_parquet({literal(str(ledger))})
         WHERE keys = {literal(key_columns(mapping))} AND canonical IS NOT NULL
-          AND hash({", ".join(typed)}) IN (SELECT kh FROM records WHERE kh IS NOT NULL)
+          AND hash({", ".join(typed)}) IN (FROM read_keys)
     """
+
+
+def _note_read(workspace: Workspace, mapping: Mapping, filtered: TypedSource | None) -> None:
+    """Fill `read_keys`: the hashes of all keys that were read, also of records that the source's filter left out."""
+    workspace.run("CREATE OR REPLACE TABLE read_keys AS SELECT DISTINCT kh FROM records WHERE kh IS NOT NULL")
+    if filtered is not None:
+        more = f"SELECT DISTINCT kh FROM ({wanted_query(mapping, filtered)}) WHERE kh IS NOT NULL"
+        workspace.run(f"INSERT INTO read_keys {more}", filtered.parameters)

@@ -59,19 +59,6 @@ def _nothing(sync: str, choice: Choice, everything: Sequence[Case], cases: Seque
     return f"sync {sync} has no open rejects {choice}; their causes are {', '.join(causes)}"
 
 
-def variables_of(state: State, jobs: Sequence[str]) -> Mapping[str, str]:
-    """The variables that the jobs were given.
-
-    Raises:
-        RefuseError: they were given different ones.
-    """
-    given = [dict(state.get(job_id).variables) for job_id in jobs]
-    if any(one != given[0] for one in given):
-        listed = ", ".join(jobs)
-        raise RefuseError(f"these rejects come of jobs with other variables; replay them job by job: {listed}")
-    return given[0]
-
-
 def add_replay(state: State, job: Job, choice: Choice) -> None:
     """Store a queued job together with the choice of rejects that it is to replay."""
     with temporary.folder("cases") as folder:
@@ -188,4 +175,4 @@ def with_stale(draft: Draft, path: Path) -> Draft:
     return replace(draft, manifest=replace(draft.manifest, source=balance))
 
 
-__all__ = ["ReplayedRecords", "as_replayed", "chosen", "keep_chosen", "made_before", "variables_of", "with_stale"]
+__all__ = ["ReplayedRecords", "as_replayed", "chosen", "keep_chosen", "made_before", "with_stale"]

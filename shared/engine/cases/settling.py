@@ -116,7 +116,10 @@ def _kept(connection: duckdb.DuckDBPyConnection, state: State, job: Job, folder:
         path = folder / LEDGER
         connection.execute(f"COPY cases TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)").fetchall()
         state.put(job.id, LEDGER, path)
-    if RECORDS in state.names(job.id):
+    ((own,),) = connection.execute("SELECT count(*) FROM cases WHERE job = $job AND kept", {"job": job.id}).fetchall()
+    if not own:
+        state.drop(job.id, RECORDS)
+    elif RECORDS in state.names(job.id):
         old, new = state.path(job.id, RECORDS), folder / RECORDS
         rows = "SELECT row_no FROM cases WHERE job = $job"
         copy = f"COPY (FROM {literal(str(old))} WHERE row_no IN ({rows})) TO {literal(str(new))} (FORMAT parquet)"

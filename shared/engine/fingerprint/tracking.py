@@ -7,7 +7,7 @@ and a fingerprint and its link belong together whenever the process ends.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from shared.dataverse.tracking import Changes, ChangeTracking
 from shared.engine.fingerprint import stored
 from shared.engine.fingerprint.known import LATE, UNSEEN, Doubt, KnownRows
 from shared.engine.fingerprint.stored import Stamp
+from shared.engine.slicing import SliceOverError
 from shared.engine.workspace import Workspace
 from shared.errors import DestinationError, FailError
 from shared.mapping.compose import Target
@@ -24,6 +25,15 @@ from shared.values.tables import Table
 
 _RENEWED_AFTER = timedelta(days=1)
 """A link that led to no change is kept this long; the service forgets links after some days."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """The link; or, while it is asked for, where to go on asking. `pages` of ids were read so far."""
+
+    link: str | None = None
+    after: str | None = None
+    pages: int = 0
 
 
 @dataclass(slots=True)
@@ -48,6 +58,7 @@ class Tracking:
     _link: str | None = None
     _used: bool = False
     _moved: bool = True
+    _noted: _Noted | None = None
     _why: str = field(default="nothing is remembered of them yet")
 
     def may_do(self) -> bool:
@@ -108,22 +119,39 @@ class Tracking:
     def begin_whole(self, *, anew: bool) -> None:
         """Before all rows are read, from the first one (`anew`) or on: see that there is a link from before.
 
-        A first link may take longer than a slice; then this job does without one.
+        A first link may take several slices; one that takes longer than a slice for its next page is done without.
         """
         if self._link is None:
-            noted = self._noted_link()
-            if noted or not anew:
-                self._link = noted[0] if noted else None
+            noted = self._noted = self._left()
+            if not anew or (noted is not None and noted.after is None):
+                self._link = noted.link if noted else None
                 self._why = "an earlier slice has begun to"
                 return
-            self._note(None)
-            self._link = self._new_link()
-        self._note(self._link)
+            self._noted = _Noted(pages=self.ids)
+            self._link = self._first_link(noted.after if noted else None)
+        self._note(_Noted(self._link, pages=self.ids))
 
-    def _note(self, link: str | None) -> None:
-        self.workspace.run("CREATE OR REPLACE TABLE tracked AS SELECT $link::VARCHAR AS link", {"link": link})
+    @property
+    def ids(self) -> int:
+        """Pages of ids that were read for a first link, by earlier slices and this one."""
+        return self._noted.pages if self._noted else 0
 
-    def _new_link(self) -> str | None:
+    def _first_link(self, after: str | None) -> str | None:
+        """The link to go on with; where the slice is over before, it is noted how far that is."""
+        try:
+            return self._new_link(after)
+        except SliceOverError:
+            self._note(self._noted or _Noted())
+            raise
+
+    def _reached(self, link: str) -> None:
+        self._noted = _Noted(after=link, pages=self.ids + 1)
+
+    def _note(self, noted: _Noted) -> None:
+        columns = "$link::VARCHAR AS link, $after::VARCHAR AS after, $pages::INTEGER AS pages"
+        self.workspace.run(f"CREATE OR REPLACE TABLE tracked AS SELECT {columns}", asdict(noted))
+
+    def _new_link(self, after: str | None) -> str | None:
         """The link that follows the last one, or a first one; None where there is none to be had."""
         try:
             if self._stamp is not None:
@@ -131,17 +159,17 @@ class Tracking:
         except DestinationError:  # it has expired
             pass
         try:
-            return self.changes.begin(self._table)
+            return self.changes.begin(self._table, after=after, reached=self._reached)
         except DestinationError as error:
             self._why = f"change tracking refused ({error.code or 'no code'})"
             return None
 
-    def _noted_link(self) -> list[str | None]:
-        """What this slice or an earlier one has noted: a link, None while it was asked for; empty when nothing was."""
+    def _left(self) -> _Noted | None:
+        """What this slice or an earlier one has noted, if anything."""
         if not self.workspace.value("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'tracked'"):
-            return []
-        ((link,),) = self.workspace.rows("FROM tracked")
-        return [None if link is None else str(link)]
+            return None
+        ((link, after, pages),) = self.workspace.rows("SELECT link, after, pages FROM tracked")
+        return _Noted(None if link is None else str(link), None if after is None else str(after), int(str(pages)))
 
     # ---- after the comparison
 

@@ -58,6 +58,7 @@ class UndoMaking:
         """Draft in a folder, from the beginning or from where an earlier slice stopped; store the plan."""
         with Workspace(folder, limits=self.run.around.limits) as workspace:
             drafter = self._drafter(job, undone, plan, workspace, folder)
+            self.run.timings_s = drafter.timings_s
             try:
                 draft = drafter.draft()
             except SliceOverError:

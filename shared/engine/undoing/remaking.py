@@ -49,7 +49,8 @@ def planned(form: Form) -> PlannedColumn:
     column = form.column
     navigations = tuple(target.navigation for target in column.targets)
     options = tuple((option.value, option.label) for option in column.options)
-    return PlannedColumn(form.name, column.read_name, column.label, form.scale, navigations, options)
+    kind = column.kind.value
+    return PlannedColumn(form.name, column.read_name, column.label, form.scale, navigations, options, kind)
 
 
 @dataclass(frozen=True, slots=True)
