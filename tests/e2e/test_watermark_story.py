@@ -72,7 +72,7 @@ def test_a_database_is_asked_for_what_is_newer(world: World) -> None:
     assert mark(world) == "1001"
     world.dataverse.clear_requests()
     again = closes(world.run("story"))
-    assert (again.source.read, again.source.unchanged, world.writes()) == (1, 1, [])
+    assert (again.source.read, again.source.unchanged, world.writes()) == (2, 2, [])
     assert mark(world) == "1001"
 
 
