@@ -23,6 +23,15 @@ def nearest(name: str, present: Sequence[str]) -> str:
     return f"{name!r} (did you mean {folded[close[0]]!r}?)" if close else repr(name)
 
 
+def lacking(missing: Sequence[str], present: Sequence[str]) -> str:
+    """`has no column 'a'`, `lacks 2 columns of the schema: 'a', 'b'`; each with the present name most like it."""
+    named = ", ".join(nearest(name, present) for name in missing[:MOST_SHOWN])
+    if len(missing) == 1:
+        return f"has no column {named}"
+    more = f" and {len(missing) - MOST_SHOWN} more" if len(missing) > MOST_SHOWN else ""
+    return f"lacks {len(missing)} columns of the schema: {named}{more}"
+
+
 def require(wanted: Sequence[str], present: Sequence[str], *, where: str) -> None:
     """Check that every wanted column is present, letter by letter.
 
@@ -31,10 +40,8 @@ def require(wanted: Sequence[str], present: Sequence[str], *, where: str) -> Non
     """
     missing = [name for name in wanted if name not in present]
     if missing:
-        asked = ", ".join(nearest(name, present) for name in missing[:MOST_SHOWN])
-        raise SourceError(
-            f"{where} has no column {asked}; it has {quoted(present) or 'none'}; correct the names in the schema"
-        )
+        found = f"{where} {lacking(missing, present)}"
+        raise SourceError(f"{found}; it has {quoted(present) or 'none'}; correct the names in the schema")
 
 
 def require_distinct(wanted: Sequence[str], *, where: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shared.sources.names import MOST_SHOWN, nearest, quoted
+from shared.sources.names import lacking, quoted
 from shared.values.problems import Problem, Severity
 
 _DELIMITERS = {";": "a semicolon", ",": "a comma", "\t": "a tab", "|": "a bar"}
@@ -28,16 +28,7 @@ def missing_columns(wanted: Sequence[str], present: Sequence[str], *, steps: boo
     has = f"it has {quoted(present) or 'none'}"
     if len(missing) == len(wanted) > 1:
         has += "; is it another file, or has it no header?"
-    return [Problem("source.schema", _found(missing, present), has, severity)]
-
-
-def _found(missing: Sequence[str], present: Sequence[str]) -> str:
-    """All in one sentence, each with the name that is most like it."""
-    named = ", ".join(nearest(name, present) for name in missing[:MOST_SHOWN])
-    more = f" and {len(missing) - MOST_SHOWN} more" if len(missing) > MOST_SHOWN else ""
-    if len(missing) == 1:
-        return f"the source has no column {named}"
-    return f"the source lacks {len(missing)} columns of the schema: {named}{more}"
+    return [Problem("source.schema", f"the source {lacking(missing, present)}", has, severity)]
 
 
 def _other_delimiter(missing: Sequence[str], present: Sequence[str]) -> str | None:
