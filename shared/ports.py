@@ -58,9 +58,9 @@ class SourceSink(Protocol):
     def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
         """Create the table from a DuckDB query; returns the records in it."""
 
-    def fill_in_order(self, query: str) -> int:
+    def fill_in_order(self, query: str, *, never: Sequence[str] = ()) -> int:
         """As `fill`, from a query without `row_no` whose records are numbered as they come; it may be read by several
-        threads. No column may be called `rowid`.
+        threads. No column may be called `rowid`. `never`: further columns, BOOLEAN and false in every record.
         """
 
     def view(self, query: str, explain: Explain) -> int:

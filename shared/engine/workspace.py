@@ -184,15 +184,15 @@ class SourceTable:
         self._workspace.run(f"CREATE OR REPLACE TABLE {self.name} AS {query}", parameters)
         return self._workspace.value(f"SELECT count(*) FROM {self.name}")
 
-    def fill_in_order(self, query: str) -> int:
-        """As `fill`, numbering the records as they come.
+    def fill_in_order(self, query: str, *, never: Sequence[str] = ()) -> int:
+        """As `fill`, numbering the records as they come; `never` are the names of columns that are false throughout.
 
-        Counting them one after the other would leave one core idle; a table knows the place of each row without that.
+        Counting the records one after the other would leave one core idle; a table knows the place of each row without
+        that. And what is the same in every record need not be written with each.
         """
         self._workspace.run(f"CREATE OR REPLACE TABLE {self.name}_cells AS {query}")
-        self._workspace.run(
-            f"CREATE OR REPLACE VIEW {self.name} AS SELECT rowid + 1 AS row_no, * FROM {self.name}_cells"
-        )
+        cells = ", ".join(["rowid + 1 AS row_no", "*", *(f"false AS {identifier(name)}" for name in never)])
+        self._workspace.run(f"CREATE OR REPLACE VIEW {self.name} AS SELECT {cells} FROM {self.name}_cells")
         return self._workspace.value(f"SELECT count(*) FROM {self.name}_cells")
 
     def view(self, query: str, explain: Explain) -> int:

@@ -15,6 +15,7 @@ from shared.errors import SourceError
 from shared.ports import Explain, MalformedRow, Source, SourceSink, StagedSource
 from shared.sources.beginnings import beginning
 from shared.sources.unpacking import is_zip, members, unpack
+from shared.sql import identifier
 from shared.values.files import FileRead
 
 _LOOKS_BYTES = (1 << 20, 16 << 20)
@@ -163,8 +164,8 @@ class _Alone:
     def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
         return self.sink.fill(query, parameters)
 
-    def fill_in_order(self, query: str) -> int:
-        return self.sink.fill_in_order(query)
+    def fill_in_order(self, query: str, *, never: Sequence[str] = ()) -> int:
+        return self.sink.fill_in_order(query, never=never)
 
     def view(self, query: str, explain: Explain) -> int:
         return _copied(self, query, explain)
@@ -253,8 +254,9 @@ class _Part:
     def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
         return self.whole.fill(self.name, query, parameters)
 
-    def fill_in_order(self, query: str) -> int:
-        return self.fill(f"SELECT row_number() OVER () AS row_no, * FROM ({query})")
+    def fill_in_order(self, query: str, *, never: Sequence[str] = ()) -> int:
+        cells = ", ".join(["row_number() OVER () AS row_no", "*", *(f"false AS {identifier(name)}" for name in never)])
+        return self.fill(f"SELECT {cells} FROM ({query})")
 
     def view(self, query: str, explain: Explain) -> int:
         return _copied(self, query, explain)

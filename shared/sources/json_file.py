@@ -19,7 +19,7 @@ from shared.sources.spooled_rows import SpooledRows, spooled_rows
 from shared.sources.text_file import EMPTY_JSON, TextFile
 
 _BLANKS = " \t\r\n"
-_BLANK_BYTES = _BLANKS.encode()
+_HEAD = b"\n[0,0,"
 _SAMPLE = 1_000
 _MAX_MALFORMED = 100_000
 
@@ -83,35 +83,28 @@ class _Staging:
         self._found = False
         self._members: dict[str, None] = {}
 
-    def take(self, text: str, listed: bool) -> bool:
+    def take(self, text: str, listed: bool) -> int:
         """Stage whole records that are plain: all members there, each number as orjson writes it, nothing escaped.
 
         What orjson writes is the same text again, but for blanks: so it has lost no digit and no member named twice.
         """
         if self._plain is None or "\\" in text:
-            return False
-        if not listed:
-            text = text.strip(_BLANKS)
-        lines = 0 if listed else text.count("\n") + 1
-        if lines > 1 and not _one_a_line(text, lines):
-            return False
-        whole = f"[{text.replace('\n', ',\n') if lines > 1 else text}]"
+            return 0
+        lined = not listed and "\n" in (text := text.removesuffix("\n"))
         try:
-            records = orjson.loads(whole)
-            rows = orjson.dumps(list(map(self._plain, records)))
+            records = _one_a_line(text) if lined else orjson.loads(f"[{text}]")
+            rows = _lines(orjson.dumps(list(map(self._plain, records))), len(records))
             written = orjson.dumps(records)
         except (ValueError, KeyError, TypeError):
-            return False
-        count = len(records)
-        if lines > 1:
-            whole = f"[{text.replace('\n', ',')}]"  # as orjson writes it
-        if (lines and count != lines) or rows.count(b"[") != count + 1 or b"{" in rows or not _same(written, whole):
-            return False
-        self._number += count
-        self._records += count
+            return 0
+        whole = f"[{text.replace('\n', ',') if lined else text}]"
+        if not _same(written, whole.encode()) or not (listed or lined or len(records) == 1):
+            return 0
+        self._number += len(records)
+        self._records += len(records)
         self._found = True
-        self._rows.block(b"[0,0," + rows[2:-2].replace(b"],[", b",0]\n[0,0,") + b",0]", count)
-        return True
+        self._rows.block(rows, len(records))
+        return len(records)
 
     def add(self, record: object) -> None:
         """Stage one record, or note why it cannot be."""
@@ -165,14 +158,42 @@ def _picked(wanted: tuple[str, ...]) -> Callable[[dict[str, object]], tuple[obje
     return lambda record: (record[wanted[0]],)
 
 
-def _one_a_line(text: str, lines: int) -> bool:
-    """Whether no record can run over a line's end: only in a list does an object begin behind a comma."""
-    return "[" not in text and text.count("}\n{") + text.count("}\r\n{") == lines - 1
+def _one_a_line(text: str) -> list[dict[str, object]]:
+    """The records of several lines.
+
+    A zero in place of each line's end is JSON between the elements of a list only: so no record runs over a line. One
+    that stood in the text itself is not told from those here, but by what orjson writes of the records.
+
+    Raises:
+        ValueError: it is not one record a line.
+    """
+    found = [] if "[" in text else orjson.loads(f"[{text.replace('\n', ',0,\n')}]")
+    records: list[dict[str, object]] = found[::2]
+    if found[1::2].count(0) != len(records) - 1:
+        raise ValueError("not one record a line")
+    return records
 
 
-def _same(written: bytes, text: str) -> bool:
-    read = text.encode()
-    return written == read or written.translate(None, _BLANK_BYTES) == read.translate(None, _BLANK_BYTES)
+def _lines(rows: bytes, count: int) -> bytes:
+    """Rows, as orjson writes a list of them, as lines for DuckDB.
+
+    Raises:
+        ValueError: there are other brackets than those of the rows.
+    """
+    ended = rows[1:-1].replace(b"]", b"")
+    lines = ended.replace(b"[", _HEAD)
+    if len(rows) - 2 - len(ended) != count or len(lines) - len(ended) != count * (len(_HEAD) - 1) or b"{" in lines:
+        raise ValueError("a value that is a list or an object, or may be one")
+    return lines[1:] + b","
+
+
+def _same(written: bytes, read: bytes) -> bool:
+    """Whether two texts are the same but for blanks, with the cheapest test that tells."""
+    if written == read:
+        return True
+    for sign in (b"\n", b"\r", b"\t"):
+        read = read.replace(sign, b"")
+    return written == read or written.replace(b" ", b"") == read.replace(b" ", b"")
 
 
 def _fault(record: object) -> tuple[str, str]:

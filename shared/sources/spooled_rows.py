@@ -4,7 +4,7 @@ A row is a JSON list on a line of its own. Without a backslash in it, that is at
 text, so whoever can write such lists in one stroke (SQLite, orjson) needs no Python object for each value.
 
 A line is `[0,ABSENT,VALUE,…,0]`: `[0` a record (`[1`: only a number that is left out), which values are
-absent (`0`: none), and the values.
+absent (`0`: none), and the values. Nobody reads the end behind the last comma.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class SpooledRows:
     _waiting: bytearray = field(default_factory=bytearray)
     _gaps: bool = False
     _absent: bool = False
+    _ends: bool = False
     _records: int = 0
 
     def line(self, line: bytes) -> None:
@@ -64,7 +65,9 @@ class SpooledRows:
         marks = "".join("01"[one] for one in absent) if True in absent else "0"
         self._absent = self._absent or True in absent
         cells = ["null" if text is None else '"' + text.replace('"', '""') + '"' for text in texts]
-        self.line(f"[0,{marks},{','.join(cells)},0]".encode())
+        line = f"[0,{marks},{','.join(cells)},0]"
+        self._ends = self._ends or "\n" in line or "\r" in line
+        self.line(line.encode())
 
     def gap(self) -> None:
         """Pass over a number: its record was set aside."""
@@ -84,7 +87,7 @@ class SpooledRows:
             sink.create({"row_no": "BIGINT"} | dict.fromkeys(self.columns, "VARCHAR") | flags)
             return 0
         try:
-            staged = sink.fill(self._query())
+            staged = self._staged(sink)
         except duckdb.InvalidInputException as error:
             reason = str(error).partition("\n")[0]
             raise SourceError(f"the rows of {self.shown} cannot be staged: {reason}") from None
@@ -106,23 +109,33 @@ class SpooledRows:
             self.out.write(self._waiting)
             self._waiting = bytearray()
 
+    def _staged(self, sink: SourceSink) -> int:
+        """Fill the sink: by several threads, unless numbers are left out or a text runs over a line's end."""
+        flags = tuple(f"{name}?" for name in self.columns) if self.marks else ()
+        if self._gaps or self._absent or self._ends or "rowid" in map(str.casefold, self.columns):
+            return sink.fill(self._query())
+        cells = ", ".join(f"c{at} AS {identifier(name)}" for at, name in enumerate(self.columns))
+        return sink.fill_in_order(f"SELECT {cells} FROM {self._lines()}", never=flags)
+
     def _query(self) -> str:
-        names = ["head", "absent", *(f"c{at}" for at in range(len(self.columns))), "tail"]
-        types = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
         cells = [f"c{at} AS {identifier(name)}" for at, name in enumerate(self.columns)]
         if self.marks:
             cells += [f"{self._mark(at)} AS {identifier(name + '?')}" for at, name in enumerate(self.columns)]
-        read = f"""read_csv({literal(str(self.path))}, auto_detect = false, header = false, delim = ',', quote = '"',
-          escape = '"', new_line = '\\n', columns = {{{types}}}, nullstr = 'null', allow_quoted_nulls = false,
-          compression = 'none', strict_mode = true, max_line_size = {MAX_RECORD_BYTES},
-          buffer_size = {2 * MAX_RECORD_BYTES})"""
         if not self._gaps:
-            return f"SELECT row_number() OVER () AS row_no, {', '.join(cells)} FROM {read}"
-        numbered = f"SELECT row_number() OVER () AS row_no, * FROM {read}"
+            return f"SELECT row_number() OVER () AS row_no, {', '.join(cells)} FROM {self._lines()}"
+        numbered = f"SELECT row_number() OVER () AS row_no, * FROM {self._lines()}"
         return f"SELECT row_no, {', '.join(cells)} FROM ({numbered}) WHERE head = '[0'"
 
     def _mark(self, at: int) -> str:
         return f"substring(absent, {at + 1}, 1) = '1'" if self._absent else "false"
+
+    def _lines(self) -> str:
+        names = ["head", "absent", *(f"c{at}" for at in range(len(self.columns))), "tail"]
+        types = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
+        return f"""read_csv({literal(str(self.path))}, auto_detect = false, header = false, delim = ',', quote = '"',
+          escape = '"', new_line = '\\n', columns = {{{types}}}, nullstr = 'null', allow_quoted_nulls = false,
+          compression = 'none', strict_mode = true, max_line_size = {MAX_RECORD_BYTES},
+          buffer_size = {2 * MAX_RECORD_BYTES})"""
 
 
 @contextlib.contextmanager

@@ -22,9 +22,10 @@ class FileSink:
         self.query(f"CREATE TABLE source AS {query}", parameters)
         return int(str(self.query("SELECT count(*) FROM source")[0][0]))
 
-    def fill_in_order(self, query: str) -> int:
+    def fill_in_order(self, query: str, *, never: Sequence[str] = ()) -> int:
         self.query(f"CREATE TABLE cells AS {query}")
-        self.query("CREATE VIEW source AS SELECT rowid + 1 AS row_no, * FROM cells")
+        listed = ", ".join(["rowid + 1 AS row_no", "*", *(f"false AS {identifier(name)}" for name in never)])
+        self.query(f"CREATE VIEW source AS SELECT {listed} FROM cells")
         return int(str(self.query("SELECT count(*) FROM cells")[0][0]))
 
     def view(self, query: str, explain: Explain) -> int:

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -163,7 +163,7 @@ def test_a_file_that_changes_while_it_is_read_stops_the_job(tmp_path: Path) -> N
             os.utime(path, ns=(1, 1))
             return count
 
-        def fill_in_order(self, query: str) -> int:
+        def fill_in_order(self, query: str, *, never: Sequence[str] = ()) -> int:
             return self.fill(f"SELECT row_number() OVER () AS row_no, * FROM ({query})")
 
     with pytest.raises(SourceError, match=r"a\.csv changed while it was read"):

@@ -119,6 +119,27 @@ def test_a_document_that_is_not_whole_stops_the_job(
     assert [word for word in [str(path), *words] if word not in str(caught.value)] == []
 
 
+@pytest.mark.parametrize(("between", "place"), [("\n ", "line 9,002, character 7"), ("", "line 1, character 72,007")])
+def test_a_place_far_behind_the_start_is_told(write: Write, sink: FileSink, between: str, place: str) -> None:
+    """Line and character count from the file's start, however much of it has been read and let go."""
+    text = "[" + between + f",{between}".join(['{"a":1}'] * 9000 + ['{"a":}']) + "]"
+    with pytest.raises(SourceError, match=place):
+        source(write(text), "a").stage(sink)
+
+
+@pytest.mark.parametrize(("value", "beside"), [("x", True), ("x\ny", False), ("x\ry", False)])
+def test_only_texts_within_a_line_are_read_side_by_side(
+    write: Write, sink: FileSink, monkeypatch: pytest.MonkeyPatch, value: str, beside: bool
+) -> None:
+    """Where a text runs over a line's end, one thread counts the records, and each has its number all the same."""
+    ways: list[str] = []
+    in_order = sink.fill_in_order
+    monkeypatch.setattr(sink, "fill_in_order", lambda *a, **k: (ways.append("beside"), in_order(*a, **k))[1])
+    assert source(write(json.dumps([{"a": value, "b": n} for n in (1, 2)]))).stage(sink).records == 2
+    assert sink.rows() == [(1, value, "1", False, False), (2, value, "2", False, False)]
+    assert bool(ways) is beside
+
+
 def test_a_record_beyond_the_limit_stops_the_job(write: Write, sink: FileSink, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded: one record has a largest size, in a list and on a line."""
     monkeypatch.setattr(json_records, "MAX_RECORD_CHARS", 1 << 20)
