@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +17,7 @@ from shared import log
 from shared.dataverse.auth import TokenSource
 from shared.dataverse.connection import Connection, NoAnswerError, Request
 from shared.dataverse.error_dictionary import Reaction, reaction_to
-from shared.dataverse.pauses import PausePolicy, is_definite
+from shared.dataverse.pauses import PausePolicy, is_definite, retry_after_s
 from shared.dataverse.refusals import is_web_page, request_id_of
 from shared.dataverse.reply import REPLY_LIMIT_BYTES, Reply
 from shared.dataverse.required import required
@@ -39,6 +40,13 @@ _STANDARD_HEADERS = {
 _FRESH = {"If-None-Match": "null"}
 """The literal word; Microsoft recommends it against stale expanded rows."""
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
+
+type Inner = Callable[[Reply], Sequence[Reply]]
+
+
+def _nothing_inside(reply: Reply) -> Sequence[Reply]:
+    """An answer that holds no others."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +165,19 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         repeatable: bool,
         rows: int = 0,
+        inner: Inner = _nothing_inside,
     ) -> Reply:
         """Send a request and give the service's last word, a refusal too; no answer at all raises as `send` does.
 
         `rows` is the number of rows that a bulk call writes: how fast they go decides how many calls run at a time.
+        `inner` finds, in an answer that holds several, those that say a limit is reached: the credential rests then.
         """
         content = _FRESH if method == "GET" else _JSON if body is not None else {}
         every = {**_STANDARD_HEADERS, **content, **(headers or {})}
         request = Request(method, self.service.resolve(path), body, every, repeatable)
         tries = Tries(request, self.service.origin, self._pauses, self._jitter, began=self._clock())
         while True:
-            reply = self._attempt(request, tries, rows)
+            reply = self._attempt(request, tries, rows, inner)
             if reply is not None:
                 return reply
 
@@ -191,7 +201,7 @@ class Transport:
         """The pause before repeat `attempt` (from 1), in seconds."""
         return self._pauses.backoff_s(attempt, self._jitter)
 
-    def _attempt(self, request: Request, tries: Tries, rows: int) -> Reply | None:
+    def _attempt(self, request: Request, tries: Tries, rows: int, inner: Inner) -> Reply | None:
         """Send once. A reply that stands, or None when it was decided (and waited) to send again."""
         visit = self._lanes.enter()
         try:
@@ -211,6 +221,7 @@ class Transport:
             self._throttled(visit, reply, tries)
             return None
         self._lanes.answered(visit, reply.headers, 0 if reply.refused else rows)
+        self._throttled_within(visit, reply, inner(reply))
         return self._believed(reply) if reply.status < 300 else self._after_refusal(visit.lane, token, reply, tries)
 
     def _believed(self, reply: Reply) -> Reply:
@@ -226,7 +237,23 @@ class Transport:
         """A limit is reached. The lane rests; the request goes on another one, or waits with it."""
         pause_s = tries.throttled(reply, self._clock(), visit.lane.tokens)
         rest_s = self._lanes.throttled(visit, told(reply.refusal, pause_s))
-        self._count(retries=1, throttled=1, throttled_s=pause_s)
+        self._count(retries=1)
+        self._tell_throttled(pause_s, reply)
+        tries.keep_to(rest_s, reply, self._clock())
+
+    def _throttled_within(self, visit: Visit, reply: Reply, refused: Sequence[Reply]) -> None:
+        """A limit is reached within a batch. The lane rests as long as the longest pause that is asked for."""
+        if not refused:
+            return
+        named = [(retry_after_s(one.headers, self._clock()), one) for one in refused]
+        pauses = [(self._pauses.throttled_s(1, named_s), one) for named_s, one in named]
+        pause_s, longest = max(pauses, key=itemgetter(0))
+        pause_s = min(pause_s, self._pauses.throttled_total_s)
+        self._lanes.throttled_within(visit, told(longest.refusal, pause_s))
+        self._tell_throttled(pause_s, reply)
+
+    def _tell_throttled(self, pause_s: float, reply: Reply) -> None:
+        self._count(throttled=1, throttled_s=pause_s)
         log.event(
             _logger,
             "service.throttled",
@@ -235,7 +262,6 @@ class Transport:
             pause_s=round(pause_s, 1),
             request=request_id_of(reply.headers),
         )
-        tries.keep_to(rest_s, reply, self._clock())
 
     def _after_refusal(self, lane: Lane, token: str, reply: Reply, tries: Tries) -> Reply | None:
         if reply.status < 400:

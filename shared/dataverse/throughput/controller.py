@@ -109,6 +109,13 @@ class Controller:
         """A request that `began` then was refused because a limit is reached."""
         at_once = self.running
         self.running -= 1
+        self._refused(now, told, began, at_once)
+
+    def throttled_within(self, now: float, told: Told, *, began: float) -> None:
+        """A request was answered, and part of what it asked for was refused because a limit is reached."""
+        self._refused(now, told, began, self.running + 1)
+
+    def _refused(self, now: float, told: Told, began: float, at_once: int) -> None:
         self._rest_until = max(self._rest_until, now + told.pause_s)
         if told.limit is Limit.TIME:
             self.time.refused(now, told, began=began)

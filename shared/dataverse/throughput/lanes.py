@@ -123,6 +123,12 @@ class Lanes:
             visit.lane.controller.throttled(now, told, began=visit.began)
             return min(lane.controller.rest_s(now) for lane in self._lanes)
 
+    def throttled_within(self, visit: Visit, told: Told) -> None:
+        """Part of an answered request was refused because a limit is reached: this lane rests, too."""
+        with self._changed:
+            visit.lane.refused[told.limit] += 1
+            visit.lane.controller.throttled_within(self._now(), told, began=visit.began)
+
     def close(self) -> None:
         """Give the connections back."""
         for lane in self._lanes:

@@ -12,6 +12,7 @@ from itertools import pairwise, takewhile
 
 from shared.dataverse.payloads import body_with_id, ids_in, row_path
 from shared.dataverse.refusals import Refusal, read_refusal
+from shared.dataverse.reply import Reply
 from shared.dataverse.writing.options import NO_OPTIONS, WriteOptions
 from shared.values.changes import Write, WriteKind
 from shared.values.tables import Table
@@ -20,6 +21,8 @@ MOST_OPERATIONS = 1000
 _METHODS = {WriteKind.CREATE: "POST", WriteKind.UPDATE: "PATCH", WriteKind.DELETE: "DELETE"}
 _BOUNDARY = re.compile(r'boundary="?([^";,\s]+)"?', re.IGNORECASE)
 _STATUS_LINE = re.compile(rb"HTTP/1\.\d (\d{3})")
+THROTTLED = 429
+_THROTTLED = re.compile(rb"HTTP/1\.\d 429")
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
 
@@ -115,6 +118,14 @@ def read_answers(headers: Mapping[str, str], body: bytes) -> list[Part] | None:
     pieces = (body[mark.end() : following.start()] for mark, following in pairwise(marks))
     parts = takewhile(lambda part: part is not None, map(_read_part, pieces))
     return [part for part in parts if part is not None]
+
+
+def throttled_in(reply: Reply) -> list[Reply]:
+    """The answers within a multipart reply that say a limit is reached (429)."""
+    if not _THROTTLED.search(reply.body):
+        return []
+    parts = read_answers(reply.headers, reply.body) or []
+    return [Reply(part.status, part.headers, part.body) for part in parts if part.status == THROTTLED]
 
 
 def _read_part(piece: bytes) -> Part | None:

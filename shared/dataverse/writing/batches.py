@@ -14,7 +14,15 @@ from shared.dataverse.refusals import Refusal, request_id_of
 from shared.dataverse.reply import Reply
 from shared.dataverse.required import refused
 from shared.dataverse.transport import Transport
-from shared.dataverse.writing.batch import Part, batch_body, batch_headers, boundary_of, read_answers
+from shared.dataverse.writing.batch import (
+    THROTTLED,
+    Part,
+    batch_body,
+    batch_headers,
+    boundary_of,
+    read_answers,
+    throttled_in,
+)
 from shared.dataverse.writing.chunks import halves
 from shared.dataverse.writing.options import NO_OPTIONS, WriteOptions
 from shared.dataverse.writing.pace import Pace
@@ -61,7 +69,13 @@ class Batches:
         repeatable = is_repeatable(run, positions)
         try:
             reply = self._transport.exchange(
-                "POST", "$batch", body=body, headers=headers, repeatable=repeatable, rows=len(positions)
+                "POST",
+                "$batch",
+                body=body,
+                headers=headers,
+                repeatable=repeatable,
+                rows=len(positions),
+                inner=throttled_in,
             )
         except UnavailableError as error:
             self.unanswered(run, positions, error, repeated=repeatable)
@@ -116,6 +130,9 @@ class Batches:
         self._send_again(run, again, refusals, 0.0)
 
     def _pause_s(self, part: Part) -> float:
+        """What the rows wait before they go again; for a limit, the credential rests in the transport."""
+        if part.status == THROTTLED:
+            return 0.0
         named_s = retry_after_s(part.headers, self._transport.now())
         return min(named_s or 0.0, self._transport.timeout_s)
 

@@ -27,6 +27,7 @@ class SmallTable:
         self.bulk_calls: list[int] = []
         self.batches: list[int] = []
         self.lookups = 0
+        self.part_headers = ""
 
     def __call__(self, seen: Seen) -> Say:
         return self.before(seen) or self.answered(seen)
@@ -92,7 +93,9 @@ class SmallTable:
         if refused is None:
             return "HTTP/1.1 204 No Content\r\nOData-Version: 4.0\r\n\r\n"
         status, code, message = refused
-        return f"HTTP/1.1 {status} X\r\n\r\n" + json.dumps({"error": {"code": code, "message": message}})
+        return f"HTTP/1.1 {status} X\r\n{self.part_headers}\r\n" + json.dumps(
+            {"error": {"code": code, "message": message}}
+        )
 
     def delete(self, row_id: str, etag: str) -> Refused | None:
         if row_id not in self.rows:

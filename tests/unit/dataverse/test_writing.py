@@ -9,12 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.dataverse.payloads import Columns
+from shared.dataverse.throughput.told import Limit
 from shared.dataverse.writing import ID_TAKEN, Writer
 from shared.dataverse.writing.batch import read_answers
 from shared.dataverse.writing.chunks import chunks
 from shared.errors import DestinationError, ThrottledError, UnavailableError
 from shared.values.changes import OutcomeStatus, Write, WriteKind
-from tests.unit.dataverse.service import Say, Service, Time, account_table, refusal, row_id, transport_to
+from tests.unit.dataverse.service import Say, Service, Time, Tokens, account_table, refusal, row_id, transport_to
 from tests.unit.dataverse.small_table import SmallTable
 
 BULK = account_table(bulk_create=True, bulk_update=True)
@@ -431,14 +432,31 @@ def test_an_outage_in_the_middle_leaves_the_rest_unattempted(writing):
 
 
 def test_throttled_parts_are_sent_again(writing, time):
-    """A 429 inside a batch waits and repeats that row only."""
+    """A 429 inside a batch waits as long as it says and repeats that row only."""
     left = [True]
     small = SmallTable(lambda row: (429, "0x80072322", "limit") if row["name"] == "x" and left and left.pop() else None)
     assert statuses(writing(small, PLAIN).write(WriteKind.CREATE, writes("a", "x"))) == [DONE] * 2
     assert small.batches == [2, 1]
+    assert sum(time.slept) == 7, "the pause where none is named"
+    small.part_headers = "Retry-After: 3\r\n"
     small.rule = lambda row: (429, "0x80072322", "limit")
     with pytest.raises(UnavailableError):
         writing(small, PLAIN).write(WriteKind.CREATE, writes("b", start=9))
+
+
+@pytest.mark.parametrize(("users", "waited"), [(1, 33.0), (2, 1.0)])
+def test_a_limit_met_within_a_batch_rests_the_credential(serve, time, users, waited):
+    """It counts like a refusal of the whole call: that user rests, for every thread; another one goes on meanwhile."""
+    left = [True]
+    small = SmallTable(lambda row: (429, "0x80072322", "limit") if row["name"] == "x" and left and left.pop() else None)
+    small.part_headers = "Retry-After: 33\r\n"
+    with transport_to(serve(small).url, time, [Tokens() for _ in range(users)]) as transport:
+        assert statuses(Writer(transport, PLAIN).write(WriteKind.CREATE, writes("a", "x"))) == [DONE] * 2
+        uses, counts = transport.uses(), transport.requests
+    assert sum(time.slept) == waited
+    assert [use.refused[Limit.REQUESTS] for use in uses] == [1, 0][:users]
+    assert all((Limit.REQUESTS in use.per_second) == bool(use.refused[Limit.REQUESTS]) for use in uses)
+    assert (counts.throttled, counts.throttled_s) == (1, 33)
 
 
 def test_a_batch_answer_cut_off_between_parts(writing):
