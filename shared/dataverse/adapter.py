@@ -9,14 +9,15 @@ Source: requests, "HTTPAdapter" (2.34): `get_connection_with_tls_context`, `requ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import check_header_validity
-from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.response import BaseHTTPResponse
 
 _BODILESS = frozenset({"GET", "HEAD"})
@@ -33,11 +34,24 @@ class Opened(requests.Response):
 
 
 class LeanAdapter(HTTPAdapter):
-    """Connections to one service at a time, at most `pool` of them. Thread-safe."""
+    """Connections to one service at a time, at most `pool` of them. Thread-safe.
 
-    def __init__(self, pool: int) -> None:
+    `note` is called in the thread of a request, with the connection that it is about to go over.
+    """
+
+    def __init__(self, pool: int, note: Callable[[HTTPConnection], None] = lambda line: None) -> None:
+        self._note = note
         super().__init__(pool_connections=1, pool_maxsize=pool, max_retries=0)
         self._latest: tuple[str, HTTPConnectionPool] | None = None
+
+    def init_poolmanager(self, *words: Any, **members: Any) -> None:
+        """As requests does, with connections that say when a request begins to go over them."""
+        super().init_poolmanager(*words, **members)
+        plain, secured = _noted(HTTPConnection, self._note), _noted(HTTPSConnection, self._note)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("SecuredPool", (HTTPSConnectionPool,), {"ConnectionCls": secured}),
+        }
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
@@ -81,6 +95,20 @@ def sealed(method: str, url: str, headers: Mapping[str, str], body: bytes | None
 def headers_of(opened: requests.Response) -> dict[str, str]:
     """A reply's headers, their names in lower case; one that came several times is joined by commas."""
     return {name.lower(): value for name, value in opened.raw.headers.itermerged()}
+
+
+def _noted(kind: type[HTTPConnection], note: Callable[[HTTPConnection], None]) -> type[HTTPConnection]:
+    class Noted(kind):  # type: ignore[valid-type, misc]
+        def connect(self) -> None:
+            note(self)
+            super().connect()
+            note(self)
+
+        def request(self, *words: Any, **members: Any) -> None:
+            note(self)
+            super().request(*words, **members)
+
+    return Noted
 
 
 def _place_of(url: str) -> str:

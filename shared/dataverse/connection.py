@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import requests
 import urllib3
 
 from shared.dataverse.adapter import LeanAdapter, headers_of, sealed
+from shared.dataverse.deadlines import Deadlines
 from shared.dataverse.reply import RawBody, Reply, read_body
+from shared.dataverse.timeouts import CONNECT_S
 from shared.errors import DestinationError, UnavailableError
 from shared.ports import Clock
 
-_CONNECT_S = 20.0
 _WORDS: Mapping[type[BaseException], str] = {
     urllib3.exceptions.NameResolutionError: "no such host is known",
     ConnectionRefusedError: "the connection was refused",
@@ -30,13 +30,14 @@ _NESTED = 20
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `repeatable`: sending it twice does no harm."""
+    """One request. `repeatable`: sending it twice does no harm. `timeout_s`: it may take no longer."""
 
     method: str
     url: str
     body: bytes | None
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
+    timeout_s: float | None = None
 
 
 class NoAnswerError(Exception):
@@ -52,7 +53,8 @@ class Connection:
 
     The adapter of `requests` is used without its session: so nothing comes from the machine's environment (proxies,
     netrc, bundles), no redirect is looked at (a session reads its body without bound), and no cookie is kept, which
-    would pin a single web server with limits of its own. `timeout_s` bounds the wait for an answer and its reading.
+    would pin a single web server with limits of its own. `timeout_s` bounds a request as a whole, from connecting to
+    the reply's end, where the request has no shorter time of its own.
     """
 
     def __init__(
@@ -60,49 +62,53 @@ class Connection:
     ) -> None:
         self._timeout_s, self._clock, self._verify = timeout_s, clock, verify
         self._reply_limit_bytes = reply_limit_bytes
-        self._adapter = LeanAdapter(pool)
+        self._deadlines = Deadlines()
+        self._adapter = LeanAdapter(pool, self._deadlines.note)
 
     def close(self) -> None:
         """Give the connections back."""
         self._adapter.close()
+        self._deadlines.close()
 
     def exchange(self, request: Request, token: str | None = None) -> Reply:
         """Send, with the token if there is one, and read to the end, whatever the status.
 
         Raises:
-            NoAnswerError: the connection failed, or the reply was cut short.
+            NoAnswerError: the connection failed, the reply was cut short, or it did not end in time.
             DestinationError: the certificate cannot be verified, or the reply is too large.
         """
         began = self._clock()
-        with failures_told(), self._opened(request, token) as response:
-            headers = headers_of(response)
-            body = self._body(response.raw, headers)
+        timeout_s = min(request.timeout_s or self._timeout_s, self._timeout_s)
+        with self._deadlines.within(timeout_s) as deadline:
+            try:
+                with failures_told(), self._opened(request, token, timeout_s) as response:
+                    headers = headers_of(response)
+                    body = self._body(response.raw, headers)
+            except NoAnswerError as failure:
+                raise (_too_slow(timeout_s) if deadline.over and failure.sent else failure) from None
+            if deadline.over:
+                raise _too_slow(timeout_s)  # a reply that was cut off may look like a short one
         return Reply(response.status_code, headers, body, (self._clock() - began).total_seconds())
 
-    def _opened(self, request: Request, token: str | None) -> requests.Response:
+    def _opened(self, request: Request, token: str | None, timeout_s: float) -> requests.Response:
         headers = request.headers if token is None else {**request.headers, "Authorization": f"Bearer {token}"}
         return self._adapter.send(
             sealed(request.method, request.url, headers, request.body),
             stream=True,
             verify=self._verify,
             proxies={},
-            timeout=(min(_CONNECT_S, self._timeout_s), self._timeout_s),
+            timeout=(min(CONNECT_S, timeout_s), timeout_s),
         )
 
     def _body(self, raw: RawBody, headers: Mapping[str, str]) -> bytes:
         try:
-            return read_body(raw, headers, limit_bytes=self._reply_limit_bytes, check=self._time_is_left())
+            return read_body(raw, headers, limit_bytes=self._reply_limit_bytes)
         except UnavailableError as error:
             raise NoAnswerError(str(error), sent=True) from None
 
-    def _time_is_left(self) -> Callable[[], None]:
-        ends_at = self._clock() + timedelta(seconds=self._timeout_s)
 
-        def check() -> None:
-            if self._clock() > ends_at:
-                raise NoAnswerError(f"the reply did not end within {self._timeout_s:.0f} s", sent=True)
-
-        return check
+def _too_slow(timeout_s: float) -> NoAnswerError:
+    return NoAnswerError(f"the reply did not end within {timeout_s:g} s", sent=True)
 
 
 @contextmanager

@@ -70,14 +70,14 @@ class RawBody(Protocol):
         ...
 
 
-def read_body(raw: RawBody, headers: Mapping[str, str], *, limit_bytes: int, check: Callable[[], None]) -> bytes:
-    """Read a body whole and undo gzip once; `check` is called between pieces and may raise (time is up).
+def read_body(raw: RawBody, headers: Mapping[str, str], *, limit_bytes: int) -> bytes:
+    """Read a body whole and undo gzip once.
 
     Raises:
         DestinationError: it is larger than `limit_bytes`, or packed in a way that was not asked for.
         UnavailableError: it was cut short.
     """
-    packed = _read_packed(raw, limit_bytes, check)
+    packed = _read_packed(raw, limit_bytes)
     encoding = (headers.get("content-encoding") or "identity").strip().lower()
     if encoding in ("", "identity") or not packed:
         return packed
@@ -86,7 +86,7 @@ def read_body(raw: RawBody, headers: Mapping[str, str], *, limit_bytes: int, che
     return _gunzip(packed, limit_bytes)
 
 
-def _read_packed(raw: RawBody, limit_bytes: int, check: Callable[[], None]) -> bytes:
+def _read_packed(raw: RawBody, limit_bytes: int) -> bytes:
     pieces: list[bytes] = []
     size = 0
     while piece := raw.read(_PIECE_BYTES, decode_content=False):
@@ -94,7 +94,6 @@ def _read_packed(raw: RawBody, limit_bytes: int, check: Callable[[], None]) -> b
         if size > limit_bytes:
             raise _too_large(limit_bytes)
         pieces.append(piece)
-        check()
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 

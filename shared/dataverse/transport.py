@@ -25,6 +25,7 @@ from shared.dataverse.service_url import parse_service_url
 from shared.dataverse.throughput.controller import MOST
 from shared.dataverse.throughput.lanes import Lane, Lanes, LaneUse, Visit
 from shared.dataverse.throughput.told import told
+from shared.dataverse.timeouts import READ_S
 from shared.dataverse.tries import Tries
 from shared.errors import DestinationError
 from shared.ports import Clock
@@ -62,7 +63,7 @@ class RequestCounts:
 class Transport:
     """Connections to one environment, with one credential or several that share the work. Thread-safe.
 
-    `timeout_s` bounds the wait for an answer and the reading of it; `parallel` caps the requests at a time, of all
+    `timeout_s` bounds each request as a whole; `parallel` caps the requests at a time, of all
     credentials together; `verify` is what requests takes: True, or the path of a bundle of certificates. `jitter` gives
     numbers from 0 to 1.
     """
@@ -166,15 +167,18 @@ class Transport:
         repeatable: bool,
         rows: int = 0,
         inner: Inner = _nothing_inside,
+        timeout_s: float | None = None,
     ) -> Reply:
         """Send a request and give the service's last word, a refusal too; no answer at all raises as `send` does.
 
         `rows` is the number of rows that a bulk call writes: how fast they go decides how many calls run at a time.
         `inner` finds, in an answer that holds several, those that say a limit is reached: the credential rests then.
+        `timeout_s` is what the request may take, where the definition allows more.
         """
         content = _FRESH if method == "GET" else _JSON if body is not None else {}
         every = {**_STANDARD_HEADERS, **content, **(headers or {})}
-        request = Request(method, self.service.resolve(path), body, every, repeatable)
+        kind_s = timeout_s or (READ_S if method == "GET" else None)
+        request = Request(method, self.service.resolve(path), body, every, repeatable, kind_s)
         tries = Tries(request, self.service.origin, self._pauses, self._jitter, began=self._clock())
         while True:
             reply = self._attempt(request, tries, rows, inner)

@@ -67,7 +67,8 @@ class DataverseConnection(Part):
         "Secrets are only sent to known Entra authorities and those named in the reach file.",
     )
     timeout_s: Annotated[Count, Field(ge=1, le=480)] = Field(
-        default=300, description="Longest wait for one answer, in seconds (1 to 480)."
+        default=300,
+        description="Longest time for one request, from connecting to the end of the answer, in seconds (1 to 480).",
     )
 
     @property

@@ -19,6 +19,7 @@ from shared.dataverse.refusals import request_id_of
 from shared.dataverse.reply import Reply
 from shared.dataverse.required import refused
 from shared.dataverse.throughput.batch_size import FIRST_ROWS, BatchSize
+from shared.dataverse.timeouts import BULK_S
 from shared.dataverse.transport import Transport
 from shared.dataverse.writing.batch import MOST_OPERATIONS
 from shared.dataverse.writing.batches import Batches
@@ -153,7 +154,13 @@ class Writer:
         while True:
             attempt += 1
             reply = self._transport.exchange(
-                "POST", path, body=body, headers=headers, repeatable=repeatable, rows=len(positions)
+                "POST",
+                path,
+                body=body,
+                headers=headers,
+                repeatable=repeatable,
+                rows=len(positions),
+                timeout_s=BULK_S,
             )
             if not reply.refused or repeatable or self._table.elastic or attempt > repeats_allowed(reply):
                 return reply

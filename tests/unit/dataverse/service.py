@@ -31,12 +31,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class Say:
-    """An answer. `cut` closes the connection instead: True before any byte, a number after so many of the body."""
+    """An answer. `cut` closes the connection instead: True before any byte, a number after so many of the body.
+
+    `drip`: so many seconds pass before each byte of the body; or of a header, where there is no body.
+    """
 
     status: int = 200
     body: bytes | dict | list | str = b""
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool | int = False
+    drip: float = 0.0
 
 
 Script = Callable[[Seen], Say]
@@ -73,15 +77,27 @@ class Service:
                 body = say.body if isinstance(say.body, bytes) else json.dumps(say.body).encode()
                 if say.cut is True:
                     self.close_connection = True
-                    return
+                    return None
                 self.send_response(say.status)
                 for name, value in say.headers.items():
                     self.send_header(name, value)
+                if say.drip and not body:
+                    self.flush_headers()
+                    self.dripped(b"X-Slow: " + 1000 * b"x", say.drip)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
+                if say.drip:
+                    return self.dripped(body, say.drip)
                 if say.cut:
                     self.close_connection = True
                 self.wfile.write(body[: say.cut] if say.cut else body)
+                return None
+
+            def dripped(self, text: bytes, pause_s: float) -> None:
+                for byte in text:
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    threading.Event().wait(pause_s)
 
             def __getattr__(self, name: str) -> Callable[[], None]:
                 if name.startswith("do_"):

@@ -26,7 +26,7 @@ class Raw(io.BytesIO):
 
 def unpacked(packed: bytes, limit: int = LIMIT) -> bytes:
     """The body of a packed reply."""
-    return read_body(Raw(packed), PACKED, limit_bytes=limit, check=lambda: None)
+    return read_body(Raw(packed), PACKED, limit_bytes=limit)
 
 
 def told(packed: bytes, size: int) -> bytes:

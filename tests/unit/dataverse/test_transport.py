@@ -13,8 +13,12 @@ import urllib3
 
 from shared.dataverse.connection import Connection, NoAnswerError, failures_told
 from shared.dataverse.pauses import PausePolicy
+from shared.dataverse.timeouts import BULK_S, READ_S
+from shared.dataverse.writing import Writer
 from shared.errors import AuthenticationError, DestinationError, ThrottledError, UnavailableError
-from tests.unit.dataverse.service import Say, Tokens, refusal, transport_to
+from shared.values.changes import Write, WriteKind
+from tests.unit.dataverse.service import Say, Tokens, account_table, refusal, row_id, transport_to
+from tests.unit.dataverse.small_table import SmallTable
 
 
 def in_turn(*answers: Say):
@@ -232,6 +236,41 @@ def test_a_reply_cut_short_is_read_again(serve, time):
     with transport_to(service.url, time) as transport:
         assert transport.get("a").body == b'{"value":[]}'
     assert len(service.seen) == 3
+
+
+DRIPS = {"body": Say(200, 1000 * b" ", drip=0.02), "headers": Say(200, drip=0.02)}
+
+
+@pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS)
+def test_a_reply_that_drips_ends_in_time(serve, time, drip):
+    """No single wait is long, the whole is: a read is repeated, of a write nobody knows whether it was carried out."""
+    service = serve(lambda seen: drip if seen.method == "POST" or len(service.seen) == 1 else Say(200, {"ok": True}))
+    with transport_to(service.url, time, timeout_s=0.2) as transport:
+        assert transport.get("accounts").json() == {"ok": True}
+        assert time.slept[0] == 1.0
+        before = len(service.seen)
+        with pytest.raises(UnavailableError, match=r"did not end within 0\.2 s|no reply in time") as caught:
+            transport.send("POST", "accounts", body=b"{}", repeatable=False)
+    assert caught.value.maybe_done
+    assert len(service.seen) == before + 1
+
+
+def test_each_kind_of_request_has_its_time(serve, time, monkeypatch):
+    """Reads and bulk calls take less than the definition allows at most, and never more; batches may take all of it."""
+    table, allowed = account_table(bulk_create=True), list[float | None]()
+    exchange = Connection.exchange
+
+    def noted(self, request, token):
+        allowed.append(min(request.timeout_s or self._timeout_s, self._timeout_s))
+        return exchange(self, request, token)
+
+    monkeypatch.setattr(Connection, "exchange", noted)
+    for timeout_s in (480, 60):
+        with transport_to(serve(SmallTable()).url, time, timeout_s=timeout_s) as transport:
+            transport.get("accounts")
+            Writer(transport, table).write(WriteKind.CREATE, [Write(1, row_id(1), "{}")])
+            Writer(transport, table).write(WriteKind.DELETE, [Write(1, row_id(1), "{}")])
+    assert allowed == [READ_S, BULK_S, 480, 60, 60, 60]
 
 
 @pytest.mark.parametrize(("hint", "found"), [("48", 48), ("nonsense", None), ("0", None), ("99999999999", None)])
