@@ -27,7 +27,7 @@ from tests.faults.trials import stretches
 
 __all__ = ["feeds"]
 EVENT_STORES = ((LocalLedger, ("change",)), (LocalShelf, ("put", "take")), (LocalListeners, ("beat", "change")))
-EVERY = {"few": {"local": 3, "azure": 9}}.get(ASKED, {"local": 1, "azure": 1})
+EVERY = {"few": {"local": 5, "azure": 12}}.get(ASKED, {"local": 1, "azure": 1})
 """Of so many stretches one is visited."""
 NUMBERS = itertools.count(1)
 Left = tuple[object, ...]
