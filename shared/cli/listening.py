@@ -13,7 +13,8 @@ from rich.table import Table
 from shared.cli.facade import EventWords, Hears
 from shared.cli.options import everywhere, session_of
 from shared.cli.output import CLEAN, FAILED, WITH_REJECTS, say_json
-from shared.cli.screens.paper import say
+from shared.cli.screens.listeners import print_listeners
+from shared.cli.screens.paper import draw, say
 from shared.cli.session import Session, who
 from shared.cli.texts import counted, safe
 from shared.errors import RefuseError
@@ -22,7 +23,6 @@ from shared.values.events import Bucket, ListenerState, ListenerView
 from shared.values.messages import DeadLetter
 
 _LIMIT = 100
-_NUMBERS = ("Lag", "A second", "Events", "Parked", "Rejected")
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def status(session: Session, sync: str | None) -> int:
     if session.json:
         say_json(views)
     else:
-        _print(session, views)
+        print_listeners(session.out(), views)
     return FAILED if any(view.state is ListenerState.FAILED for view in views) else CLEAN
 
 
@@ -103,7 +103,7 @@ def rejects(session: Session, sync: str, limit: int) -> int:
         cells = (str(one.origin.number), told.key or "", told.type.value, told.column or "", told.reason)
         table.add_row(*map(safe, cells))
     if found:
-        session.out().print(table)
+        draw(session.out(), table)
     say(session.out(), f"Set aside: {counted(len(found), 'event')}{' or more' if len(found) == limit else ''}.")
     return WITH_REJECTS if found else CLEAN
 
@@ -133,7 +133,7 @@ def _switched(session: Session, view: ListenerView) -> int:
     if session.json:
         say_json(view)
     else:
-        _print(session, [view])
+        print_listeners(session.out(), [view])
     return CLEAN
 
 
@@ -147,35 +147,6 @@ def _moment(text: str) -> datetime:
     if found.tzinfo is None:
         raise click.BadParameter(f"{text!r} has no zone; write it like 2026-01-31T08:00Z", param_hint="--from")
     return found
-
-
-def _print(session: Session, views: list[ListenerView]) -> None:
-    if not views:
-        say(session.out(), "No sync has a listener.")
-        return
-    table = Table(box=None, pad_edge=False)
-    for name in ("Sync", "State", "Last message", "Lag", "A second", "Events", "Parked", "Rejected"):
-        table.add_column(name, justify="right" if name in _NUMBERS else "left")
-    for view in views:
-        pulse = view.pulse
-        last = f"{pulse.last_at:%Y-%m-%d %H:%M:%S}Z" if pulse.last_at else "none"
-        table.add_row(
-            safe(view.sync),
-            view.state.value,
-            last,
-            f"{pulse.lag_s:,.1f} s" if pulse.last_at else "",
-            f"{pulse.rate:,.2f}" if pulse.last_at else "",
-            f"{pulse.total:,}",
-            f"{view.parked:,}",
-            f"{view.rejected:,}",
-        )
-    session.out().print(table)
-    for view in views:
-        if view.why:
-            say(session.out(), f"{safe(view.sync)}: {safe(view.why)}")
-        if view.start_from is not None:
-            skipped = view.pulse.counts.get("skipped", 0)
-            say(session.out(), f"{safe(view.sync)}: skips what was sent before {view.start_from}; skipped: {skipped:,}")
 
 
 @click.command(short_help="Send the records of a JSON file as messages.")
@@ -216,7 +187,7 @@ def parked(session: Session, sync: str, limit: int) -> int:
     for one in found:
         table.add_row(str(one.event.origin.number), f"{one.since:%Y-%m-%d %H:%M}Z", one.hold.value, safe(one.why))
     if found:
-        session.out().print(table)
+        draw(session.out(), table)
     say(session.out(), f"Waiting: {counted(total, 'event')}.")
     return CLEAN
 
@@ -273,7 +244,7 @@ def _print_dead(session: Session, letters: list[DeadLetter]) -> None:
             safe(str(told["why"])),
         )
     if letters:
-        session.out().print(table)
+        draw(session.out(), table)
     say(session.out(), f"Dead letters: {len(letters):,}{' or more' if len(letters) == _LIMIT else ''}.")
 
 

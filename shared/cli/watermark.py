@@ -14,7 +14,7 @@ from shared.cli.texts import safe
 from shared.values.watermarks import Watermark
 
 
-@click.command()
+@click.command(short_help="Show or set how far a sync has read its source.")
 @click.argument("sync")
 @click.option(
     "--set", "value", metavar="VALUE", help="Read from here on: a number, or a date such as 2026-01-31T08:00Z."

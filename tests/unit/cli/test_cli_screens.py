@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from io import StringIO
 
@@ -9,7 +10,9 @@ import pytest
 from rich.console import Console
 
 from shared.cli.screens.jobs import print_jobs
+from shared.cli.screens.listeners import print_listeners
 from shared.cli.screens.rejects import print_rejects
+from shared.values.events import ListenerState, ListenerView, Pulse
 from shared.values.jobs import Brake, JobState
 from shared.values.records import Reject, RejectType
 from tests.unit.cli.cases import (
@@ -20,6 +23,7 @@ from tests.unit.cli.cases import (
     OPEN_CASES,
     PROBLEMS,
     REPLAY,
+    STARTED,
     UNDO,
     WAITING,
     WITH_REJECTS,
@@ -155,3 +159,17 @@ def test_the_list_of_jobs_fits_the_width(width: int, first: str, *, terminal: bo
     lines = out.file.getvalue().splitlines()
     assert lines[0] == first
     assert all(len(line) <= width for line in lines[: 2 if terminal else 1])
+
+
+@pytest.mark.parametrize(("width", "names"), [(100, 8), (80, 6), (60, 5)])
+def test_the_listeners_fit_the_width(width: int, names: int) -> None:
+    """Columns go, the least useful first, and no cell is broken; whose it is, what waits and what failed stay."""
+    pulse = Pulse({"created": 123_456}, 7, STARTED, STARTED, 0.4, 12.5)
+    view = ListenerView("accounts-from-erp", True, ListenerState.CATCHING_UP, "", 12, 3, pulse)
+    out = Console(file=StringIO(), width=width, force_terminal=True, color_system=None)
+    print_listeners(out, [view])
+    assert isinstance(out.file, StringIO)
+    head, row = out.file.getvalue().splitlines()
+    assert len(re.split(r"  +", head.strip())) == names
+    assert row.startswith("accounts-from-erp  ")
+    assert row.split()[-2:] == ["12", "3"]
