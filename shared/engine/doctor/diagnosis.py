@@ -57,8 +57,9 @@ def _steps_after(definition: SyncDefinition) -> list[Finding]:
 def _no_entrance(name: str, error: Exception) -> Finding:
     found = getattr(error, "found", "") or str(error)
     fix = getattr(error, "remedy", "") or (
-        "make the application a user of the environment (Power Platform admin center, Settings, Users + permissions, "
-        "Application users), give it a role, and look at its secrets with `secrets list`"
+        "see that its secrets are there and right (`dynsync secrets list`, `dynsync secrets set`), and that the "
+        "application is a user of the environment with a role (Power Platform admin center, Settings, Users + "
+        "permissions, Application users)"
     )
     return Finding("identity", Grade.ERROR, f"{name} cannot work: {found}", fix)
 
