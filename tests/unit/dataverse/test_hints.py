@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.dataverse.refusals import Refusal
 from shared.dataverse.writing import Writer
+from shared.dataverse.writing.run import Run
+from shared.dataverse.writing.verdicts import named_rows
 from shared.values.changes import OutcomeStatus, Write, WriteKind
 from tests.unit.dataverse.service import Service, Time, account_table, row_id, transport_to
 from tests.unit.dataverse.small_table import SmallTable
@@ -61,6 +65,14 @@ def test_many_that_are_gone_are_not_taken_out_one_by_one():
     found = written(small, WriteKind.UPDATE, updates(small, 1000, set(range(0, 1000, 5))), first_rows=1000)
     assert found.count(REJECTED) == 200
     assert len(small.bulk_calls) + len(small.batches) < 12
+
+
+@pytest.mark.parametrize(("bound", "named"), [(4, [0, 1, 2, 3]), (5, [])])
+def test_an_id_that_most_rows_hold_is_no_hint(bound, named):
+    """Half of the rows or more bind it: taken out, they would be the call once more."""
+    bodies = [json.dumps({"parent@odata.bind": f"/accounts({PARENT})"} if n < bound else {}) for n in range(10)]
+    run = Run(WriteKind.CREATE, [Write(n, row_id(n), body) for n, body in enumerate(bodies)])
+    assert named_rows(run, range(10), Refusal(404, "0x80040217", f"{PARENT} Does Not Exist", None)) == named
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
