@@ -86,6 +86,8 @@ class Transport:
         self.timeout_s = timeout_s
         self.permit: Callable[[], None] = lambda: None
         """Called before each request that may write; what it raises keeps the request from being sent."""
+        self.starting: Callable[[], None] = lambda: None
+        """Called before every request, likewise."""
         self.parallel_cap = parallel
         self._sleep, self._clock, self._jitter = sleep, clock, jitter
         self._pauses = pauses or PausePolicy()
@@ -209,6 +211,7 @@ class Transport:
         """Send once. A reply that stands, or None when it was decided (and waited) to send again."""
         visit = self._lanes.enter()
         try:
+            self.starting()
             token = visit.lane.tokens.token()
             if request.method != "GET":
                 self.permit()

@@ -118,15 +118,15 @@ class Line:
         return self.destination.client.at_least(self.metadata.table, self.owned)
 
     def until(self, deadline: datetime) -> None:
-        """From now on no writing request starts after `deadline`."""
+        """From now on no request starts after `deadline`."""
 
-        def permit() -> None:
+        def in_time() -> None:
             if self.ground.clock() >= deadline:
                 raise TooLateError(
                     "the batch took longer than the locks of its messages last; nothing more of it was sent"
                 )
 
-        self.destination.client.transport.permit = permit
+        self.destination.client.transport.starting = in_time
 
 
 def _new_id(ids: str, prepared: Prepared, metadata: Metadata) -> str:

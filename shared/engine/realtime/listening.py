@@ -283,6 +283,7 @@ class SyncListener:
             self.close()
         if self._line is None:
             self._line = Line.open(self._ground, self._hearing())
+        self._line.until(FOREVER)  # what bounded the batch before does not bound this one
         return self._line
 
     def _hearing(self) -> Hearing:
