@@ -25,12 +25,16 @@ _UNPACKING_ERROR = cast("type[Exception]", IsalError)  # its stub calls it an in
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply. Header names are in lower case; `seconds` from sending the request to the reply's end."""
+    """A whole reply. Header names are in lower case; `seconds` from sending the request to the reply's end.
+
+    `in_doubt`: the request was sent before, without an answer, and may have been carried out then.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     seconds: float = 0.0
+    in_doubt: bool = False
 
     @property
     def refused(self) -> bool:

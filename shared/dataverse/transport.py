@@ -185,7 +185,7 @@ class Transport:
         while True:
             reply = self._attempt(request, tries, rows, inner)
             if reply is not None:
-                return reply
+                return replace(reply, in_doubt=True) if tries.in_doubt else reply
 
     def wait(self, seconds: float) -> None:
         """Wait before something is sent again; counted."""

@@ -28,6 +28,11 @@ class Tries:
         self._throttled_at: datetime | None = None
         self._outage_s = 0.0
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an attempt without an answer may have been carried out."""
+        return self._in_doubt
+
     def unauthorised(self, reply: Reply, tokens: TokenSource) -> None:
         """A token of this credential was refused.
 

@@ -80,6 +80,8 @@ class Batches:
         except UnavailableError as error:
             self.unanswered(run, positions, error, repeated=repeatable)
             return
+        if reply.in_doubt:
+            run.in_doubt.update(positions)
         parts = read_answers(reply.headers, reply.body)
         if parts is not None and len(parts) <= len(positions):
             bulk = self._table.bulk_create if run.kind is WriteKind.CREATE else self._table.bulk_update
@@ -97,7 +99,7 @@ class Batches:
         if reaction_to(reply.refusal) is not Reaction.SHRINK:
             raise refused(reply)
         if len(positions) == 1:
-            run.rejected(positions[0], reply.refusal)
+            give_up(run, positions[0], reply.refusal)
             return
         self._paces[run.kind].too_much(len(positions))
         for half in halves(positions):

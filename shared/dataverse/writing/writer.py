@@ -134,6 +134,8 @@ class Writer:
             self._batches.unanswered(run, positions, error, repeated=repeatable)
             return
         if reply.refused:
+            if reply.in_doubt:
+                run.in_doubt.update(positions)
             self._narrow(run, positions, reply)
         else:
             self._check_ids(run, positions, reply)

@@ -104,3 +104,16 @@ def test_a_batch_that_keeps_other_ids_ends_the_job(writing):
     small.after = lambda seen: Say(200, part.encode(), {"Content-Type": "multipart/mixed; boundary=b"})
     with pytest.raises(DestinationError, match="does not keep the ids"):
         writing(small, PLAIN).write(WriteKind.CREATE, writes("a"))
+
+
+@pytest.mark.parametrize("table", [BULK, PLAIN], ids=["bulk", "batch"])
+def test_an_update_that_may_have_been_made_is_not_called_refused(writing, table):
+    """It was made, its answer was lost, and the repeat is refused for its size: nobody knows, and nobody says so."""
+    small = SmallTable()
+    small.rows = {row_id(0): {"name": "old"}}
+    answers = [Say(cut=True)]
+    small.before = lambda seen: None if answers else Say(413)
+    small.after = lambda seen: answers.pop() if answers else None
+    (outcome,) = writing(small, table).write(WriteKind.UPDATE, writes("new"))
+    assert small.rows[row_id(0)] == {"name": "new"}
+    assert outcome.status is IN_DOUBT
