@@ -78,7 +78,7 @@ def test_a_link_that_expires_between_two_pages(known: World) -> None:
     assert (job.source.updated, job.destination.read) == (1, 5130)
 
 
-def refuse(*_: object) -> object:
+def refuse(*_: object, **__: object) -> object:
     raise DestinationError("change tracking is off", code="0x80072491")
 
 
