@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -150,6 +152,19 @@ def test_an_entry_without_a_version_leaves_the_known_one(memory: Memory) -> None
     memory.ledger.change("accounts", [LedgerEntry("a", "4", 3)], applied)
     found = memory.ledger.entries("accounts", ["a", "b"])
     assert found == {"a": LedgerEntry("a", "5", 2, tombstone=True), "b": LedgerEntry("b", "", 2)}
+
+
+def test_a_ledger_of_before_claims_is_kept(tmp_path: Path) -> None:
+    """A store of an older version gets the new column, once, and keeps what it knows."""
+    known = LedgerEntry("a", "5", 1, at=NOW)
+    local(tmp_path).ledger.change("accounts", [known], applied)
+    with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
+        connection.execute("ALTER TABLE ledger DROP COLUMN claim")
+    for _ in range(2):
+        assert local(tmp_path).ledger.entries("accounts", ["a"]) == {"a": known}
+    claim = replace(known, claim=Claim("j", NOW, "6"))
+    local(tmp_path).ledger.change("accounts", [claim], claimed)
+    assert local(tmp_path).ledger.entries("accounts", ["a"]) == {"a": claim}
 
 
 def test_many_records_go_in_one_call(memory: Memory) -> None:
