@@ -85,6 +85,8 @@ def test_in_values():
     assert in_value(name, "A") == "'A'"
     assert in_value(name, "O'Brian") == '"O\'Brian"'
     assert in_value(name, "both ' and \"") is None
+    assert in_value(name, "back\\slash") is None
+    assert in_value(name, 'double"quoted') is None
     assert in_value(TABLE.columns["parentaccountid"], row_id(1)) is None
     assert equals(name, "a[b]") == "Microsoft.Dynamics.CRM.In(PropertyName='name',PropertyValues=['a[b]'])"
     assert equals(TABLE.columns["parentaccountid"], row_id(1)) == f"_parentaccountid_value eq {row_id(1)}"

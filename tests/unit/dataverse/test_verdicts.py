@@ -6,14 +6,17 @@ import json
 
 import pytest
 
+from shared.dataverse.refusals import Refusal
 from shared.dataverse.writing import FOUND, Writer
+from shared.dataverse.writing.run import Run
 from shared.errors import DestinationError
 from shared.values.changes import OutcomeStatus, Write, WriteKind
-from tests.unit.dataverse.service import Say, account_table, row_id, transport_to
+from tests.unit.dataverse.service import Say, account_table, refusal, row_id, transport_to
 from tests.unit.dataverse.small_table import SmallTable
 
 BULK = account_table(bulk_create=True, bulk_update=True)
 PLAIN = account_table()
+ELASTIC = account_table(bulk_create=True, bulk_update=True, elastic=True)
 DONE, REJECTED, IN_DOUBT = OutcomeStatus.DONE, OutcomeStatus.REJECTED, OutcomeStatus.IN_DOUBT
 KEY_TAKEN = (412, "0x80060892", "Entity Key Number violated. A record with the same value for Number already exists.")
 RULE_HIT = (412, "0x80040333", "A record was not created or updated because a duplicate of the record already exists.")
@@ -117,3 +120,34 @@ def test_an_update_that_may_have_been_made_is_not_called_refused(writing, table)
     (outcome,) = writing(small, table).write(WriteKind.UPDATE, writes("new"))
     assert small.rows[row_id(0)] == {"name": "new"}
     assert outcome.status is IN_DOUBT
+
+
+def test_a_create_that_an_elastic_table_may_have_half_made_is_not_repeated(writing):
+    """A deadlock rolls a call back elsewhere; here it may have left rows, so each is settled by itself."""
+    small, calls = SmallTable(), []
+    deadlock = (500, "0x80044150", "Generic SQL error. Sql Number: 1205")
+
+    def before(seen):
+        calls.append(seen.path.partition("?")[0].rpartition(".")[2])
+        return refusal(*deadlock) if calls[-1] == "CreateMultiple" else None
+
+    small.before = before
+    found = writing(small, ELASTIC).write(WriteKind.CREATE, writes("a", "b"))
+    assert [one.status for one in found] == [DONE, DONE]
+    assert calls.count("CreateMultiple") == 1
+
+
+@pytest.mark.parametrize(("bad", "sure"), [(1, False), (6, True)], ids=["first half", "second half"])
+def test_a_bad_row_is_sure_only_where_it_must_be(writing, monkeypatch, bad, sure):
+    """When the first half lands, the second has the bad row; when it did not, nothing is known of the second."""
+    tried = []
+
+    def sent(run, positions, *, sure, likely=0):
+        tried.append((list(positions), sure))
+        if bad in positions:
+            run.rejected(bad, Refusal(400, None, "", None))
+
+    writer = writing(SmallTable())
+    monkeypatch.setattr(writer, "_send_as_measured", sent)
+    writer._in_halves(Run(WriteKind.CREATE, writes(*"abcdefgh")), range(8))
+    assert tried == [([0, 1, 2, 3], False), ([4, 5, 6, 7], sure)]

@@ -79,6 +79,7 @@ def test_derived_ids_are_one_per_key(keys: list[tuple[str, int]]) -> None:
 def test_derived_ids_belong_to_one_environment_and_table(changed: dict[str, str]) -> None:
     """The same key elsewhere has another id."""
     assert ids([(1, "A", 1)]) != ids([(1, "A", 1)], **changed)
+    assert ids([(1, "A", 1)], environment="e") == ids([(1, "A", 1)], environment="E"), "its id in any case of letters"
 
 
 def test_further_derivations_differ_and_repeat() -> None:

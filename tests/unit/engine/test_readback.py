@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shared.dataverse.client import DataverseClient
 from shared.engine.plan import Manifest, PlanFile, PlannedColumn, PlanRow
-from shared.engine.readback import ReadBack
+from shared.engine.readback import BACKDATED, Planned, ReadBack, stands_as_after
 from shared.values.changes import Action
 from shared.values.jobs import DestinationBalance, SourceBalance
 from shared.values.tables import Column, ColumnKind, Table
@@ -62,3 +62,11 @@ def test_a_number_is_its_value(planned, present):
 def test_other_numbers_are_other_keys(one, other):
     """Only equal values are the same key."""
     assert bool(taken(f"{one:f}", f"{other:f}")) is (Decimal(one) == Decimal(other))
+
+
+@pytest.mark.parametrize(("name", "stands"), [(BACKDATED, True), ("new_no", False)])
+def test_a_time_of_creation_stands_elsewhere(name, stands):
+    """What was sent as the time of creation is in another column by then; every other value has to be there."""
+    plan = cast(Planned, SimpleNamespace(sent_values=lambda row: {name: "sent"}))
+    row = PlanRow(7, Action.CREATE, "id", "key", 1, None, "{}", None)
+    assert stands_as_after(plan, row, {name: "another"}) is stands
