@@ -45,13 +45,20 @@ def connected(module: Any, text: str, shown: str) -> Any:
         return module.connect(text, autocommit=False, timeout=_LOGIN_S)
     except module.ConnectionStringParseError:  # its message may hold a piece of the string
         raise SourceError(
-            f"{shown}: the secret is no connection string that the driver takes; check its keys"
+            f"{shown}: the secret is no connection string that the driver takes; write Server, Database, UID and PWD "
+            "(in braces when it holds `;` or `}`) by these names, and leave out what only other drivers know, such as "
+            "Initial Catalog, User Id, MultipleActiveResultSets or Connection Timeout"
         ) from None
     except (module.Error, RuntimeError) as error:
         said = " ".join(str(error).split())[:500]
         if "Login failed" in said or "18456" in said:
             raise AuthenticationError(
                 f"{shown} refused the login: {said}; correct the secret, or make the app's identity a user there"
+            ) from None
+        if "load the driver" in said:
+            raise SourceError(
+                f"{shown} was not asked, for the driver's own parts cannot be loaded: {said}; install libltdl7 on the "
+                "machine, or set MSSQL_PYTHON_NATIVE_PROVIDER=mssql-odbc"
             ) from None
         raise SourceError(
             f"{shown} cannot be reached: {said}; check server and database in the secret, the network and its firewall"

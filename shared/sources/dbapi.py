@@ -174,8 +174,19 @@ class DbApiSource:
 
 
 _DAMAGED = ("truncated", "malformed", "not a database", "disk I/O error")
-DAMAGED = "it is damaged, or its copy was not finished; nothing was taken from it; get it again"
+DAMAGED = (
+    "it is damaged or a file of another kind, or its copy was not finished; nothing was taken from it; get it again"
+)
 """What to do about a database file that breaks off."""
+
+
+_REMEDIES = {
+    ("no such table", "Invalid object name"): "the table is gone, has another name or is in another schema: correct "
+    "`table` or `query`",
+    ("no such column", "Invalid column name"): "the column is gone or has another name: correct `query` or `filter`",
+    ("permission was denied",): "give the login the right to SELECT",
+}
+"""By words of SQLite and SQL Server. Source: SQL Server, Database Engine errors 207, 208 and 229, Microsoft Learn."""
 
 
 def _remedy(reason: str) -> str:
@@ -183,6 +194,9 @@ def _remedy(reason: str) -> str:
         return "another program holds the database; run the job again when it is done"
     if any(word in reason for word in _DAMAGED):
         return DAMAGED
+    for words, remedy in _REMEDIES.items():
+        if any(word in reason for word in words):
+            return remedy
     return "correct the table, query or filter of the source"
 
 

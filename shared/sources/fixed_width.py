@@ -124,7 +124,8 @@ class _Cut:
         if malformed and len(malformed) == last:
             raise SourceError(
                 f"{self.source.path}: no line fits the schema's widths (first: {malformed[0].reason}); "
-                "check the widths, `skip_rows` and `skip_footer_rows`"
+                "check the widths, `skip_rows` and `skip_footer_rows`; where blanks at the ends of lines were cut, "
+                "state `short_lines: blank`"
             )
         records = sink.fill(self._query(last))
         if records != last - len(malformed):

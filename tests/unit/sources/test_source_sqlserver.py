@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 from collections.abc import Sequence
@@ -9,11 +10,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+import sqlglot
 
 from shared.databases.sqlserver import connection_string
 from shared.errors import AuthenticationError, NotBuiltError, SourceError
 from shared.ports import StagedSource
-from shared.sources.dbapi import DbApiSource
+from shared.sources.dbapi import DbApiSource, select_table
+from shared.sources.newer import Condition, narrowed, nothing_of
 from shared.sources.sqlserver import require_select, sqlserver_source
 from tests.unit.sources.sink import FileSink
 
@@ -183,13 +186,47 @@ def test_a_refusal_is_told_by_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     for refusal, kind, words in (
         (Played.Error("Login failed for user 'x'. (18456)"), AuthenticationError, "refused the login"),
         (Played.Error("Login timeout expired"), SourceError, "cannot be reached: Login timeout"),
-        (RuntimeError("Failed to load the driver"), SourceError, "Failed to load the driver"),
-        (Played.ConnectionStringParseError("unknown keyword 'hush'"), SourceError, "no connection string"),
+        (RuntimeError("Failed to load the driver"), SourceError, "Failed to load the driver; install libltdl7"),
+        (Played.ConnectionStringParseError("unknown keyword 'hush'"), SourceError, "leave out what only other"),
     ):
         monkeypatch.setitem(sys.modules, "mssql_python", Played(refusal))
         with pytest.raises(kind, match=words) as caught:
             source().column_types()
         assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("Invalid object name 'dbo.gone'.", "the table is gone"),
+        ("Invalid column name 'gone'.", "the column is gone"),
+        ("The SELECT permission was denied on the object 't'", "give the login the right to SELECT"),
+        ("Incorrect syntax near 'FORM'.", "correct the table, query or filter"),
+    ],
+)
+def test_a_statement_that_is_refused_says_why(
+    driver: Played, monkeypatch: pytest.MonkeyPatch, sink: FileSink, said: str, remedy: str
+) -> None:
+    """The server's own words, and what to do; the connection is closed."""
+
+    def execute(_statement: str, _parameters: object) -> None:
+        raise Played.Error(said)
+
+    monkeypatch.setattr(driver, "execute", execute)
+    with pytest.raises(SourceError, match=re.escape(said) + f".*{remedy}"):
+        source().stage(sink)
+    assert driver.closed == 1
+
+
+def test_what_the_product_writes_itself_is_one_select() -> None:
+    """A table, its columns alone, its newer rows: read back as T-SQL, with every name kept letter by letter."""
+    table = select_table('sales.cust"o]mers', "credit > ?")
+    since = narrowed(table, {}, 'changed "at"', Condition("{column} >= CAST({bound} AS decimal(38, 10))", "1"))
+    for sql in (table, nothing_of(table), since[0].replace("@since", "?")):
+        require_select(sql, shown="it")
+        found = sqlglot.parse_one(sql, read="tsql")
+        assert [(one.db, one.name) for one in found.find_all(sqlglot.exp.Table)] == [("sales", 'cust"o]mers')]
+    assert 'changed "at"' in {one.name for one in found.find_all(sqlglot.exp.Column)}
 
 
 def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
