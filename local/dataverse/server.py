@@ -28,7 +28,7 @@ from local.dataverse.settings import Registration, Settings
 from local.dataverse.store import Store
 from local.dataverse.webhooks import Delivery, Webhook
 from local.dataverse.world import Clock, World
-from local.listening import CannotListenError, Protocol, open_listener, server_settings
+from local.listening import CannotListenError, Protocol, Server, open_listener, server_settings
 
 _START_S = 10.0
 
@@ -72,7 +72,7 @@ class LocalDataverse:
         self.application = Application(service, Identity(clock, expires_in_s))
         self._port = port
         self.apply(wanted)
-        self._server: uvicorn.Server | None = None
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
     def _seed(self, service: Service, source: Path | None) -> None:
@@ -233,15 +233,14 @@ class LocalDataverse:
             self._store.close()
             raise
         self._port = int(opened.getsockname()[1])
-        self._server = uvicorn.Server(_config(self.application, self._tls))
+        self._server = Server(_config(self.application, self._tls))
         self._thread = threading.Thread(target=self._run, args=(self._server, opened), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Ends the server and closes the database."""
         if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
-            self._server.force_exit = True
+            self._server.end()
             self._thread.join(_START_S)
         self._store.close()
 
@@ -255,7 +254,7 @@ class LocalDataverse:
         self.stop()
 
     @staticmethod
-    def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+    def _run(server: Server, listener: socket.socket) -> None:
         with listener:
             server.run(sockets=[listener])
 

@@ -8,15 +8,14 @@ import ssl
 import threading
 from collections.abc import Callable
 
-import uvicorn
 from starlette.types import ASGIApp
 
-from local.listening import server_settings
+from local.listening import Server, server_settings
 
 _START_S = 10.0
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """A server whose listener is already encrypted or not by its own context."""
 
     def __init__(self, application: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
@@ -58,7 +57,7 @@ class Listening:
         ready.set()
         await ended.wait()
         for server in self._servers:
-            server.should_exit = True
+            server.end()
             for connection in list(server.server_state.connections):
                 connection.transport.abort()  # over TLS a farewell would wait for the other side's
         await asyncio.gather(*running)
