@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import replace
 from typing import Any
@@ -26,7 +25,6 @@ from shared.permissions import (
 )
 from shared.web.application import Application
 from shared.web.routes import ROUTES
-from shared.web.routing import Route
 from tests.unit.web.conftest import NOW, Api, Opener, principal
 
 OF_SYNC = Permissions(admin=("crm-admins",), write=("crm-writers",), execute=("crm-operators",), read=("crm-readers",))
@@ -78,11 +76,11 @@ def caller(kind: str) -> Caller:
     return Caller(Kind.APPLICATION, "nia", "nia", frozenset(groups))
 
 
-@pytest.mark.parametrize(("kind", "operation"), list(itertools.product(MAY, Operation)))
-def test_the_rights_table(kind: str, operation: Operation) -> None:
+@pytest.mark.parametrize("kind", list(MAY))
+def test_the_rights_table(kind: str) -> None:
     """Every operation for every kind of caller: allowed exactly where the table above says so."""
-    verdict = decide(caller(kind), operation, OF_SYNC, sync="accounts")
-    assert (verdict is Verdict.ALLOWED) == (operation in MAY[kind])
+    verdicts = {operation: decide(caller(kind), operation, OF_SYNC, sync="accounts") for operation in Operation}
+    assert {operation for operation, verdict in verdicts.items() if verdict is Verdict.ALLOWED} == MAY[kind]
 
 
 @pytest.mark.parametrize("kind", list(MAY))
@@ -147,15 +145,16 @@ def calling(kind: str, open_api: Opener) -> tuple[Api, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", list(MAY))
-@pytest.mark.parametrize("route", BY_PATH, ids=lambda route: f"{route.method} {route.path}")
-def test_every_route_asks_the_table(route: Route, kind: str, open_api: Opener) -> None:
+def test_every_route_asks_the_table(kind: str, open_api: Opener) -> None:
     """The status is that of the verdict: 200 where the table allows it, else 401, 403 or 404."""
     api, how = calling(kind, open_api)
-    path = route.path.replace("{sync}", "accounts").replace("{job}", api.job() if "{job}" in route.path else "")
-    answer = replace(api, application=marked(api)).call(route.method, path, **how)
-    verdict = decide(caller(kind), route.operation, OF_SYNC, sync="accounts")
-    assert (answer.status < 300) == (route.operation in MAY[kind])
-    assert answer.status == (STATUS[verdict.value] or route.status)
+    job, reached = api.job(), replace(api, application=marked(api))
+    for route in BY_PATH:
+        answer = reached.call(route.method, route.path.replace("{sync}", "accounts").replace("{job}", job), **how)
+        verdict = decide(caller(kind), route.operation, OF_SYNC, sync="accounts")
+        told = f"{route.method} {route.path}"
+        assert (answer.status < 300) == (route.operation in MAY[kind]), told
+        assert answer.status == (STATUS[verdict.value] or route.status), told
 
 
 @pytest.mark.parametrize("kind", list(MAY))
