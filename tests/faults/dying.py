@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import cycle, product
+from itertools import count, cycle, product
 
 import pytest
 
 from shared.state import LocalState
 from shared.values.jobs import Job, JobState
 from tests.e2e.conftest import World
+from tests.faults.asked import FEW
 
 OPEN_STATES = (JobState.AWAITING_APPROVAL, JobState.RUNNING, JobState.FAILED)
 NOTES = ("record", "mark_sent")
+EVERY = 2 if FEW else 1
+"""Of so many notes a process dies at one."""
 
 
 class Killed(BaseException):
@@ -28,10 +31,14 @@ def kills(world: World, job: Job, notes: Iterable[str] = NOTES) -> Iterator[tupl
         yield moment
 
 
-def dying(method: Callable[..., None], *, before: bool) -> Callable[..., None]:
-    """The same function, at which the process ends."""
+def dying(method: Callable[..., None], *, before: bool, nth: int = 1) -> Callable[..., None]:
+    """The same function, at whose `nth` call the process ends."""
+    calls = count(1)
 
     def called(*arguments: object) -> None:
+        if next(calls) < nth:
+            method(*arguments)
+            return
         if before:
             raise Killed
         method(*arguments)
@@ -40,13 +47,13 @@ def dying(method: Callable[..., None], *, before: bool) -> Callable[..., None]:
     return called
 
 
-def apply_and_die(world: World, job: Job, method: str, *, before: bool) -> bool:
-    """Apply, and end the process at the next call of the store's `method`; the job stands as running, as it would.
+def apply_and_die(world: World, job: Job, method: str, *, before: bool, nth: int = 1) -> bool:
+    """Apply, and end the process at the `nth` call of the store's `method`; the job stands as running, as it would.
 
     Whether it died: a job that comes to its end before does not.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LocalState, method, dying(getattr(LocalState, method), before=before))
+        patch.setattr(LocalState, method, dying(getattr(LocalState, method), before=before, nth=nth))
         try:
             world.apply(job)
         except Killed:
@@ -56,10 +63,10 @@ def apply_and_die(world: World, job: Job, method: str, *, before: bool) -> bool:
     return False
 
 
-def killed_again_and_again(world: World, job: Job, notes: Iterable[str] = NOTES) -> int:
-    """Apply a job, dying at every note in turn, until it has come to its end; how often it died."""
+def killed_again_and_again(world: World, job: Job, notes: Iterable[str] = NOTES, *, every: int = EVERY) -> int:
+    """Apply a job, dying at one of so many notes, in turn, until it has come to its end; how often it died."""
     deaths = 0
     for method, before in kills(world, job, notes):
-        deaths += apply_and_die(world, job, method, before=before)
+        deaths += apply_and_die(world, job, method, before=before, nth=every)
         assert deaths < 60, "it does not come to its end"
     return deaths

@@ -75,7 +75,7 @@ def test_killed_again_and_again_it_ends_as_one_clean_run(world: World, key: str)
     deaths = killed_again_and_again(world, plan)
 
     job = closes(world.app.job(plan.id))
-    assert deaths > 10
+    assert deaths > 3, "not at every kind of moment"
     assert (job.state, job.source.created, job.source.updated, job.destination.deleted) == (JobState.SUCCEEDED, 3, 3, 3)
     assert holds_second(world, key)
 

@@ -52,7 +52,7 @@ def test_killed_again_and_again_every_link_is_set(world: World, sync: Sync, key:
     deaths = killed_again_and_again(world, plan)
 
     job = closes(world.app.job(plan.id))
-    assert deaths > 10
+    assert deaths > 3, "not at every kind of moment"
     assert (job.state, job.source.created, job.source.updated, job.destination.deleted) == (JobState.SUCCEEDED, 3, 3, 1)
     assert parents(world, key) == ENDS
     sync.settled(world)

@@ -41,7 +41,7 @@ def test_killed_again_and_again_a_replay_ends_as_one_clean_one(world: World) -> 
     DELTA.run(world, *RECORDS)
     WIDER.define(world)
     planned = replay(world, apply=False)
-    deaths = killed_again_and_again(world, planned, ("mark_sent", "record", "put", "note_files"))
+    deaths = killed_again_and_again(world, planned, ("mark_sent", "record", "put", "note_files"), every=1)
     assert deaths > 4
     job = closes(world.app.job(planned.id))
     assert (job.source.created, job.source.rejected, job.open_rejects) == (2, 1, 1)

@@ -100,7 +100,7 @@ def test_killed_again_and_again_the_undo_ends_as_one_clean_one(world: World) -> 
     job, before = begin(world)
     planned = undo(world, job, apply=False)
     deaths = killed_again_and_again(world, planned)
-    assert deaths > 8
+    assert deaths > 3, "not at every kind of moment"
     assert table(world) == before
     assert world.app.job(job.id).state is JobState.UNDONE
 
