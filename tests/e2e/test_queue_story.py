@@ -148,7 +148,7 @@ def test_a_store_that_fails_leads_to_dead_letters_and_redrive_back(
         def broken(*_: object) -> None:
             raise StateError("the disk is full")
 
-        patched.setattr(app.listening.memory.ledger, "advance", broken)
+        patched.setattr(app.listening.memory.ledger, "change", broken)
         patched.setattr(app.listening.memory.ledger, "entries", broken)
         patched.setattr(app.listening.memory.listeners, "wish", broken)
         with receiving(app.listening, bus.connection_string, slots=2):
