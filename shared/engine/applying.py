@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from shared.brakes import stops_apply
 from shared.definitions.behaviour import Brakes
+from shared.engine.chunks import CHUNK, Chunk, chunks, write_kind
+from shared.engine.cleared import standing
 from shared.engine.creating import Creator, RowWriter
 from shared.engine.guarding import Claims, Guard, NoClaims, no_guard
 from shared.engine.linking import Linker
@@ -28,16 +30,12 @@ from shared.engine.noted import (
     settled_before,
 )
 from shared.engine.plan import PlanFile, PlanRow
-from shared.engine.readback import Present, ReadBack, stands_as_after, stands_as_before
+from shared.engine.readback import Present, ReadBack, stands_as_after
 from shared.errors import RetryError
 from shared.ports import OutcomeStore, ProgressListener
 from shared.values.changes import Action, ChunkOutcome, Outcome, OutcomeStatus, Write, WriteKind
 from shared.values.jobs import Brake, Phase, Progress
 
-CHUNK = 1000
-"""Changes in one chunk: the most that one bulk call takes."""
-FEWEST, SPREAD = 100, 32
-"""A small plan is cut into about `SPREAD` chunks, of `FEWEST` changes at least, so that they run side by side."""
 MOST_THREADS = 256
 _MOVED = "the row was changed after the plan was made; make a new plan to see what it holds now"
 _TAKEN = "a row with this key was created after the plan was made"
@@ -45,19 +43,6 @@ _TAKEN = "a row with this key was created after the plan was made"
 
 Tally = Counter[tuple[Action, bool, OutcomeStatus]]
 """How many changes had which outcome: (action, stands for a source record, status)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Changes that are sent together. `links`: their second step, which links them to rows that the job created."""
-
-    rows: list[PlanRow]
-    links: bool = False
-
-    @property
-    def kind(self) -> tuple[WriteKind, bool]:
-        """What must be through before the next kind begins."""
-        return (WriteKind.UPDATE if self.links else write_kind(self.rows[0].action)), self.links
 
 
 Answered = tuple[Chunk, Mapping[int, Outcome]]
@@ -80,7 +65,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Applier:
-    """Applies one job's plan. `careful` compares every row before it is written.
+    """Applies one job's plan. `careful` compares every row before it is written; `same_keys`: its key, too.
 
     `parallel` says how many requests at a time make sense now; the writer itself keeps to the limits. `guard` is asked
     for changes that must not be sent, with each careful chunk that is about to be; `claims` with every chunk.
@@ -95,6 +80,7 @@ class Applier:
     parallel: Callable[[], int] = lambda: 4
     chunk_size: int = CHUNK
     careful: bool = False
+    same_keys: bool = False
     progress: ProgressListener = lambda _: None
     cancelled: Callable[[], bool] = lambda: False
     guard: Guard = no_guard
@@ -123,7 +109,7 @@ class Applier:
         known = {chunk.chunk: chunk for chunk in self.outcomes.chunks(self.job_id) if chunk.answered}
         tally: Tally = Counter()
         linker = Linker(self.plan)
-        for number, chunk in enumerate(self._chunks()):
+        for number, chunk in enumerate(chunks(self.plan, self.chunk_size)):
             if number not in known or not fits(known[number], chunk.rows):
                 continue
             exceptions = {outcome.change: outcome for outcome in known[number].exceptions}
@@ -137,7 +123,7 @@ class Applier:
         running: set[Future[Answered]] = set()
         linker = Linker(self.plan)
         kind: tuple[WriteKind, bool] | None = None
-        for number, chunk in enumerate(self._chunks()):
+        for number, chunk in enumerate(chunks(self.plan, self.chunk_size)):
             refuse_other_portions(known.get(number), chunk.rows)
             if chunk.kind != kind or chunk.rows[0].change in self.plan.manifest.waves:
                 self._collect(running, applied, linker, leave=0)
@@ -173,34 +159,6 @@ class Applier:
         done = sum(applied.tally.values())
         self.progress(Progress(Phase.APPLY, done, self.plan.total, applied.refused))
 
-    def _chunks(self) -> Iterator[Chunk]:
-        """Runs of changes of one kind of write, at most `chunk_size` each; the same runs at every call.
-
-        Links to new rows are set when these are there, and before rows are deleted: a delete may take along the rows
-        below it.
-        """
-        size = min(self.chunk_size, max(FEWEST, -(-self.plan.total // SPREAD)))
-        linked = False
-        for rows in self._runs(size):
-            if not linked and rows[0].action is Action.DELETE:
-                linked = True
-                yield from self._link_chunks(size)
-            yield Chunk(rows)
-        if not linked:
-            yield from self._link_chunks(size)
-
-    def _link_chunks(self, size: int) -> Iterator[Chunk]:
-        return (Chunk(rows, links=True) for rows in self.plan.deferring(size))
-
-    def _runs(self, size: int) -> Iterator[list[PlanRow]]:
-        waves = frozenset(self.plan.manifest.waves)
-        for rows in self.plan.chunks(size):
-            start = 0
-            for end in range(1, len(rows) + 1):
-                if end == len(rows) or rows[end].change in waves or _parts(rows[start].action, rows[end].action):
-                    yield rows[start:end]
-                    start = end
-
     def _apply_chunk(self, number: int, chunk: Chunk, noted: ChunkOutcome | None, linker: Linker) -> Answered:
         rows = chunk.rows
         outcomes = settled_before(rows, noted)
@@ -226,9 +184,21 @@ class Applier:
         return {step.change: step.final(written.get(step.change)) for step in steps}
 
     def _attempted(self, rows: list[PlanRow], _: Linker, *, in_doubt: bool) -> dict[int, Outcome]:
-        """Send what is to be sent. In doubt or careful, the rows are read first, and written under that read's ETag."""
+        """Send what is to be sent. In doubt or careful, the rows are read first, and written under that read's ETag.
+
+        A row that changed between the read and the write is looked at again, as long as that brings any of them on.
+        """
         if not in_doubt and not self.careful:
             return self._known(rows, self._written(rows, {}))
+        outcomes: dict[int, Outcome] = {}
+        again = rows
+        while again:
+            outcomes |= self._guarded(again, in_doubt=in_doubt)
+            left = [row for row in again if _is_outrun(row, outcomes[row.change])]
+            again = left if len(left) < len(again) else []
+        return outcomes
+
+    def _guarded(self, rows: list[PlanRow], *, in_doubt: bool) -> dict[int, Outcome]:
         present = self._present(rows)
         outcomes = self._settled(rows, present) if in_doubt else self._compared(rows, present)
         etags = {row_id: row.etag for row_id, row in present.items()}
@@ -253,7 +223,10 @@ class Applier:
         if rows[0].action is Action.CREATE:
             with self._lock:
                 return {change: _conflict(change, _TAKEN) for change in self.readback.taken(rows)}
-        moved = [row for row in rows if row.id not in present or not stands_as_before(row, present[row.id])]
+        same = self._standing(rows, present)
+        if self.same_keys:
+            same -= {row.change for row in rows if row.change in same and self._has_other_key(row, present)}
+        moved = [row for row in rows if row.change not in same]
         gone = {row.change for row in moved if row.action is Action.DELETE and row.id not in present}
         outcomes = {row.change: _conflict(row.change, _MOVED) for row in moved}
         return outcomes | {change: Outcome(change, OutcomeStatus.DONE) for change in gone}
@@ -263,11 +236,11 @@ class Applier:
         if rows[0].action is Action.CREATE:
             return self._settled_creates(rows, present)
         outcomes = {}
+        as_before = self._standing(rows, present)
         for row in rows:
-            now = present.get(row.id)
-            if _is_done(self.plan, row, now):
+            if _is_done(self.plan, row, present.get(row.id)):
                 outcomes[row.change] = Outcome(row.change, OutcomeStatus.DONE)
-            elif now is None or not stands_as_before(row, now):
+            elif row.change not in as_before:
                 outcomes[row.change] = _conflict(row.change, _MOVED)
         return outcomes
 
@@ -286,6 +259,13 @@ class Applier:
             else:
                 begun.append(row)
         return outcomes | self._creator.finish(begun)
+
+    def _standing(self, rows: list[PlanRow], present: Mapping[str, Present]) -> set[int]:
+        with self._lock:
+            return standing(rows, present, self.plan, self.readback)
+
+    def _has_other_key(self, row: PlanRow, present: Mapping[str, Present]) -> bool:
+        return self.readback.has_other_key(row, present[row.id])
 
     def _present(self, rows: list[PlanRow]) -> dict[str, Present]:
         ids = [row.id for row in rows]
@@ -323,20 +303,14 @@ def _counts(chunk: Chunk, row: PlanRow, outcome: Outcome, linker: Linker) -> boo
     return not row.deferred or outcome.status is not OutcomeStatus.DONE
 
 
-def _parts(one: Action, other: Action) -> bool:
-    """Whether a request of another kind carries the other action."""
-    return one is not other and write_kind(one) is not write_kind(other)
-
-
-def write_kind(action: Action) -> WriteKind:
-    """The request that carries an action."""
-    if action is Action.CREATE:
-        return WriteKind.CREATE
-    return WriteKind.DELETE if action is Action.DELETE else WriteKind.UPDATE
-
-
 def _conflict(change: int, message: str) -> Outcome:
     return Outcome(change, OutcomeStatus.CONFLICT, message=message)
+
+
+def _is_outrun(row: PlanRow, outcome: Outcome) -> bool:
+    """Whether Dataverse found that the row had another version than the one that was read."""
+    conflict = outcome.status is OutcomeStatus.CONFLICT and outcome.code is not None
+    return conflict and row.action is not Action.CREATE
 
 
 def _is_done(plan: PlanFile, row: PlanRow, now: Present | None) -> bool:

@@ -217,6 +217,12 @@ class PlanFile:
         listed = ", ".join(str(int(number)) for number in numbers)
         return self._select(f"WHERE change IN ({listed})") if listed else []
 
+    def deleting(self, ids: Collection[str]) -> set[str]:
+        """Which of these rows the plan deletes. For any thread."""
+        listed = ", ".join(map(literal, ids))
+        sql = f"SELECT id::VARCHAR FROM {self._path} WHERE {self._tests([Action.DELETE], None)} AND id IN ({listed})"
+        return {row[0] for row in self._connection.cursor().execute(sql).fetchall()} if listed else set()
+
     def sample(self, *, limit: int, actions: Collection[Action] = (), key: str | None = None) -> list[PlannedChange]:
         """Up to `limit` changes, a few of each action first; of these actions or of this key only when given."""
         spread = f"QUALIFY row_number() OVER (PARTITION BY action ORDER BY change) <= {int(limit)}"

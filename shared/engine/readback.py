@@ -18,8 +18,9 @@ from shared.canonical import Form, form_of, key_text
 from shared.dataverse.client import DataverseClient
 from shared.engine.canonical_rows import CanonicalRows, Values
 from shared.engine.plan import Manifest, PlanRow
+from shared.engine.same_key import SEPARATOR
 from shared.values.changes import Action
-from shared.values.tables import Table
+from shared.values.tables import ColumnKind, Table
 
 ETAG = "@odata.etag"
 """The member of a stored row that tells its version; in a plan's `before`, the whole row has to be as it was."""
@@ -98,6 +99,19 @@ class ReadBack:
         """Whether the row that stands there has the planned change's key."""
         names = [self._table.columns[name].read_name for name in self._plan.manifest.key]
         return self._comparable(self._key(row)) == self._comparable([present.values.get(name) for name in names])
+
+    def has_other_key(self, row: PlanRow, present: Present) -> bool:
+        """Whether the row has another key by now than the plan saw. Only texts are held against the plan's."""
+        columns = [self._table.columns[name] for name in self._plan.manifest.key]
+        parts = row.key.split(SEPARATOR) if len(columns) > 1 else [row.key]
+        texts = [
+            (part, present.values[column.read_name] or "")
+            for column, part in zip(columns, parts, strict=False)
+            if column.kind is ColumnKind.TEXT and column.read_name in present.values
+        ]
+        return len(parts) == len(columns) and self._comparable([a for a, _ in texts]) != self._comparable(
+            [b for _, b in texts]
+        )
 
     def _key(self, row: PlanRow) -> tuple[object, ...]:
         """The sync key of a planned create, by read names; an id stands beside the members that are sent."""

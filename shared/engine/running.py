@@ -261,6 +261,7 @@ class Run:
             brakes=self.definition.behaviour.brakes,
             parallel=lambda: destination.client.transport.useful,
             careful=careful,
+            same_keys=job.undoes is None,
             progress=self.tell,
             cancelled=lambda: self.span.over or self.cancelled(),
             guard=guard(destination.client, table, plan) if job.undoes else no_guard,

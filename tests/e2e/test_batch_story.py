@@ -122,19 +122,41 @@ def test_dropped_rows_are_deleted_behind_a_brake(world: World) -> None:
 
 
 def test_an_approved_plan_skips_rows_that_moved(world: World) -> None:
-    """A row edited after the plan was made is a conflict, and is left as it is."""
+    """A row edited after the plan was made is a conflict, and is left as it is; so is one that has another key now."""
     world.define("accounts", source=SOURCE, destination=DESTINATION, rest=REST)
-    world.write("accounts.csv", HEADER + "A1,One,1,,,\nA2,Two,2,,,\n")
+    world.write("accounts.csv", HEADER + "A1,One,1,,,\nA2,Two,2,,,\nA3,Three,3,,,\n")
     world.run("accounts")
-    world.write("accounts.csv", HEADER + "A1,Mine,1,,,\nA2,Mine,2,,,\n")
+    world.write("accounts.csv", HEADER + "A1,Mine,1,,,\nA2,Mine,2,,,\nA3,Mine,3,,,\n")
     plan = world.plan("accounts")
-    row = rows_by_number(world)["A1"]
-    world.edit("accounts", row["accountid"], {"name": "Edited by a person"})
+    rows = rows_by_number(world)
+    world.edit("accounts", rows["A1"]["accountid"], {"name": "Edited by a person"})
+    world.edit("accounts", rows["A2"]["accountid"], {"accountnumber": "a2 "})
+    world.edit("accounts", rows["A3"]["accountid"], {"accountnumber": "B3"})
 
     job = world.apply(plan)
 
-    assert (job.source.updated, job.source.conflict) == (1, 1)
-    assert rows_by_number(world)["A1"]["name"] == "Edited by a person"
+    assert (job.source.updated, job.source.conflict) == (1, 2)
+    names = {number.strip(): row["name"] for number, row in rows_by_number(world).items()}
+    assert names == {"A1": "Edited by a person", "a2": "Mine", "B3": "Three"}
+
+
+def test_rows_of_one_family_are_deleted_together(world: World) -> None:
+    """What the plan's own deletes did to a row, clearing its link, is no edit by a person; a real edit still is."""
+    world.define("accounts", source=SOURCE, destination=DESTINATION, rest=REST + "  dropped: delete\n")
+    rows = [f"A{n},Name,1,,,\n" for n in range(9)]
+    world.write("accounts.csv", HEADER + "".join(rows))
+    world.run("accounts")
+    ids = {number: row["accountid"] for number, row in rows_by_number(world).items()}
+    for n in range(1, 8):
+        world.edit("accounts", ids[f"A{n}"], {"parentaccountid@odata.bind": f"/accounts({ids[f'A{n - 1}']})"})
+    world.write("accounts.csv", HEADER + rows[8])
+    plan = world.plan("accounts")
+    world.edit("accounts", ids["A5"], {"name": "Edited by a person"})
+
+    job = world.apply(plan)
+
+    assert (job.destination.deleted, job.destination.refused, job.destination.closes) == (7, 1, True)
+    assert sorted(rows_by_number(world)) == ["A5", "A8"]
 
 
 def test_a_plan_is_read_in_words(world: World) -> None:

@@ -52,10 +52,16 @@ def write(world: World, records: list[tuple[str, str]], *, inactive: str = "") -
 
 
 def begin(world: World, *, key: str = "accountnumber", rest: str = REST) -> None:
-    """Six rows from a first run, and a second file that creates, updates and deletes three each."""
+    """Six rows from a first run, and a second file that creates, updates and deletes three each.
+
+    Those to delete hang below each other, so that each delete clears a link of the next.
+    """
     world.define("accounts", source=SOURCE, destination=DESTINATION, rest=rest.format(key=key))
     write(world, FIRST)
     assert world.run("accounts").state is JobState.SUCCEEDED
+    ids = {str(row[key]): row["accountid"] for row in world.dataverse.rows("account")}
+    for child, parent in (("A5", "A4"), ("A6", "A5")):
+        world.edit("accounts", ids[child], {"parentaccountid@odata.bind": f"/accounts({ids[parent]})"})
     write(world, SECOND, inactive="A9")
     world.dataverse.clear_requests()
 

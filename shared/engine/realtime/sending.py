@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.engine.applying import write_kind
+from shared.engine.chunks import write_kind
 from shared.engine.creating import Creator, RowWriter
 from shared.engine.plan import Manifest, PlanRow
 from shared.engine.readback import ReadBack
