@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -60,6 +61,11 @@ class SyncDefinition(Part):
         """Which records a job is asked to read, by the variables that are given (no files and formulas)."""
         given = {name for name, variable in self.variables.items() if not variable.file and not variable.formula}
         return json.dumps({name: value for name, value in sorted(variables.items()) if name in given})
+
+    def names_files(self, text: str) -> bool:
+        """Whether an expression names a variable that is a file, or is made of one's name."""
+        named = set(re.findall(r"@([A-Za-z_][A-Za-z0-9_]*)", text))
+        return any(name in named and (one.file or one.formula) for name, one in self.variables.items())
 
     @property
     def reads_a_part(self) -> bool:

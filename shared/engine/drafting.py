@@ -16,6 +16,7 @@ from shared.dataverse.client import DataverseClient
 from shared.definitions.sync import SyncDefinition
 from shared.engine import reading
 from shared.engine.balances import planned_changes, planned_destination, planned_source
+from shared.engine.cases.noting import LeftOut
 from shared.engine.findings import emptied_columns, notes, skipped_cells
 from shared.engine.fingerprint.known import KnownRows
 from shared.engine.fingerprint.making import tracking_of
@@ -188,14 +189,18 @@ class Drafter:
 
     # ---- source
 
-    def filtered(self) -> TypedSource | None:
+    def left_out(self) -> LeftOut | None:
         """The records that the source's filter left out, as if it had not; None where it cannot have.
 
-        What earlier jobs have read, before the watermark, is not among them.
+        What earlier jobs have read, before the watermark, is not among them. A filter that asks for a file's name tells
+        of the records of that file only, not of any that were set aside before.
         """
-        if record_filter(self.definition) is None or not self.workspace.value(f"SELECT count(*) FROM {_LEFT_OUT}"):
+        wanted = record_filter(self.definition)
+        if wanted is None or self.definition.names_files(wanted):
             return None
-        return self._typed(_LEFT_OUT, keep_all=True)
+        if not self.workspace.value(f"SELECT count(*) FROM {_LEFT_OUT}"):
+            return None
+        return LeftOut(self._typed(_LEFT_OUT, keep_all=True), self.definition.choice(self.variables))
 
     def _typed(self, relation: str, *, keep_all: bool = False) -> TypedSource:
         staged = self.workspace.columns("source")

@@ -149,8 +149,8 @@ class PlanMaking:
                 draft = with_stale(draft, run.state.path(job.id, REPLAYED))
             older = ledger(run.state, job.sync, before=job)
             heard = keep_versions(workspace, folder) if drafter.overtaking else {}
-            filtered = drafter.filtered() if older else None
-            noted = note_records(workspace, prepared.mapping, folder, older, filtered)
+            left_out = drafter.left_out() if older else None
+            noted = note_records(workspace, prepared.mapping, folder, older, left_out)
             for name, path in (store(workspace, draft, folder) | noted | heard).items():
                 run.state.put(job.id, name, path)
             if drafter.tracking and drafter.tracking.file:

@@ -64,6 +64,20 @@ def test_a_delta_closes_only_the_keys_that_it_reads(world: World) -> None:
     assert [one for one in (second, third) if (told / one.id / "records.parquet").exists()] == [second]
 
 
+def test_a_filter_by_variable_closes_nothing_of_another_choice(world: World) -> None:
+    """A run for one region leaves the other's records out; what is open of those stays open, until its own run."""
+    regional = ACCOUNT.but(
+        columns={"region": "text", **ACCOUNT.columns},
+        source={"filter": "region = @region and name <> 'Out'"},
+        rest={"variables": {"region": {}}},
+    ).behaving(strategy="delta", dropped="ignore")
+    first = regional.run(world, ["EMEA", "A1", "One", "x"], variables={"region": "EMEA"})
+    regional.run(world, ["EMEA", "A1", "One", "x"], ["NA", "A2", "Two", 2], variables={"region": "NA"})
+    assert open_keys(world) == {"A1": first.id}
+    regional.run(world, ["EMEA", "A1", "Out", 1], variables={"region": "EMEA"})
+    assert open_keys(world) == {}
+
+
 def shortest(length: int) -> Sync:
     """The sync, taking names up to a length."""
     return ACCOUNT.but(columns={**ACCOUNT.columns, "name": {"type": "text", "max_length": length, "validate": True}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from shared.canonical import Form, key_form
@@ -22,13 +23,20 @@ _KEPT_ROWS = """
 """
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The records that the source's filter left out; of another `choice` of records it tells nothing."""
+
+    records: TypedSource
+    choice: str
+
+
 def note_records(
-    workspace: Workspace, mapping: Mapping, folder: Path, ledger: Path | None, filtered: TypedSource | None
+    workspace: Workspace, mapping: Mapping, folder: Path, ledger: Path | None, left_out: LeftOut | None
 ) -> dict[str, Path]:
     """The records that are planned or rejected, with their keys; and of the open rejects, the keys read again.
 
-    `ledger` is the list of open rejects, when there are any; `filtered` are the records that the source's filter left
-    out, where it may have.
+    `ledger` is the list of open rejects, when there are any; `left_out` is told where the filter may have left some.
     """
     files = {}
     if workspace.value(f"SELECT count(*) FROM ({_KEPT_ROWS})"):
@@ -38,8 +46,9 @@ def note_records(
         beside = folder / "ledger.parquet"
         shutil.copyfile(ledger, beside)
         files[SEEN] = folder / SEEN
-        _note_read(workspace, mapping, filtered)
-        workspace.run(f"COPY ({_seen(mapping, beside)}) TO {literal(str(files[SEEN]))} {_TO_PARQUET}")
+        _note_read(workspace, mapping, left_out)
+        choice = left_out.choice if left_out else ""
+        workspace.run(f"COPY ({_seen(mapping, beside, choice)}) TO {literal(str(files[SEEN]))} {_TO_PARQUET}")
         beside.unlink()
     return files
 
@@ -63,20 +72,22 @@ def _canonical(mapping: Mapping, form: Form) -> str:
     return f"({key_form(form, f'w.{identifier(form.name)}', accent_sensitive=mapping.accent_sensitive)})::VARCHAR"
 
 
-def _seen(mapping: Mapping, ledger: Path) -> str:
-    """The canonical keys among the open rejects that some record of this job has."""
+def _seen(mapping: Mapping, ledger: Path, choice: str) -> str:
+    """The canonical keys among the open rejects that some record of this job has, or one that its filter left out."""
     parts = f"string_split(canonical, {SEPARATOR})"
     typed = [f"try_cast({parts}[{n}] AS {form.sql_type})" for n, form in enumerate(mapping.key_forms, start=1)]
     return f"""
         SELECT DISTINCT canonical FROM read_parquet({literal(str(ledger))})
         WHERE keys = {literal(key_columns(mapping))} AND canonical IS NOT NULL
-          AND hash({", ".join(typed)}) IN (FROM read_keys)
+          AND (hash({", ".join(typed)}) IN (FROM read_keys)
+               OR (choice = {literal(choice)} AND hash({", ".join(typed)}) IN (FROM left_out_keys)))
     """
 
 
-def _note_read(workspace: Workspace, mapping: Mapping, filtered: TypedSource | None) -> None:
-    """Fill `read_keys`: the hashes of all keys that were read, also of records that the source's filter left out."""
+def _note_read(workspace: Workspace, mapping: Mapping, left_out: LeftOut | None) -> None:
+    """Fill `read_keys` and `left_out_keys`: the hashes of all keys that were read, and of those that were left out."""
     workspace.run("CREATE OR REPLACE TABLE read_keys AS SELECT DISTINCT kh FROM records WHERE kh IS NOT NULL")
-    if filtered is not None:
-        more = f"SELECT DISTINCT kh FROM ({wanted_query(mapping, filtered)}) WHERE kh IS NOT NULL"
-        workspace.run(f"INSERT INTO read_keys {more}", filtered.parameters)
+    workspace.run("CREATE OR REPLACE TABLE left_out_keys AS FROM read_keys LIMIT 0")
+    if left_out is not None:
+        keys = f"SELECT DISTINCT kh FROM ({wanted_query(mapping, left_out.records)}) WHERE kh IS NOT NULL"
+        workspace.run(f"INSERT INTO left_out_keys {keys}", left_out.records.parameters)
