@@ -30,9 +30,12 @@ class Budget:
     length of a request would be lost; so would it each time that starts are stopped until less was used, for what runs
     goes on to count. After a quiet quarter of a window, and at least a hundred requests, it tries a hundredth more,
     then twice as much each time; after a refusal that confirmed what was known, in three times that time.
+
+    Less than `least_per_s` is never learned: a refusal may come of what others, or an earlier job, used of the window.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, least_per_s: float = 0.0) -> None:
+        self._least_per_s = least_per_s
         self._told_s = self.window_s = WINDOW_S
         self.capacity: float | None = None
         self._uses: deque[tuple[float, float]] = deque()
@@ -85,6 +88,14 @@ class Budget:
         too_long_s = self.wait_s(now) - told.pause_s
         if too_long_s > _DISAGREES * self.window_s:
             self.window_s = max(self.window_s - too_long_s, 1.0)
+        self._keep_least(now)
+
+    def _keep_least(self, now: float) -> None:
+        """So little says nothing of the limit itself; more is soon tried."""
+        least = HOLD * self._least_per_s * self.window_s
+        if self.capacity is not None and self.capacity < least:
+            self.capacity, self._patience = least, 1
+            self._quiet(now, _BOLDEST)
 
     def wait_s(self, now: float) -> float:
         """0 when more may be used now, else the seconds until then."""

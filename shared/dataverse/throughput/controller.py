@@ -17,6 +17,11 @@ FIRST = 4
 """Requests at a time while the service has not said how many it recommends."""
 MOST = 52
 """Source: Microsoft Learn, "Service protection API limits": at least 52 requests at a time are allowed."""
+LEAST_TIME, LEAST_REQUESTS = 4.0, 20.0
+"""What each user may use each second, however few the web servers: seconds of execution, and requests.
+
+Source: Microsoft Learn, "Service protection API limits": 1,200 s and 6,000 requests within 300 s, on each web server.
+"""
 UNTIL_ONE_ENDS = math.inf
 _WORTH = 0.5
 _SLOWER = 1.5
@@ -60,8 +65,8 @@ class Controller:
         self.most = max(1, most)
         self.level = min(FIRST, self.most)
         self.running = 0
-        self.time = Budget()
-        self.requests = Budget()
+        self.time = Budget(least_per_s=LEAST_TIME)
+        self.requests = Budget(least_per_s=LEAST_REQUESTS)
         self.held_back = False
         self._hint: int | None = None
         self._rest_until = 0.0

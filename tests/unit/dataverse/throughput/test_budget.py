@@ -107,6 +107,15 @@ def test_a_later_refusal_at_less_lowers_it_gently():
     assert budget.capacity == pytest.approx(HOLD * HOLD * 1000 * 0.95)
 
 
+def test_less_than_anybody_may_use_is_never_learned():
+    """A refusal before anything was used, and as many later ones as may come: what is promised to all stays."""
+    budget = Budget(least_per_s=4.0)
+    for number in range(1, 50):
+        budget.refused(400.0 * number, told(), began=400.0 * number)
+        assert budget.per_second == pytest.approx(HOLD * 4.0)
+    assert budget.wait_s(400.0 * 50) == 0
+
+
 def test_quiet_windows_make_it_bolder():
     """As long as it is used up and nothing is refused, it grows, each time by twice as much."""
     budget = Budget()

@@ -99,6 +99,20 @@ def test_a_window_that_is_told_wrongly_is_found_out():
     assert result.rate >= 0.8 * ceiling(model)
 
 
+@pytest.mark.parametrize("ended_at", ["evenly", "just now"])
+def test_what_another_job_used_is_not_taken_for_the_limit(ended_at):
+    """A job that starts with the window used up by the one before is refused at once; it does not stand still then."""
+    model = Model(hint=8)
+    simulation = Simulation(model)
+    all_s = model.busy_per_s * model.window_s
+    for uses in simulation.users[0].uses:
+        steps = 100 if ended_at == "evenly" else 1
+        uses.extend((model.window_s * ((step + 0.99) / steps - 1), all_s / steps) for step in range(steps))
+    result = simulation.run(9 * model.window_s, from_s=3 * model.window_s)
+    assert result.rate >= 0.95 * ceiling(model)
+    assert result.throttled_share <= 0.01
+
+
 def test_a_cap_is_kept():
     """Never more requests at a time than the definition allows."""
     _, simulation = sustained(Model(hint=48), most=3)
