@@ -11,8 +11,11 @@ import pytest
 from hypothesis import settings
 
 from tests import azurite, checkov, postgres
+from tests.examples import examples
 
-settings.register_profile("house", deadline=None)  # speed is measured in bench/, never asserted by a test
+settings.register_profile(  # speed is measured in bench/, never asserted by a test
+    "house", deadline=None, max_examples=examples(300)
+)
 settings.load_profile("house")
 
 

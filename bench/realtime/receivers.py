@@ -100,7 +100,7 @@ def receiving(
     listening: Listening, connection: str, *, slots: int = 4, settle: Settle = lambda _: True
 ) -> Iterator[Receiving]:
     """Receivers of the product for as long as the context is open."""
-    found = Receiving(lambda one: listening.put(one).result(60), connection, slots=slots, settle=settle)
+    found = Receiving(lambda one: listening.put(one).result(60), connection, slots=slots, settle=settle, idle_s=0.1)
     try:
         yield found
     finally:

@@ -44,10 +44,11 @@ from shared.values.events import (
 )
 from shared.values.records import Reject, RejectType
 from tests import azurite
+from tests.examples import examples
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 STORES = [pytest.param("local", id="local"), pytest.param("azure", id="azure", marks=pytest.mark.needs("azurite"))]
-FEW = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from shared.values.jobs import Brake, DestinationBalance, Job, JobState, Lease, 
 from shared.values.life import TRANSITIONS, UNFINISHED
 from shared.values.watermarks import Watermark
 from tests.azurite import Account
+from tests.examples import examples
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 Opener = Callable[[Path], State]
@@ -137,7 +138,7 @@ def test_a_job_comes_back_exactly(opener: Opener, tmp_path: Path, saved: Job) ->
     assert read.created_at.isoformat() == saved.created_at.isoformat()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.text(),
     seconds=st.floats(allow_nan=False),

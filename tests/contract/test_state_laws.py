@@ -20,6 +20,7 @@ from shared.values.changes import ChunkOutcome
 from shared.values.jobs import Job, JobState, Lease
 from shared.values.life import TRANSITIONS, UNFINISHED
 from tests.contract.test_state import Opener, opener
+from tests.examples import examples
 
 __all__ = ["opener"]
 START = datetime(2025, 3, 1, tzinfo=UTC)
@@ -231,7 +232,7 @@ def test_two_starts_do_what_the_model_does(request: pytest.FixtureRequest, opene
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=5 if in_azure else 40,
+            max_examples=examples(5 if in_azure else 40),
             stateful_step_count=25 if in_azure else 40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

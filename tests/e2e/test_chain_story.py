@@ -24,6 +24,7 @@ from shared.values.jobs import Job, JobState, Phase, Progress
 from tests.e2e.conftest import BOUNDED, World, closes, ignore
 from tests.e2e.stories import Sync, column
 from tests.e2e.test_slice_story import Steps
+from tests.examples import examples
 
 KEYED = Sync(
     columns={"no": "text", "name": "text"},
@@ -223,7 +224,7 @@ ACT = st.tuples(
 )
 
 
-@settings(BOUNDED, max_examples=12)
+@settings(BOUNDED, max_examples=examples(12))
 @given(
     created=st.lists(st.none() | st.integers(0, 2000) | st.integers(0, 10**7), min_size=24, max_size=24),
     acts=st.lists(ACT, max_size=5, unique_by=(lambda act: act[1], lambda act: act[2])),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from local.dataverse import LocalDataverse
 from shared.values.jobs import JobState
 from tests.e2e.conftest import BOUNDED, World, an_hour_ago, ignore
+from tests.examples import examples
 
 NAMES = [
     "code", "name", "population", "latitude", "elevation", "size", "founded", "updated", "local", "budget", "capital",
@@ -154,7 +155,7 @@ def text_of(records: list[tuple[dict[str, str], set[str]]]) -> str:
     return text.getvalue()
 
 
-@settings(BOUNDED, max_examples=8)
+@settings(BOUNDED, max_examples=examples(8))
 @given(records=RECORDS, zone=st.sampled_from(["Europe/Amsterdam", "America/New_York", "Asia/Kathmandu", "UTC"]))
 def test_every_kind_of_column_survives_a_round_trip(
     cities: World, records: list[tuple[dict[str, str], set[str]]], zone: str
@@ -190,7 +191,7 @@ def table(world: World) -> dict[object, dict[str, object]]:
     }
 
 
-@settings(BOUNDED, max_examples=6)
+@settings(BOUNDED, max_examples=examples(6))
 @given(
     first=RECORDS,
     second=RECORDS,

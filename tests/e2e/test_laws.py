@@ -16,6 +16,7 @@ from local.dataverse import LocalDataverse
 from shared.values.jobs import Job, JobState
 from tests.e2e.conftest import BOUNDED, World
 from tests.e2e.naive import Record, Row, Rules, fold, sync
+from tests.examples import examples
 
 KEYS = ["A", "a", "à", "B", "b ", "ß", "SS", "C", "D", "E", "F"]
 RECORD = st.builds(
@@ -222,7 +223,7 @@ def ended(world: World, *, planned: bool) -> Job:
     return world.apply(job) if job.state is JobState.AWAITING_APPROVAL else job
 
 
-@settings(BOUNDED, max_examples=12)
+@settings(BOUNDED, max_examples=examples(12))
 @given(
     records=st.lists(RECORD, max_size=14),
     rows=st.lists(ROW, max_size=12),

@@ -17,6 +17,7 @@ from shared.dataverse.transport import Transport
 from shared.values.jobs import JobState
 from tests.e2e.conftest import BOUNDED, World, an_hour_ago, ignore
 from tests.e2e.stories import Sync, column, rejects
+from tests.examples import examples
 
 READING = Sync(
     entity="new_reading",
@@ -174,7 +175,7 @@ def test_rows_are_addressed_by_id_alone(world: World, monkeypatch: pytest.Monkey
         assert b"(accountnumber=" not in body
 
 
-@settings(BOUNDED, max_examples=8)
+@settings(BOUNDED, max_examples=examples(8))
 @given(keys=st.lists(KEY, min_size=1, max_size=8, unique_by=str.casefold))
 def test_any_key_finds_its_row_again(keys: list[str]) -> None:
     """Whatever a key is made of: what is written is found by the next run, which writes nothing."""

@@ -13,6 +13,7 @@ from shared.values.messages import ReceivedMessage
 from tests.e2e.conftest import BOUNDED, World
 from tests.e2e.events import ACCOUNT, LISTENER, Feed, Feeds, delete, feeds, put
 from tests.e2e.stories import column
+from tests.examples import examples
 
 __all__ = ["feeds"]
 
@@ -73,7 +74,7 @@ TOLD = st.builds(
 DELIVERIES = st.lists(st.lists(st.integers(0, 11), min_size=1, max_size=6), min_size=1, max_size=5)
 
 
-@settings(BOUNDED, max_examples=12)
+@settings(BOUNDED, max_examples=examples(12))
 @given(told=st.lists(TOLD, min_size=1, max_size=12), deliveries=DELIVERIES, restart=st.booleans())
 def any_deliveries_end_at_the_last_event(
     feed: Feed, world: World, told: list[Told], deliveries: list[list[int]], restart: bool
@@ -129,7 +130,7 @@ RECORD = st.fixed_dictionaries(
 )
 
 
-@settings(BOUNDED, max_examples=8)
+@settings(BOUNDED, max_examples=examples(8))
 @given(batches=st.lists(st.lists(RECORD, min_size=1, max_size=5), min_size=2, max_size=8))
 def warm_is_as_good_as_fresh(warm: Feed, fresh: Feed, world: World, batches: list[list[dict[str, object]]]) -> None:
     """The same batches, once by a line that stays open and once by one that is opened for each batch."""
@@ -174,7 +175,7 @@ def test_a_warm_line_finds_what_a_fresh_one_finds(world: World, feeds: Feeds) ->
     warm_is_as_good_as_fresh(warm, fresh, world)
 
 
-@settings(BOUNDED, max_examples=6)
+@settings(BOUNDED, max_examples=examples(6))
 @given(told=st.lists(TOLD, min_size=2, max_size=10), outages=st.lists(st.booleans(), min_size=10, max_size=10))
 def an_outage_changes_nothing(feed: Feed, world: World, told: list[Told], outages: list[bool]) -> None:
     """Some batches meet a Dataverse that does not answer; after the release everything is in place."""

@@ -16,6 +16,7 @@ from shared.values.cases import Choice
 from shared.values.jobs import Job, JobState
 from tests.e2e.conftest import BOUNDED, World, an_hour_ago, closes, ignore
 from tests.e2e.stories import Sync
+from tests.examples import examples
 
 RECORDS = st.lists(
     st.tuples(st.sampled_from("ABCDE"), st.sampled_from(["x", "xx", "xxx", "xxxx", "bell \a"])),
@@ -62,7 +63,7 @@ def replayed(world: World, sync: Sync, *, planned: bool) -> Job | None:
     return closes(world.apply(job)) if job.state is JobState.AWAITING_APPROVAL else job
 
 
-@settings(BOUNDED, max_examples=15)
+@settings(BOUNDED, max_examples=examples(15))
 @given(
     first=RECORDS, second=RECORDS, lengths=st.tuples(LONGEST, LONGEST), planned=st.booleans(), n=st.integers(0, 10**9)
 )

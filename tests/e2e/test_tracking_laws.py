@@ -22,6 +22,7 @@ from tests.e2e.conftest import BOUNDED, World
 from tests.e2e.naive import Record, Row, Rules
 from tests.e2e.test_laws import RECORD, ROW, RULES, SOURCE, behaviour, inserted, key_column, possible
 from tests.e2e.test_laws import written as write_records
+from tests.examples import examples
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 EXPIRED_ON = re.compile(r'("new_expiredon":")[^"]*')
@@ -160,7 +161,7 @@ def told(world: World, job: Job) -> dict[str, object]:
     }
 
 
-@settings(BOUNDED, max_examples=6)
+@settings(BOUNDED, max_examples=examples(6))
 @given(
     rows=st.lists(ROW, max_size=10),
     steps=st.lists(STEP, min_size=2, max_size=4),

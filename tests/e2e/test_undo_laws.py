@@ -14,6 +14,7 @@ from local.dataverse import LocalDataverse
 from shared.values.jobs import Job, JobState
 from tests.e2e.conftest import BOUNDED, World, an_hour_ago, closes, ignore
 from tests.e2e.stories import Sync
+from tests.examples import examples
 
 KEYS = ["A", "B", "C", "D", "E"]
 RECORDS = st.lists(
@@ -88,7 +89,7 @@ def undone(world: World, job: Job, *, planned: bool) -> Job:
     return closes(world.apply(done)) if done.state is JobState.AWAITING_APPROVAL else done
 
 
-@settings(BOUNDED, max_examples=15)
+@settings(BOUNDED, max_examples=examples(15))
 @given(first=RECORDS, second=RECORDS, dropped=DROPPED, planned=st.booleans())
 def test_undo_after_run_restores_the_table(
     laws: World, first: list[list[str]], second: list[list[str]], dropped: object, planned: bool
@@ -109,7 +110,7 @@ def test_undo_after_run_restores_the_table(
         assert laws.app.job(job.id).state is JobState.UNDONE
 
 
-@settings(BOUNDED, max_examples=8)
+@settings(BOUNDED, max_examples=examples(8))
 @given(first=RECORDS, second=RECORDS, third=RECORDS)
 def test_jobs_are_undone_one_after_the_other(
     laws: World, first: list[list[str]], second: list[list[str]], third: list[list[str]]

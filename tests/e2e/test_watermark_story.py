@@ -17,6 +17,7 @@ from shared.errors import NotFoundError, RefuseError
 from shared.values.jobs import JobState
 from tests.e2e.conftest import BOUNDED, World, closes
 from tests.e2e.stories import NO_BRAKES, Sync, column
+from tests.examples import examples
 
 ACCOUNT = Sync(
     columns={"no": "text", "name": "text", "changed": "date"},
@@ -212,7 +213,7 @@ def test_a_much_smaller_read_is_no_accident(world: World) -> None:
     assert (job.state, job.brakes) == (JobState.SUCCEEDED, ())
 
 
-@settings(BOUNDED, max_examples=10)
+@settings(BOUNDED, max_examples=examples(10))
 @given(
     st.lists(
         st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.integers(0, 40)), min_size=1, max_size=6),

@@ -6,6 +6,7 @@ from shared.values.changes import Action
 from shared.values.jobs import JobState
 from tests.e2e.conftest import BOUNDED, World, closes
 from tests.e2e.test_column_laws import DESTINATION, RECORDS, REST, SOURCE, cities, text_of
+from tests.examples import examples
 from tests.faults.dying import apply_and_die
 
 __all__ = ["cities"]
@@ -16,7 +17,7 @@ DELETING = REST.replace("strategy: full", "strategy: full\n  dropped: delete").r
 )
 
 
-@settings(BOUNDED, max_examples=3)
+@settings(BOUNDED, max_examples=examples(3))
 @given(first=RECORDS, second=RECORDS)
 def test_every_kind_of_column_is_recognised_after_a_kill(cities: World, first: Records, second: Records) -> None:
     """Killed between answer and note, every kind of value is recognised as written; nothing counts as moved."""

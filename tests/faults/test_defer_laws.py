@@ -17,6 +17,7 @@ from shared.engine.applying import Applier
 from shared.values.jobs import Job, JobState
 from tests.e2e.conftest import BOUNDED, World, an_hour_ago, closes
 from tests.e2e.test_defer_story import LOOSE, TREE, parents
+from tests.examples import examples
 
 NAMES = [f"A{n}" for n in range(9)]
 NOBODY = "Z9"
@@ -69,7 +70,7 @@ def finished(world: World, job: Job) -> Job:
     return job
 
 
-@settings(BOUNDED, max_examples=15)
+@settings(BOUNDED, max_examples=examples(15))
 @given(
     first=TREES,
     second=TREES,

@@ -14,6 +14,7 @@ from shared.values.messages import ReceivedMessage
 from tests.e2e.conftest import BOUNDED, World, world
 from tests.e2e.events import ACCOUNT, Feed, Feeds, delete, feeds, put
 from tests.e2e.stories import column
+from tests.examples import examples
 
 __all__ = ["feeds", "world"]
 EXAMPLES = itertools.count(1)
@@ -113,7 +114,7 @@ class Story:
         assert self.feed.parked() == []
 
 
-@settings(BOUNDED, max_examples=15)
+@settings(BOUNDED, max_examples=examples(15))
 @given(steps=st.lists(STEP, min_size=2, max_size=14))
 def waiting_changes_nothing(feed: Feed, world: World, steps: list[object]) -> None:
     story = Story(feed, world, f"L{next(EXAMPLES)}-")

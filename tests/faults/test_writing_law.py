@@ -13,6 +13,7 @@ from shared.dataverse.client import DataverseClient
 from shared.dataverse.transport import Transport
 from shared.dataverse.writing import Writer
 from shared.values.changes import WriteKind
+from tests.examples import examples
 from tests.faults.writing import (
     DONE,
     FAULTS,
@@ -109,7 +110,7 @@ def test_each_fault_alone(dataverse, name):
     written(dataverse, [(task, words)], [], 1000, 1)
 
 
-@settings(max_examples=4, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(4), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(picked=st.data(), troubles=TROUBLES, batch_size=st.sampled_from([7, 1000]), expired=st.integers(0, 3))
 @pytest.mark.parametrize("name", list(_BY_NAME))
 def test_every_kind_of_write(dataverse, name, picked, troubles, batch_size, expired):
@@ -118,7 +119,7 @@ def test_every_kind_of_write(dataverse, name, picked, troubles, batch_size, expi
     written(dataverse, [(task, picked.draw(rows_of(task)))], troubles, batch_size, expired)
 
 
-@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=examples(15), deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(picked=st.data(), troubles=TROUBLES, batch_size=st.sampled_from([7, 20, 1000]), expired=st.integers(0, 6))
 def test_several_tables_and_kinds_in_one_job(dataverse, picked, troubles, batch_size, expired):
     """One after another over the same connections, with what was learned from the writes before."""

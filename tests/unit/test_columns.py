@@ -20,6 +20,7 @@ from shared.definitions.schema_column import SchemaColumn
 from shared.errors import FailError
 from shared.expressions import ExpressionError
 from shared.sql import identifier
+from tests.examples import examples
 
 CELLS = YAML(typ="safe").load(Path(__file__).parents[1] / "fixtures/columns_cells.yaml")
 
@@ -268,7 +269,7 @@ MIXED = [
 ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(CLEAN, min_size=1, max_size=4))
 def test_clean_values_survive(database, rows):
     """A clean value of every type comes out as it went in."""
@@ -283,7 +284,7 @@ def test_clean_values_survive(database, rows):
 DIRTY = st.tuples(*[st.one_of(st.none(), st.text(max_size=10), st.sampled_from(["0", "1e400", "-", "2026-01-01"]))] * 4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     st.lists(DIRTY, min_size=1, max_size=4), DIRTY, st.sampled_from([None, "f > 0", "d IS NULL", "CAST(t AS INT) > 0"])
 )

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from shared.expressions import ExpressionError, choose, limits, parse
 from shared.expressions.functions import NAMES
 from shared.sql import identifier
+from tests.examples import examples
 
 ROOT = Path(__file__).parents[2]
 REFUSED = YAML(typ="safe").load(ROOT / "tests/fixtures/expressions_refused.yaml")
@@ -196,7 +197,7 @@ PIECES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(PIECES, max_size=14).map(" ".join))
 def test_hostile_texts_are_refused_or_harmless(database, text):
     """Whatever is typed is refused with our error, or gives one value of the record's own columns.
@@ -244,7 +245,7 @@ TEXTS = st.one_of(
 CELLS = st.one_of(st.none(), st.text(alphabet="aAbé'\"%_ \U0001f600", max_size=5))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.recursive(TEXTS, operands, max_leaves=8), st.tuples(CELLS, CELLS, CELLS))
 def test_rebuilt_means_what_was_written(database, text, cells):
     """The rebuilt SQL gives what DuckDB gives for the text itself."""

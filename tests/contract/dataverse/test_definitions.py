@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from local.dataverse import LocalDataverse
 from local.dataverse.store import CannotOpenError
+from tests.examples import examples
 
 Ask = Callable[..., requests.Response]
 TYPE = "Microsoft.Dynamics.CRM."
@@ -366,7 +367,7 @@ PATHS = (
 KINDS = st.sampled_from(["Picklist", "String", "Integer", "Boolean", "DateTime", "Money", "File"])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changed=st.dictionaries(MEMBERS, JSON, min_size=1, max_size=3), kind=KINDS, segment=st.text(max_size=12))
 def test_nothing_malformed_breaks_the_definitions(
     changed: dict[str, Any], kind: str, segment: str, ask: Ask, local_dataverse: LocalDataverse

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from local.dataverse import LocalDataverse
 from local.dataverse.messages import Request
 from local.dataverse.service import Service
+from tests.examples import examples
 
 ID = "cccccccc-0000-4000-8000-000000000001"
 numbers = st.sampled_from(
@@ -62,7 +63,7 @@ def members(service: Service) -> list[str]:
     return [*table.columns, *table.navigations, *collections, *binds, "@odata.id", "@odata.type", "@", "new_name@x.y"]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.data())
 def test_no_body_breaks_the_server(service: Service, data: st.DataObject) -> None:
     """A row, an update, a bulk target, a reference, a bulk delete: any JSON in any member."""
@@ -127,7 +128,7 @@ PIECES = [
 SOUND = "--b\r\nContent-Type: application/http\r\n\r\nPOST accounts HTTP/1.1\r\n\r\n{}\r\n--b--\r\n"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.lists(st.sampled_from(PIECES), max_size=14).map("\r\n".join),
     st.integers(0, len(SOUND)),

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from local.dataverse import LocalDataverse
 from local.dataverse.messages import Request
+from tests.examples import examples
 
 Values = dict[str, Any]
 Rows = dict[str, Values]
@@ -317,7 +318,7 @@ def with_fresh_ids(operations: list[Values]) -> list[Values]:
     return operations
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.one_of(singles, batches), min_size=4, max_size=12))
 def test_any_sequence_of_writes_leaves_what_the_rules_leave(operations: list[Values]) -> None:
     """After every operation: a status that fits, and the same rows."""

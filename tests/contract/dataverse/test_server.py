@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from local.dataverse import Fault, FaultKind, Limits, LocalDataverse, Settings
 from local.dataverse.store import CannotOpenError
+from tests.examples import examples
 
 
 def _token(server: LocalDataverse, **changed: str) -> requests.Response:
@@ -312,7 +313,7 @@ VALUES = st.one_of(
 OPTIONS = st.text(alphabet="abnmeqlorgt 0123456789'(),/@$=%-_.[]\"ñ", max_size=40)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=3), option=OPTIONS)
 def test_nothing_malformed_breaks_the_server(
     rows: list[dict[str, object]], option: str, local_dataverse: LocalDataverse, caller: requests.Session

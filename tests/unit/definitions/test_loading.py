@@ -21,6 +21,7 @@ from shared.definitions.schedule import check_cron
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.unbuilt import unbuilt_parts
 from shared.errors import DefinitionError
+from tests.examples import examples
 from tests.unit.definitions.test_cases import BASE
 
 ROOT = Path(__file__).parents[3]
@@ -209,7 +210,7 @@ def outcome(text: str) -> str:
     return shown
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(120), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(PLACES), values, st.booleans()), min_size=1, max_size=4))
 def test_a_mangled_definition_gives_problems_and_never_another_error(
     changes: list[tuple[tuple[str | int, ...], object, bool]],
@@ -221,7 +222,7 @@ def test_a_mangled_definition_gives_problems_and_never_another_error(
     outcome(json.dumps(document))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(120), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=40), st.integers(0, len(BASE)), st.integers(0, 40))
 def test_a_mangled_text_gives_problems_and_never_another_error(piece: str, at: int, gone: int) -> None:
     """Any text, cut and filled anywhere, is answered."""
@@ -240,7 +241,7 @@ forms = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.sampled_from(SECRETS), forms, st.sampled_from(PLACES), values)
 def test_a_secret_in_a_secrets_place_is_never_shown(
     secret: tuple[str, str], form: object, other: tuple[str | int, ...], value: object
@@ -252,7 +253,7 @@ def test_a_secret_in_a_secrets_place_is_never_shown(
     assert CANARY not in outcome(json.dumps(document))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.sampled_from([" ", ": ", ": {", ": [", ": '", ': "', ": *", ": &", ": !", ": |", ":", ": @", ": %", ": - "]))
 def test_a_secret_in_broken_yaml_is_never_shown(glue: str) -> None:
     """The library's own messages quote the text; ours do not."""
@@ -260,7 +261,7 @@ def test_a_secret_in_broken_yaml_is_never_shown(glue: str) -> None:
     assert CANARY not in outcome(BASE.replace(old, f"client_secret{glue}{CANARY}"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.text("0159*/,-?#LRH", min_size=1, max_size=6), min_size=5, max_size=6))
 def test_a_cron_expression_is_due_at_some_time_or_refused(fields: list[str]) -> None:
     """The schedule's library never brings the loader down."""

@@ -14,6 +14,7 @@ from shared.engine.identity import new_id, next_derivation, sequence_start
 from shared.mapping.cells import cell
 from shared.mapping.compose import Mapping, Target
 from shared.values.tables import Column, ColumnKind
+from tests.examples import examples
 
 CODE = form_of(Column("code", "Code", ColumnKind.TEXT, "String"))
 NUMBER = form_of(Column("number", "Number", ColumnKind.INTEGER, "Integer"))
@@ -63,7 +64,7 @@ def test_growing_ids_of_two_jobs_in_one_second_differ() -> None:
     assert ids(rows, start=1, job="one") != ids(rows, start=1, job="two")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.tuples(TEXTS, st.integers(0, 3)), min_size=2, max_size=30))
 def test_derived_ids_are_one_per_key(keys: list[tuple[str, int]]) -> None:
     """Records have the same derived id exactly where the server sees the same key, whatever their row or job."""

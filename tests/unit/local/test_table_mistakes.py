@@ -14,6 +14,7 @@ from local.dataverse import LocalDataverse
 from local.dataverse.definitions import BUILT_IN, TableFileError, read
 from local.dataverse.definitions.forms import BESIDE
 from local.dataverse.settings import MEMBERS, of_table_file
+from tests.examples import examples
 
 COLUMN = "tables: {{ new_a: {{ name: new_name, columns: {{ new_name: {{}}, new_x: {} }} }} }}"
 TABLE = "tables: {{ new_a: {{ name: new_name, columns: {{ new_name: {{}} }}, {} }} }}"
@@ -274,7 +275,7 @@ def _copied(value: Any) -> Any:
     return {name: _copied(inner) for name, inner in value.items()} if isinstance(value, dict) else value
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(document=spoiled())
 def test_whatever_stands_in_it(document: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A file gives tables, or is told with its mistakes; no other error ever."""

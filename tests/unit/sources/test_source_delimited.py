@@ -16,6 +16,7 @@ from shared.errors import SourceError
 from shared.ports import StagedSource
 from shared.sources.csv_dialect import Dialect
 from shared.sources.delimited import DelimitedFile
+from tests.examples import examples
 from tests.unit.sources.sink import FileSink
 
 Write = Callable[..., Path]
@@ -207,7 +208,7 @@ CELLS = st.text(alphabet='ab,"\n é', max_size=6)
 
 
 @given(rows=st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=8), end=st.sampled_from(["\n", "\r\n"]))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_a_csv_writer_writes_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]], end: str
 ) -> None:

@@ -17,6 +17,7 @@ from shared.ports import StagedSource
 from shared.secrets import EnvironmentSecrets
 from shared.sources import open_source
 from shared.sources.fixed_width import Field, FixedWidthFile, Layout
+from tests.examples import examples
 from tests.unit.sources.sink import FileSink
 
 Write = Callable[..., Path]
@@ -102,7 +103,7 @@ def test_what_is_no_text_is_refused(write: Write, sink: FileSink, content: bytes
 CELL = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=5)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(CELL.filter(bool), CELL, CELL), min_size=1, max_size=12))
 def test_what_was_written_is_read(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
     """Any cells, padded to their widths, come back; the empty ones as null."""

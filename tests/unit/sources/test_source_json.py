@@ -14,6 +14,7 @@ from shared.errors import SourceError
 from shared.ports import StagedSource
 from shared.sources import json_file, json_records
 from shared.sources.json_file import JsonFile
+from tests.examples import examples
 from tests.unit.sources.sink import FileSink
 
 Write = Callable[..., Path]
@@ -170,7 +171,7 @@ VALUES = st.recursive(
 
 
 @given(values=st.lists(VALUES, max_size=6), block=st.integers(1, 40), indent=st.sampled_from([None, 1]))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_list_reads_back_whatever_the_block_size(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, values: list[object], block: int, indent: int | None
 ) -> None:
@@ -236,7 +237,7 @@ def batches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("batches")
 @given(objects=st.lists(OBJECTS, min_size=1, max_size=5), blank=st.sampled_from(["", " ", "\t", "\n  "]))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_plain_records_are_read_as_any_other(tmp_path: Path, objects: list[list[tuple[str, str]]], blank: str) -> None:
     """Law: records taken many at once, of lines and of lists, are those that are read one by one."""
     texts = ["{" + f",{blank}".join(f'"{name}":{blank}{token}' for name, token in one) + "}" for one in objects]
@@ -253,7 +254,7 @@ def test_plain_records_are_read_as_any_other(tmp_path: Path, objects: list[list[
 @example(lines=['{"c":[{"b":1}', '{"b":2}],"a":1,"b":0}', TWO], between="\n")
 @example(lines=['{"a":"x', 'y","b":1}', TWO], between="\n")
 @example(lines=['{"a":1', '"b":1}', TWO], between="\n")
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_records_never_run_over_lines(tmp_path: Path, lines: list[str], between: str) -> None:
     """Law: pieces that make whole records only when lines are joined are as malformed as when read one by one."""
     path = tmp_path / "law.json"

@@ -24,6 +24,7 @@ from shared.sources.postgresql import PostgresSource
 from shared.sources.sqlite import connect, sqlite_source
 from shared.sources.sqlserver import fits_in_brackets, newer
 from shared.values.watermarks import Since
+from tests.examples import examples
 from tests.postgres import Server
 from tests.unit.sources.sink import FileSink
 
@@ -63,7 +64,7 @@ SPELLINGS = (
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(-400 * 24, 400 * 24), st.sampled_from(SPELLINGS)), min_size=1, max_size=20),
     st.integers(-400 * 24, 400 * 24),

@@ -19,6 +19,7 @@ from shared.sources import sqlite, sqlite_lists
 from shared.sources.dbapi import DbApiSource, Driver, as_text, select_table
 from shared.sources.sqlite import SqliteSource, sqlite_source
 from shared.sources.sqlite_lists import Held
+from tests.examples import examples
 from tests.unit.sources.sink import FileSink
 
 
@@ -138,7 +139,7 @@ _WITH_FRACTIONS = st.builds(
 
 @given(numbers=st.lists(_WITH_FRACTIONS | st.floats(allow_nan=False) | st.integers(-(2**63), 2**63 - 1), min_size=50))
 @example(numbers=[-97.27029279999999, 941339421.2630529, 0.1 + 0.2, -0.0, 1e9, 999_999_999.999999, 1e-3, 0.000999, 1e3])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_numbers_keep_all_their_digits(numbers: list[float]) -> None:
     """Law: whichever way a number is written, it is the text that loses nothing."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
@@ -167,7 +168,7 @@ def test_numbers_keep_all_their_digits(numbers: list[float]) -> None:
     ),
     sample=st.sampled_from([1, 3, 1000]),
 )
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(120), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_value_is_staged_as_the_driver_gives_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[tuple[object, str]], sample: int
 ) -> None:

@@ -24,10 +24,11 @@ from shared.web.openapi import refusals
 from shared.web.routes import ROUTES, described
 from shared.web.routing import Route
 from shared.wiring.hosted import open_hosted
+from tests.examples import examples
 from tests.unit.web.conftest import DEFINITION, ON, PERMISSIONS, Api, principal
 
 FEW = settings(
-    max_examples=8,
+    max_examples=examples(8),
     deadline=None,
     derandomize=True,
     database=None,

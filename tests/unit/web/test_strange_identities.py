@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.unit.web.conftest import NOW, TENANT, Api, Opener
 
 KNOWN = [
@@ -92,7 +93,7 @@ def test_a_claim_that_is_no_text_is_not_believed(open_api: Opener, name: str, va
     assert refused(open_api(), claims((name, value)))
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=PRINCIPALS)
 def test_nothing_that_is_claimed_breaks_the_app(api: Api, told: object) -> None:
     """Whatever stands in the header: an answer of the API, never 500."""
@@ -104,7 +105,7 @@ def test_nothing_that_is_claimed_breaks_the_app(api: Api, told: object) -> None:
             assert answer.content_type == "application/problem+json"
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(content=st.binary(max_size=200) | TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_no_header_breaks_the_reading_of_it(content: bytes) -> None:
     """Bytes that are no JSON, and headers that are no base64."""

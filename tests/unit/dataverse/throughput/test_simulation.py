@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.unit.dataverse.throughput.simulated import Model, Simulation, ceiling
 
 WINDOW_S = 300.0
@@ -17,7 +18,7 @@ def sustained(model: Model, **more: object):
     return simulation.run(9 * model.window_s, from_s=3 * model.window_s), simulation
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(
     servers=st.integers(1, 6),
     hint=st.sampled_from([None, 2, 4, 8, 48]),

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from shared.engine.fingerprint import stored
 from shared.engine.fingerprint.stored import Stamp
 from shared.engine.workspace import Limits, Workspace, workspace_folder
+from tests.examples import examples
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STAMP = Stamp("place", "scope", "https://x/accounts?$deltatoken=1!'ü", NOW, NOW)
 WIDE = [SimpleNamespace(name=f"c{number}") for number in range(130)]
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=examples(15))
 @given(st.lists(st.sets(st.integers(0, 129), max_size=8), max_size=20))
 def test_what_is_written_is_read(rows: list[set[int]]) -> None:
     """Stamp, hashes and which columns hold a value, for more columns than one mask has bits."""

@@ -15,6 +15,7 @@ from shared.engine.realtime import warm
 from shared.engine.realtime.warm import TIDY_EVERY, WarmWorkspace
 from shared.engine.workspace import Limits, Row, Workspace, workspace_folder
 from shared.errors import FailError
+from tests.examples import examples
 
 LIMITS = Limits(memory_mb=64, threads=1, disk_mb=100)
 SOURCE = "CREATE OR REPLACE TABLE source (row_no BIGINT, name VARCHAR, staff VARCHAR)"
@@ -73,7 +74,7 @@ WORK = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(WORK, min_size=2, max_size=8))
 def test_every_batch_finds_what_a_fresh_workspace_finds(batches: list[Work]) -> None:
     """Tables that come and go, in changing shapes, with statements that were prepared, forgotten and prepared again."""
