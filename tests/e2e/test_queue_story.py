@@ -25,6 +25,7 @@ from shared.values.events import Hold, ListenerState
 from shared.values.messages import OutgoingMessage
 from shared.wiring import LocalApp
 from shared.wiring.listening import QUEUE
+from tests import service_bus_sdk
 from tests.e2e.conftest import World
 from tests.e2e.events import ACCOUNT, delete, put
 from tests.e2e.stories import column
@@ -32,6 +33,13 @@ from tests.e2e.stories import column
 STORY = "story"
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 """Microsoft's SDK leaves the sockets of connections that were cut to the garbage collector."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prompt() -> Iterator[None]:
+    """Closing a connection takes no second."""
+    with service_bus_sdk.prompt():
+        yield
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
 from local.children import Child, python, python_path
 from local.servicebus import LocalServiceBus, NamespaceSettings, QueueSettings
+from tests import service_bus_sdk
 
 SAMPLE = Path(__file__).parents[2] / "fixtures" / "host" / "sample"
 QUEUES = {
@@ -49,6 +50,13 @@ class Running:
 
 
 Start = Callable[..., Running]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prompt() -> Iterator[None]:
+    """Closing a connection takes no second."""
+    with service_bus_sdk.prompt():
+        yield
 
 
 @pytest.fixture(scope="module")

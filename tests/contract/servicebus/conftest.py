@@ -12,6 +12,7 @@ import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusReceiver, ServiceBusSender
 
 from local.servicebus import LocalServiceBus, NamespaceSettings, QueueSettings
+from tests import service_bus_sdk
 
 QUEUES = {
     "plain": QueueSettings(lock_s=60, max_delivery_count=3),
@@ -31,6 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(_SOCKETS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prompt() -> Iterator[None]:
+    """Closing a connection takes no second."""
+    with service_bus_sdk.prompt():
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
