@@ -39,7 +39,8 @@ def heard(message: ServiceBusReceivedMessage) -> ReceivedMessage:
 class Receiving:
     """Receivers of one process; each leaves a session that has had no message for `idle_s`.
 
-    `accept_s`: how long one asks for a session before it asks again; where that is short, the SDK pauses in between.
+    `accept_s`: how long one asks for a session before it asks again; where that is short, the SDK pauses in between,
+    unless it is not to repeat (`repeats`) what failed.
     """
 
     def __init__(
@@ -51,9 +52,10 @@ class Receiving:
         settle: Settle = lambda _: True,
         idle_s: float = 0.5,
         accept_s: float = 1,
+        repeats: int = 3,
     ) -> None:
         self._take, self._settle, self._idle_s, self._accept_s = take, settle, idle_s, accept_s
-        self._client = ServiceBusClient.from_connection_string(connection)
+        self._client = ServiceBusClient.from_connection_string(connection, retry_total=repeats)
         self._ending = threading.Event()
         self.failed = 0
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(slots)]
@@ -100,7 +102,8 @@ def receiving(
     listening: Listening, connection: str, *, slots: int = 4, settle: Settle = lambda _: True
 ) -> Iterator[Receiving]:
     """Receivers of the product for as long as the context is open."""
-    found = Receiving(lambda one: listening.put(one).result(60), connection, slots=slots, settle=settle, idle_s=0.1)
+    take = lambda one: listening.put(one).result(60)  # noqa: E731
+    found = Receiving(take, connection, slots=slots, settle=settle, idle_s=0.1, accept_s=0.3, repeats=0)
     try:
         yield found
     finally:
