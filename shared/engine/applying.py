@@ -169,7 +169,8 @@ class Applier:
             elif noted.answered:  # what was not attempted then may be from now on: an undo has to know
                 self.outcomes.record(self.job_id, doubtful(noted))
             attempt = self._linked if chunk.links else self._attempted
-            outcomes |= (lost := self.claims.take(still_open))
+            writing = [row for row in still_open if not (chunk.links and linker.undone(row))]
+            outcomes |= (lost := self.claims.take(writing))
             if free := [row for row in still_open if row.change not in lost]:
                 outcomes |= attempt(free, linker, in_doubt=noted is not None)
             self.claims.settle(outcomes)

@@ -122,3 +122,20 @@ def test_the_claims_of_a_job_that_died_are_in_doubt(
     assert (job.source.updated, job.source.conflict) == (1, 1)
     assert column(world, "name") == {"A1": "b5", "A2": "new"}
     assert feed.send(put("A1", name="newer", at=6)) == only(updated=1)
+
+
+def test_a_change_of_two_steps_outdates_messages_as_far_as_it_came(world: World, feeds: Feeds) -> None:
+    """Refused, its link finds nothing to do and tells of no write; created, it counts, though its state is refused."""
+    link = {"entity": "account", "column": "accountnumber", "missing": "defer"}
+    maps = {**VERSIONED.maps, "parent": {"target": "parentaccountid", "link": link}, "state": "statecode"}
+    feed = feeds(VERSIONED.but(columns={**VERSIONED.columns, "parent": "text", "state": "number"}, maps=maps))
+    step = world.dataverse.on(lambda one: one.refuse("no") if one.row.get("name") == "bad" else None, "account")
+    stay = world.dataverse.on(lambda one: one.refuse("no"), "account", "Update", columns=["statecode"])
+    told = [{"no": "A1", "name": "bad", "parent": "A2"}, {"no": "A2", "parent": "A2"}, {"no": "A3", "state": 1}]
+    world.write("data.json", json.dumps([{"name": "good", "state": 0, "at": 7} | one for one in told]))
+    job = closes(world.run("story"))
+    assert (job.source.created, job.source.rejected, len(world.dataverse.rows("account"))) == (1, 2, 2)
+    world.dataverse.remove(step)
+    world.dataverse.remove(stay)
+    assert feed.send(*(put(no, name="late", at=3) for no in ("A1", "A2", "A3"))) == only(created=1, stale=2)
+    assert column(world, "name") == {"A1": "late", "A2": "good", "A3": "good"}

@@ -134,7 +134,7 @@ class JobClaims:
 
     def take(self, rows: Sequence[PlanRow]) -> dict[int, Outcome]:
         """Claim the records of changes that are about to be sent; the outcomes of those that must not be."""
-        entries = self._entries(rows)
+        entries = self._entries(rows) if rows else {}
         lost = self.ledger.change(self.sync, entries.values(), claimed) if entries else frozenset()
         left = {change for change, entry in entries.items() if entry.key in lost}
         with self._lock:
@@ -146,7 +146,7 @@ class JobClaims:
         with self._lock:
             mine = {change: self._taken.pop(change) for change in outcomes if change in self._taken}
         now = self.clock()
-        done = {change for change in mine if outcomes[change].status in _WRITTEN}
+        done = {change for change in mine if _is_written(outcomes[change])}
         self._say((replace(mine[change], at=now) for change in done), written)
         self._say((entry for change, entry in mine.items() if change not in done), withdrawn)
 
@@ -165,6 +165,11 @@ class JobClaims:
             for change, key, version, gone in found
             if change in wanted
         }
+
+
+def _is_written(outcome: Outcome) -> bool:
+    """Whether the record holds what the job tells, or may: also a row that was made, but refused its second step."""
+    return outcome.status in _WRITTEN or outcome.row_id is not None
 
 
 @contextmanager
