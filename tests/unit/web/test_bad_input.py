@@ -198,6 +198,7 @@ def test_a_secret_that_cannot_be_read(
     """502 with the secret's name, or 503 with the vault's: it may answer later."""
     monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv("IDENTITY_HEADER", "x")
+    monkeypatch.setattr("azure.core.pipeline.transport.RequestsTransport.sleep", lambda *_: None)
     api = open_api(principal("dynsync.admin"), **settings)
     assert says in problem_of(api.call("GET", "/api/syncs/accounts/destination"), status)["detail"]
 
