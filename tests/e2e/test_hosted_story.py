@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 APP_ID = "1d000000-0000-4000-8000-00000000c1d9"
 FUNCTION = {"x-functions-key": "local-function-key"}
 ADMIN = {"x-functions-key": "local-admin-key"}
-SLICE_S = 3
+SLICE_S = 4
 CRON = "0 0 * * * *"
 DEFINITION = """
 name: accounts
@@ -185,7 +185,7 @@ def test_the_timer_catches_up_what_was_missed(cloud: Cloud) -> None:
 def test_a_job_in_slices_goes_on_though_its_message_is_lost(cloud: Cloud) -> None:
     """A file by HTTP, more work than a slice: behind the first one the message is lost, the timer finds the job."""
     host = cloud.start()
-    job_id = cloud.hand_over(320)
+    job_id = cloud.hand_over(480)
     host.said(f"slice.started .*job={job_id} slice=1")
     cloud.bus.inject(Fault(at="send", action="refuse", queue="sync-jobs", times=100, condition="amqp:not-allowed"))
     host.said(f"nudge.lost job={job_id}")
@@ -194,24 +194,24 @@ def test_a_job_in_slices_goes_on_though_its_message_is_lost(cloud: Cloud) -> Non
     cloud.bus.clear_faults()
     cloud.tick()
     ended = cloud.ended(job_id)
-    assert (ended["state"], ended["source"]["created"]) == ("Succeeded", 320)
+    assert (ended["state"], ended["source"]["created"]) == ("Succeeded", 480)
     assert ended["slices"]["begun"] >= 2
-    assert cloud.numbers() == customers(320)
+    assert cloud.numbers() == customers(480)
 
 
 def test_a_secret_that_is_rotated_in_the_middle(cloud: Cloud) -> None:
     """Between two slices Entra takes the new secret only: the app is refused, asks the vault again, and goes on."""
     host = cloud.start()
-    job_id = cloud.hand_over(320)
+    job_id = cloud.hand_over(480)
     host.said(f"slice.started .*job={job_id} slice=1")
     cloud.azure.add(Application(APP_ID, cloud.azure.tenant_id, (ClientSecret("second-secret"),)))
     cloud.azure.vault.put("accounts--secret", "second-secret")
     before = len(_read(cloud))
     ended = cloud.ended(job_id)
-    assert (ended["state"], ended["source"]["created"]) == ("Succeeded", 320)
+    assert (ended["state"], ended["source"]["created"]) == ("Succeeded", 480)
     assert ended["slices"]["begun"] >= 2
     assert len(_read(cloud)) > before
-    assert cloud.numbers() == customers(320)
+    assert cloud.numbers() == customers(480)
     assert not any(secret in line for line in host.lines for secret in ("first-secret", "second-secret"))
 
 
@@ -226,19 +226,19 @@ def test_a_host_that_is_killed_in_the_middle(cloud: Cloud) -> None:
     The killed host's message comes again when its lock has run out, and does no harm.
     """
     host = cloud.start()
-    job_id = cloud.hand_over(320)
+    job_id = cloud.hand_over(480)
     until(lambda: len(cloud.dataverse.rows("account")) >= 60)
     host.kill()
     written = len(cloud.dataverse.rows("account"))
-    assert 0 < written < 320
+    assert 0 < written < 480
     host = cloud.start()
     assert cloud.job(job_id)["state"] == "Running"
     cloud.tick()
     ended = cloud.ended(job_id)
     assert ended["state"] == "Succeeded"
-    assert ended["source"]["read"] == 320
-    assert cloud.numbers() == customers(320)
+    assert ended["source"]["read"] == 480
+    assert cloud.numbers() == customers(480)
     cloud.bus.advance(timedelta(seconds=301))
     until(lambda: cloud.bus.counters()["sync-jobs"].total == 0)
-    assert (cloud.job(job_id), cloud.numbers()) == (ended, customers(320))
+    assert (cloud.job(job_id), cloud.numbers()) == (ended, customers(480))
     assert cloud.bus.counters()["sync-jobs"].dead_lettered == 0
