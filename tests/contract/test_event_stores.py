@@ -217,6 +217,19 @@ def test_a_claim_counts_only_when_it_was_written(opener: Opener, tmp_path: Path)
     assert listener.change("accounts", [LedgerEntry("a", "6", 1).behind(after["a"])], applied) == frozenset()
 
 
+def test_what_was_read_before_is_no_reason_to_leave_a_claim(opener: Opener, tmp_path: Path) -> None:
+    """Whoever looked before the claim came takes it back all the same, and counts what was written."""
+    job, other = (opener(tmp_path).ledger for _ in range(2))
+    claims = [LedgerEntry(key, "", 0, claim=Claim("j", NOW, "5")) for key in "ab"]
+    assert other.entries("accounts", "ab") == {}
+    job.change("accounts", claims, claimed)
+    assert other.change("accounts", claims[:1], withdrawn) == other.change("accounts", claims[1:], written) == set()
+    after = job.entries("accounts", "ab")
+    assert {key: (one.version, being_written(one, NOW)) for key, one in after.items()} == {
+        "a": ("", False), "b": ("5", False)
+    }  # fmt: skip
+
+
 # ---- park
 
 

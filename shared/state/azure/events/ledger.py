@@ -54,15 +54,18 @@ class AzureLedger:
 
     def _change(self, sync: str, entries: Sequence[LedgerEntry], rule: Rule) -> frozenset[str]:
         keys = [entry.key for entry in entries]
-        stored = self._remembered(sync, keys)
+        stored, fresh = self._remembered(sync, keys), False
         for _ in range(ATTEMPTS):
             known = {key: one[0] for key, one in stored.items() if one is not None}
             made, left = ruled(entries, known, rule)
+            if len(made) < len(stored) and not fresh:  # of a row that is not written nobody finds out that it moved
+                stored, fresh = self._read(sync, keys), True
+                continue
             operations = [_operation(sync, entry, stored[entry.key]) for entry in made]
             try:
                 etags = self._rows.commit(_partition(sync), operations) if operations else []
             except MovedRowError:
-                stored = self._read(sync, keys)
+                stored, fresh = self._read(sync, keys), True
                 continue
             self._remember(sync, {one.key: (one, etag) for one, etag in zip(made, etags, strict=True)})
             return left
