@@ -36,11 +36,17 @@ class Opened(requests.Response):
 class LeanAdapter(HTTPAdapter):
     """Connections to one service at a time, at most `pool` of them. Thread-safe.
 
-    `note` is called in the thread of a request, with the connection that it is about to go over.
+    `note` is called in the thread of a request, with the connection that it is about to go over; `ended` before that
+    connection may be another's.
     """
 
-    def __init__(self, pool: int, note: Callable[[HTTPConnection], None] = lambda line: None) -> None:
-        self._note = note
+    def __init__(
+        self,
+        pool: int,
+        note: Callable[[HTTPConnection], None] = lambda line: None,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._note, self._ended = note, ended
         super().__init__(pool_connections=1, pool_maxsize=pool, max_retries=0)
         self._latest: tuple[str, HTTPConnectionPool] | None = None
 
@@ -49,8 +55,8 @@ class LeanAdapter(HTTPAdapter):
         super().init_poolmanager(*words, **members)
         plain, secured = _noted(HTTPConnection, self._note), _noted(HTTPSConnection, self._note)
         self.poolmanager.pool_classes_by_scheme = {
-            "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-            "https": type("SecuredPool", (HTTPSConnectionPool,), {"ConnectionCls": secured}),
+            "http": _pool(HTTPConnectionPool, plain, self._ended),
+            "https": _pool(HTTPSConnectionPool, secured, self._ended),
         }
 
     def get_connection_with_tls_context(
@@ -109,6 +115,19 @@ def _noted(kind: type[HTTPConnection], note: Callable[[HTTPConnection], None]) -
             super().request(*words, **members)
 
     return Noted
+
+
+def _pool(
+    kind: type[HTTPConnectionPool], connection: type[HTTPConnection], ended: Callable[[], None]
+) -> type[HTTPConnectionPool]:
+    class Pool(kind):  # type: ignore[valid-type, misc]
+        ConnectionCls = connection
+
+        def _put_conn(self, conn: Any) -> None:
+            ended()
+            super()._put_conn(conn)
+
+    return Pool
 
 
 def _place_of(url: str) -> str:

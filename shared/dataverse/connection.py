@@ -63,7 +63,7 @@ class Connection:
         self._timeout_s, self._clock, self._verify = timeout_s, clock, verify
         self._reply_limit_bytes = reply_limit_bytes
         self._deadlines = Deadlines()
-        self._adapter = LeanAdapter(pool, self._deadlines.note)
+        self._adapter = LeanAdapter(pool, self._deadlines.note, self._deadlines.ended)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -1,7 +1,7 @@
 """Ends requests whose time is up: a service that sends a byte now and then keeps no time-out of a single wait.
 
-One thread watches all requests of a pool of connections. When a request's time is up, its line is cut; who waits for it
-meets the end of the line, and learns from `Deadline.over` why.
+One thread watches all requests of a pool of connections, and ends when there was none for a while. When a request's
+time is up, its line is cut; who waits for it meets the end of the line, and learns from `Deadline.over` why.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import urllib3
+
+IDLE_S = 10.0
 
 
 class Line(Protocol):
@@ -29,6 +31,8 @@ class Deadline:
         self.ends_at = ends_at
         self.over = False
         self._line: Line | None = None
+        self._sock: socket.socket | None = None
+        self._ended = False
         self._lock = threading.Lock()
 
     def holds_for(self, line: Line) -> None:
@@ -38,30 +42,40 @@ class Deadline:
             urllib3.exceptions.ConnectTimeoutError: its time is up, and nothing was sent.
         """
         with self._lock:
-            self._line = line
+            self._line, self._sock = line, line.sock
             if self.over:
                 raise urllib3.exceptions.ConnectTimeoutError("the time of the request is up")
 
     def cut(self) -> None:
-        """Time is up."""
+        """Time is up.
+
+        A line that will not be used again gives its socket to the reply: it is remembered here. An encrypted line is
+        cut below its encryption: its own way takes that off first, and what is just being written would go out plain.
+        """
         with self._lock:
+            if self._ended:
+                return
             self.over = True
-            line = self._line.sock if self._line is not None else None
-            if line is not None:
+            sock = (self._line.sock if self._line is not None else None) or self._sock
+            if sock is not None:
                 with contextlib.suppress(OSError):
-                    line.shutdown(socket.SHUT_RDWR)
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def ended(self) -> None:
         """The request ended; its line may be another's from now on."""
         with self._lock:
-            self._line = None
+            self._ended = True
+            self._line = self._sock = None
 
 
 class Deadlines:
-    """All requests that are under way. `clock_s` gives seconds that only grow. Thread-safe."""
+    """All requests that are under way. `clock_s` gives seconds that only grow. Thread-safe.
 
-    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
-        self._clock_s = clock_s
+    The thread that watches ends after `idle_s` without a request; the next request starts another.
+    """
+
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic, *, idle_s: float = IDLE_S) -> None:
+        self._clock_s, self._idle_s = clock_s, idle_s
         self._changed = threading.Condition()
         self._open: set[Deadline] = set()
         self._wakes_at = float("inf")
@@ -89,6 +103,12 @@ class Deadlines:
         if deadline is not None:
             deadline.holds_for(line)
 
+    def ended(self) -> None:
+        """The request of this thread ended, and gives its line back."""
+        deadline: Deadline | None = getattr(self._here, "deadline", None)
+        if deadline is not None:
+            deadline.ended()
+
     def close(self) -> None:
         """Nothing is watched any more."""
         with self._changed:
@@ -111,7 +131,7 @@ class Deadlines:
                 deadline.cut()
 
     def _next(self) -> list[Deadline] | None:
-        """Those whose time is up, once there are some; None at the end."""
+        """Those whose time is up, once there are some; None at the end, or when there was nothing to watch."""
         with self._changed:
             while not self._closed and self._watcher is threading.current_thread():
                 now = self._clock_s()
@@ -120,5 +140,6 @@ class Deadlines:
                     self._open.difference_update(late)
                     return late
                 self._wakes_at = min((deadline.ends_at for deadline in self._open), default=float("inf"))
-                self._changed.wait(None if self._wakes_at == float("inf") else self._wakes_at - now)
+                if not self._changed.wait(min(self._wakes_at - now, self._idle_s)) and not self._open:
+                    self._watcher = None
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from dataclasses import dataclass
 
 import pytest
@@ -58,3 +59,49 @@ def test_a_line_that_was_given_back_is_left_alone(lines):
     deadline.cut()
     assert lines.send(b"x") == 1
     deadlines.close()
+
+
+def test_an_encrypted_line_is_cut_below_its_encryption():
+    """Its own way takes the encryption off before it cuts: what is written at that moment would go out plain."""
+
+    class Encrypted(socket.socket):
+        def shutdown(self, how: int) -> None:
+            raise AssertionError
+
+    ours, far = socket.socketpair()
+    near = Encrypted(fileno=ours.detach())
+    deadlines = Deadlines()
+    with near, far, deadlines.within(300) as deadline:
+        deadlines.note(Line(near))
+        deadline.cut()
+        assert far.recv(1) == b""
+    deadlines.close()
+
+
+def test_a_line_that_left_its_socket_to_the_reply_is_cut(lines):
+    """So it is with a reply that says "Connection: close"."""
+    deadlines, line = Deadlines(), Line(lines)
+    with deadlines.within(300) as deadline:
+        deadlines.note(line)
+        line.sock = None
+        deadline.cut()
+        assert lines.recv(1) == b""
+    deadlines.close()
+
+
+def watchers() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name == "dynsync-deadlines"]
+
+
+def test_nobody_watches_where_there_is_nothing_to_watch():
+    """The thread ends by itself, also of what is never closed; the next request is watched again."""
+    before, deadlines = watchers(), Deadlines(idle_s=0.01)
+    for _ in range(2):
+        near, far = socket.socketpair()
+        with near, far, deadlines.within(0.02) as deadline:
+            (watcher,) = set(watchers()) - set(before)
+            deadlines.note(Line(near))
+            assert near.recv(1) == b""
+        assert deadline.over
+        watcher.join(5)
+        assert not watcher.is_alive()

@@ -11,8 +11,9 @@ import pytest
 import requests
 import urllib3
 
-from shared.dataverse.connection import Connection, NoAnswerError, failures_told
+from shared.dataverse.connection import Connection, NoAnswerError, Request, failures_told
 from shared.dataverse.pauses import PausePolicy
+from shared.dataverse.reply import read_body
 from shared.dataverse.timeouts import BULK_S, READ_S
 from shared.dataverse.writing import Writer
 from shared.errors import AuthenticationError, DestinationError, ThrottledError, UnavailableError
@@ -253,6 +254,24 @@ def test_a_reply_that_drips_ends_in_time(serve, time, drip):
             transport.send("POST", "accounts", body=b"{}", repeatable=False)
     assert caught.value.maybe_done
     assert len(service.seen) == before + 1
+
+
+def test_a_reply_that_arrived_whole_is_not_cut(serve, time, monkeypatch):
+    """Its time passes while it is unpacked: it counts, and its line, which may be another's by now, is left alone."""
+    service = serve(lambda seen: Say(200, {"ok": True}))
+    connection = Connection(timeout_s=5, pool=1, clock=time, verify=True, reply_limit_bytes=1000)
+
+    def unpacked_late(raw, headers, *, limit_bytes):
+        body = read_body(raw, headers, limit_bytes=limit_bytes)
+        for deadline in list(connection._deadlines._open):
+            deadline.cut()
+        return body
+
+    monkeypatch.setattr("shared.dataverse.connection.read_body", unpacked_late)
+    for _ in range(2):
+        assert connection.exchange(Request("GET", service.url + "/a", None)).json() == {"ok": True}
+    assert service.connections == 1
+    connection.close()
 
 
 def test_each_kind_of_request_has_its_time(serve, time, monkeypatch):
