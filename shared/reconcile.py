@@ -67,11 +67,12 @@ def page_rows(prepared: Prepared, read: str | None = None) -> str:
 
 
 def _key_hash(mapping: Mapping, alias: str) -> str:
-    names = {form.name: _present_column(mapping, form.name, alias) for form in mapping.key_forms}
+    names = {form.name: present_column(mapping, form.name, alias) for form in mapping.key_forms}
     return key_hash(mapping.key_forms, names, accent_sensitive=mapping.accent_sensitive)
 
 
-def _present_column(mapping: Mapping, name: str, alias: str) -> str:
+def present_column(mapping: Mapping, name: str, alias: str) -> str:
+    """SQL of a key column of a row of `present`."""
     return f"{alias}.id" if name == mapping.id_column else f"{alias}.{identifier(name)}"
 
 
@@ -129,7 +130,7 @@ def same_key(mapping: Mapping, wanted: str, present: str) -> str:
     """SQL: both sides have the same key as the server sees it."""
     tests = []
     for form in mapping.key_forms:
-        right = key_form(form, _present_column(mapping, form.name, present), accent_sensitive=mapping.accent_sensitive)
+        right = key_form(form, present_column(mapping, form.name, present), accent_sensitive=mapping.accent_sensitive)
         tests.append(f"{_wanted_key(mapping, form, wanted)} = {right}")
     return " AND ".join(tests)
 

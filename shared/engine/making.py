@@ -148,7 +148,7 @@ class PlanMaking:
             if job.replays:
                 draft = with_stale(draft, run.state.path(job.id, REPLAYED))
             older = ledger(run.state, job.sync, before=job)
-            heard = keep_versions(workspace, folder) if drafter.overtaking else {}
+            heard = keep_versions(workspace, prepared.mapping, folder) if drafter.overtaking else {}
             left_out = drafter.left_out() if older else None
             noted = note_records(workspace, prepared.mapping, folder, older, left_out)
             for name, path in (store(workspace, draft, folder) | noted | heard).items():

@@ -13,24 +13,34 @@ from shared.state.events import LocalLedger
 from shared.values.events import LedgerEntry, Rule
 from shared.values.jobs import Job
 from tests.e2e.conftest import World, closes, ignore
-from tests.e2e.events import ACCOUNT, Feeds, feeds, listening, only, put
+from tests.e2e.events import ACCOUNT, Feeds, delete, feeds, listening, only, put
 from tests.e2e.stories import column
 from tests.faults.powercut import Clocks, born
 
 __all__ = ["feeds"]
-VERSIONED = listening(
-    ACCOUNT.but(
-        columns={"no": "text", "name": "text", "staff": "number", "at": "number"},
-        source={"type": "json", "path": "data.json"},
-    ).behaving(strategy="delta"),
-    version="at",
+PLAIN = ACCOUNT.but(
+    columns={"no": "text", "name": "text", "staff": "number", "at": "number"},
+    source={"type": "json", "path": "data.json"},
 )
+VERSIONED = listening(PLAIN.behaving(strategy="delta"), version="at")
 
 
 def batch(world: World, *told: tuple[str, int]) -> Job:
     """A batch job over these records, each with its version."""
     world.write("data.json", json.dumps([{"no": no, "name": f"b{at}", "staff": at, "at": at} for no, at in told]))
     return closes(world.run("story"))
+
+
+def before_it_sends(monkeypatch: pytest.MonkeyPatch, does: Callable[[], object]) -> None:
+    """Do something when the job has its plan, before its first chunk."""
+    sent = LocalState.mark_sent
+
+    def overtaken(*arguments: object) -> None:
+        does()
+        monkeypatch.setattr(LocalState, "mark_sent", sent)
+        sent(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LocalState, "mark_sent", overtaken)
 
 
 @pytest.fixture
@@ -83,14 +93,7 @@ def test_what_the_listener_applied_first_is_not_overwritten(
     event is looked at once more, and what a fold told before it is not lost."""
     feed = feeds(VERSIONED)
     feed.send(*(put(no, name="old", at=1) for no in ("A1", "A2")))
-    sent = LocalState.mark_sent
-
-    def overtaken(*arguments: object) -> None:
-        feed.send(put("A1", name="new", at=9))
-        monkeypatch.setattr(LocalState, "mark_sent", sent)
-        sent(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(LocalState, "mark_sent", overtaken)
+    before_it_sends(monkeypatch, lambda: feed.send(put("A1", name="new", at=9)))
     assert batch(world, ("A1", 5)).source.conflict == 1
     assert column(world, "name")["A1"] == "new"
 
@@ -99,6 +102,20 @@ def test_what_the_listener_applied_first_is_not_overwritten(
     assert column(world, "name")["A2"] == "b6"
     assert feed.release() == only(updated=1, folded=1)
     assert (column(world, "name")["A2"], column(world, "numberofemployees")["A2"]) == ("first", 3)
+
+
+def test_what_tells_no_version_is_left_to_an_event_of_after_the_plan(
+    world: World, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record without a version is not written over it, a row without a record is not deleted behind it; one that the
+    listener deleted may be."""
+    feed = feeds(listening(PLAIN.behaving(dropped="delete")))
+    feed.send(*(put(no, name="old") for no in ("A1", "A2", "A3", "A4")))
+    later = (put("A1", name="new"), put("A2", name="back"), delete("A4"))
+    before_it_sends(monkeypatch, lambda: feed.send(*later))
+    job = batch(world, ("A1", 5))
+    assert (job.source.conflict, job.destination.refused, job.destination.deleted) == (1, 1, 2)
+    assert column(world, "name") == {"A1": "new", "A2": "back"}
 
 
 def test_the_claims_of_a_job_that_died_are_in_doubt(

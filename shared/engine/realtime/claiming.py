@@ -4,8 +4,10 @@
     listener  looks at the ledger ── writes ── notes; an event of a claimed record waits, and so does one whose record
               was claimed between look and note, to be looked at again
 
-A record to which the listener applied something newer is not claimed and not written. The claims of a job that died
-are taken up by who goes on with it; after `PATIENCE` nobody waits for them any more, and what they wrote is in doubt.
+A record to which the listener applied something newer is not claimed and not written. What tells no version, as a row
+that no record told of, is not claimed; it is left alone where an event was applied since the job began. The claims of a
+job that died are taken up by who goes on with it; after `PATIENCE` nobody waits for them any more, and what they wrote
+is in doubt.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ import duckdb
 
 from shared.engine.guarding import Claims, NoClaims
 from shared.engine.plan import PlanRow
+from shared.engine.realtime.hearing import ledger_key_sql
 from shared.engine.workspace import Workspace
+from shared.mapping.compose import Mapping as Mapped
 from shared.ports import Clock, Ledger, State
 from shared.sql import literal
 from shared.values.changes import Outcome, OutcomeStatus
@@ -29,7 +33,7 @@ from shared.values.events import Claim, LedgerEntry, Rule
 from shared.values.jobs import Job
 
 FILE = "claims.parquet"
-"""The job's file of the versions that its plan writes, by change."""
+"""The job's file of the records that its plan writes, by change, each with its version ("" for none)."""
 PATIENCE = timedelta(minutes=15)
 """So long an event waits for a job to settle what it writes; the longest that one request is held for throttling."""
 _PAGE = 10_000
@@ -95,15 +99,17 @@ def in_doubt(entry: LedgerEntry) -> LedgerEntry:
 # ---- the job's side
 
 
-def keep_versions(workspace: Workspace, folder: Path) -> dict[str, Path]:
-    """The versions of the records that the plan writes, as a file of the job; none where there are no versions."""
-    found = "told_versions t JOIN plan p ON p.row_no = t.row_no WHERE t.version <> ''"
-    if not workspace.value(f"SELECT count(*) FROM {found}"):
+def keep_versions(workspace: Workspace, mapping: Mapped, folder: Path) -> dict[str, Path]:
+    """The records that the plan writes, dropped rows among them, as a file of the job; none without a change."""
+    if not workspace.value("SELECT count(*) FROM plan"):
         return {}
     path = folder / FILE
-    gone = "p.action IN ('delete', 'expire', 'deactivate')"
+    told = "p.rowid + 1 AS change, {} AS key, {} AS version, p.action IN ('delete', 'expire', 'deactivate') AS gone"
+    records = f"SELECT {told.format('t.key', 't.version')} FROM told_versions t JOIN plan p ON p.row_no = t.row_no"
+    key = ledger_key_sql(mapping, "d", present=True)
+    dropped = f"SELECT {told.format(key, literal(''))} FROM plan p JOIN present d ON d.id = p.id WHERE p.row_no IS NULL"
     workspace.run(
-        f"COPY (SELECT p.rowid + 1 AS change, t.key, t.version, {gone} AS gone FROM {found} ORDER BY change) "
+        f"COPY ({records} UNION ALL {dropped} ORDER BY change) "
         f"TO {literal(str(path))} (FORMAT parquet, ROW_GROUP_SIZE {_PAGE})"
     )
     return {FILE: path}
@@ -111,11 +117,12 @@ def keep_versions(workspace: Workspace, folder: Path) -> dict[str, Path]:
 
 @dataclass(frozen=True, slots=True)
 class JobClaims:
-    """The claims of one job that applies its plan (`guarding.Claims`). Thread-safe."""
+    """The claims of one job, begun at `began`, that applies its plan (`guarding.Claims`). Thread-safe."""
 
     ledger: Ledger
     sync: str
     job: str
+    began: datetime
     clock: Clock
     connection: duckdb.DuckDBPyConnection
     path: Path
@@ -123,10 +130,10 @@ class JobClaims:
     _lock: threading.Lock
 
     @classmethod
-    def of(cls, ledger: Ledger, sync: str, job: str, clock: Clock, path: Path) -> JobClaims:
+    def of(cls, ledger: Ledger, job: Job, clock: Clock, path: Path) -> JobClaims:
         """The claims of a job; `path` is its file of versions."""
         connection = duckdb.connect(config={"threads": 1, "memory_limit": "128MB"})
-        return cls(ledger, sync, job, clock, connection, path, {}, threading.Lock())
+        return cls(ledger, job.sync, job.id, job.created_at, clock, connection, path, {}, threading.Lock())
 
     def close(self) -> None:
         """Close the file."""
@@ -134,11 +141,13 @@ class JobClaims:
 
     def take(self, rows: Sequence[PlanRow]) -> dict[int, Outcome]:
         """Claim the records of changes that are about to be sent; the outcomes of those that must not be."""
-        entries = self._entries(rows) if rows else {}
+        told = self._entries(rows) if rows else {}
+        entries = {change: entry for change, (entry, claim) in told.items() if claim.version}
         lost = self.ledger.change(self.sync, entries.values(), claimed) if entries else frozenset()
         left = {change for change, entry in entries.items() if entry.key in lost}
         with self._lock:
             self._taken.update({change: entry for change, entry in entries.items() if change not in left})
+        left |= self._touched({change: one for change, one in told.items() if change not in entries})
         return {change: Outcome(change, OutcomeStatus.CONFLICT, message=_OVERTAKEN) for change in left}
 
     def settle(self, outcomes: Mapping[int, Outcome]) -> None:
@@ -150,21 +159,25 @@ class JobClaims:
         self._say((replace(mine[change], at=now) for change in done), written)
         self._say((entry for change, entry in mine.items() if change not in done), withdrawn)
 
+    def _touched(self, told: Mapping[int, tuple[LedgerEntry, Claim]]) -> set[int]:
+        """Of changes without a version, those whose record had an event since the job began."""
+        known = self.ledger.entries(self.sync, {entry.key for entry, _ in told.values()}) if told else {}
+        later = {key for key, one in known.items() if one.at is not None and one.at >= self.began}
+        gone = {key for key in later if known[key].tombstone}  # to remove what the listener removed is no quarrel
+        return {n for n, (entry, claim) in told.items() if entry.key in (later - gone if claim.gone else later)}
+
     def _say(self, entries: Iterable[LedgerEntry], rule: Rule) -> None:
         if told := list(entries):
             self.ledger.change(self.sync, told, rule)
 
-    def _entries(self, rows: Sequence[PlanRow]) -> dict[int, LedgerEntry]:
-        """Entries with the claims of changes whose records have a version."""
+    def _entries(self, rows: Sequence[PlanRow]) -> dict[int, tuple[LedgerEntry, Claim]]:
+        """By change the entry of its record, with the claim, which it holds too."""
         wanted, at = {row.change for row in rows}, self.clock()
         sql = f"SELECT change, key, version, gone FROM {literal(str(self.path))} WHERE change BETWEEN $first AND $last"
         with self._lock:
             found = self.connection.execute(sql, {"first": min(wanted), "last": max(wanted)}).fetchall()
-        return {
-            change: LedgerEntry(key, "", 0, claim=Claim(self.job, at, version, bool(gone)))
-            for change, key, version, gone in found
-            if change in wanted
-        }
+        told = ((n, key, Claim(self.job, at, version, bool(gone))) for n, key, version, gone in found if n in wanted)
+        return {change: (LedgerEntry(key, "", 0, claim=claim), claim) for change, key, claim in told}
 
 
 def _is_written(outcome: Outcome) -> bool:
@@ -178,7 +191,7 @@ def claims_of(ledger: Ledger | None, state: State, job: Job, clock: Clock) -> It
     if ledger is None or FILE not in state.names(job.id):
         yield NoClaims()
         return
-    claims = JobClaims.of(ledger, job.sync, job.id, clock, state.path(job.id, FILE))
+    claims = JobClaims.of(ledger, job, clock, state.path(job.id, FILE))
     try:
         yield claims
     finally:

@@ -17,6 +17,7 @@ from shared.formats import Shape
 from shared.lanes import plain_number
 from shared.mapping.build import Metadata, Prepared, prepare
 from shared.mapping.compose import Mapping as Composed
+from shared.reconcile import present_column
 from shared.sql import identifier
 from shared.values.events import Event, Operation
 from shared.values.problems import Problem
@@ -162,11 +163,13 @@ def version_sql(column: TypedColumn | None) -> str:
     return f"coalesce({_sortable(column.type, identifier(f'source.{column.name}'))}, '')"
 
 
-def ledger_key_sql(mapping: Composed, alias: str) -> str:
-    """SQL over `wanted`: a digest of the sync key as the server sees it, the same in batch and real time."""
+def ledger_key_sql(mapping: Composed, alias: str, *, present: bool = False) -> str:
+    """SQL over `wanted` or `present`: a digest of the key as the server sees it, the same in batch and real time."""
+    names = [form.name for form in mapping.key_forms]
+    told = [present_column(mapping, n, alias) if present else f"{alias}.{identifier(n)}" for n in names]
     forms = [
-        key_form(form, f"{alias}.{identifier(form.name)}", accent_sensitive=mapping.accent_sensitive) + "::VARCHAR"
-        for form in mapping.key_forms
+        key_form(form, sql, accent_sensitive=mapping.accent_sensitive) + "::VARCHAR"
+        for form, sql in zip(mapping.key_forms, told, strict=True)
     ]
     return f"substr(sha256(concat_ws(chr(31), {', '.join(forms)})), 1, {_DIGEST})"
 
