@@ -17,7 +17,7 @@ from shared.definitions.sync import SyncDefinition
 from shared.definitions.unbuilt import unbuilt_parts
 from shared.engine import preparing, queueing
 from shared.engine.cases.giving import variables_of
-from shared.engine.cases.replaying import add_replay, chosen, keep_chosen, keep_queued
+from shared.engine.cases.replaying import add_replay, choice_of, chosen, keep_open
 from shared.engine.leasing import Timing, after, leased
 from shared.engine.running import Run
 from shared.engine.slicing import Span, sweep
@@ -83,7 +83,7 @@ class JobRunner:
         start = replace(start, variables=variables_of(self._state, definition, list(rows)))
         words = f"{definition.name} {choice}".strip()
         job = replace(self._new_job(definition, start, apply=apply), replays=words)
-        return self._started(definition, job, start, lambda run: keep_chosen(run.state, job, rows))
+        return self._started(definition, job, start, lambda run: keep_open(run.state, job, definition, choice))
 
     def queue_replay(self, definition: SyncDefinition, choice: Choice, start: Start, *, apply: bool) -> Job:
         """A replay that waits for its turn; what is open then is run again. Raises as `replay`."""
@@ -167,7 +167,7 @@ class JobRunner:
         elif job.state is JobState.QUEUED:
             refuse_undo(self._state, self._state.get(job.undoes))
         if job.replays is not None and job.state is JobState.QUEUED:
-            keep_queued(run.state, job)
+            keep_open(run.state, job, definition, choice_of(run.state, job))
         run.start = queueing.start_of(run.state, job, run.start)
         run.held.waited_before_s = job.slices.waited_s if job.slices else 0.0
         run.sent_before = job.requests

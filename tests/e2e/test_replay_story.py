@@ -64,18 +64,28 @@ def test_a_delta_closes_only_the_keys_that_it_reads(world: World) -> None:
     assert [one for one in (second, third) if (told / one.id / "records.parquet").exists()] == [second]
 
 
+REGIONAL = ACCOUNT.but(
+    columns={"region": "text", **ACCOUNT.columns},
+    source={"filter": "region = @region and name <> 'Out'"},
+    rest={"variables": {"region": {}}},
+).behaving(strategy="delta", dropped="ignore")
+EMEA, NA = {"region": "EMEA"}, {"region": "NA"}
+
+
 def test_a_filter_by_variable_closes_nothing_of_another_choice(world: World) -> None:
     """A run for one region leaves the other's records out; what is open of those stays open, until its own run."""
-    regional = ACCOUNT.but(
-        columns={"region": "text", **ACCOUNT.columns},
-        source={"filter": "region = @region and name <> 'Out'"},
-        rest={"variables": {"region": {}}},
-    ).behaving(strategy="delta", dropped="ignore")
-    first = regional.run(world, ["EMEA", "A1", "One", "x"], variables={"region": "EMEA"})
-    regional.run(world, ["EMEA", "A1", "One", "x"], ["NA", "A2", "Two", 2], variables={"region": "NA"})
+    first = REGIONAL.run(world, ["EMEA", "A1", "One", "x"], variables=EMEA)
+    REGIONAL.run(world, ["EMEA", "A1", "One", "x"], ["NA", "A2", "Two", 2], variables=NA)
     assert open_keys(world) == {"A1": first.id}
-    regional.run(world, ["EMEA", "A1", "Out", 1], variables={"region": "EMEA"})
-    assert open_keys(world) == {}
+    REGIONAL.read(world, ["NA", "A2", "Two", "y"])
+    second = world.app.queue("story", variables=NA, files={}, started_by="nia", apply=True)
+    queued = world.app.queue_replay("story", Choice(), by="otto", apply=True)
+    world.app.slice(second.id, progress=ignore)
+    done = closes(world.app.slice(queued.id, progress=ignore))
+    assert (done.source.read, done.source.rejected) == (1, 1), "what was set aside since has other variables"
+    assert open_keys(world) == {"A1": done.id, "A2": second.id}
+    REGIONAL.run(world, ["EMEA", "A1", "Out", 1], variables=EMEA)
+    assert open_keys(world) == {"A2": second.id}
 
 
 def shortest(length: int) -> Sync:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shared.definitions.source import SqlSource
 from shared.definitions.sync import SyncDefinition
@@ -31,6 +31,17 @@ def variables_of(state: State, definition: SyncDefinition, jobs: Sequence[str]) 
             f"{', '.join(jobs)}"
         )
     return given[-1]
+
+
+def given_these(
+    state: State, definition: SyncDefinition, jobs: Iterable[str], variables: Mapping[str, str]
+) -> Iterator[str]:
+    """The jobs that were given the same values of what a replay needs."""
+    needed = _needed(definition) & definition.variables.keys()
+    for job_id in jobs:
+        given = _as_known_now(definition, needed, dict(state.get(job_id).variables), job_id)
+        if all(given[name] == variables.get(name) for name in needed):
+            yield job_id
 
 
 def _needed(definition: SyncDefinition) -> set[str]:

@@ -19,6 +19,7 @@ import duckdb
 from shared import temporary
 from shared.definitions.source import SourceBase
 from shared.definitions.sync import SyncDefinition
+from shared.engine.cases.giving import given_these
 from shared.engine.cases.ledger import RECORDS, SEEN, open_cases
 from shared.engine.cases.settling import REPLAYED
 from shared.engine.drafting import Draft
@@ -67,11 +68,27 @@ def add_replay(state: State, job: Job, choice: Choice) -> None:
         state.add(job, {CHOICE: path})
 
 
-def keep_queued(state: State, job: Job) -> None:
-    """As a queued replay begins, keep the records of what is open by now. Raises `RefuseError` as `chosen`."""
+def choice_of(state: State, job: Job) -> Choice:
+    """Which rejects a queued job is to replay."""
     told = json.loads(state.path(job.id, CHOICE).read_text("utf-8"))
-    choice = Choice(told["job"], told["cause"], tuple(told["keys"]))
-    keep_chosen(state, job, chosen(state, job.sync, choice))
+    return Choice(told["job"], told["cause"], tuple(told["keys"]))
+
+
+def keep_open(state: State, job: Job, definition: SyncDefinition, choice: Choice) -> None:
+    """Under the lease, keep the records of what is open by now, with the job that replays them.
+
+    What a job with other variables has set aside since the replay was asked for is left to a replay of its own.
+
+    Raises:
+        RefuseError: nothing is left of what was meant.
+    """
+    rows = chosen(state, job.sync, choice)
+    alike = {job_id: rows[job_id] for job_id in given_these(state, definition, rows, job.variables)}
+    if not alike:
+        raise RefuseError(
+            f"what is open of sync {job.sync} by now is of jobs with other variables: {', '.join(rows)}; replay these"
+        )
+    keep_chosen(state, job, alike)
 
 
 def keep_chosen(state: State, job: Job, rows: Mapping[str, Sequence[int]]) -> None:
@@ -175,4 +192,13 @@ def with_stale(draft: Draft, path: Path) -> Draft:
     return replace(draft, manifest=replace(draft.manifest, source=balance))
 
 
-__all__ = ["ReplayedRecords", "as_replayed", "chosen", "keep_chosen", "made_before", "with_stale"]
+__all__ = [
+    "ReplayedRecords",
+    "as_replayed",
+    "choice_of",
+    "chosen",
+    "keep_chosen",
+    "keep_open",
+    "made_before",
+    "with_stale",
+]

@@ -9,7 +9,7 @@ import pytest
 
 from shared.definitions.loading import parse_sync
 from shared.definitions.sync import SyncDefinition
-from shared.engine.cases.giving import variables_of
+from shared.engine.cases.giving import given_these, variables_of
 from shared.errors import RefuseError
 from shared.ports import State
 from tests.unit.definitions.test_cases import BASE
@@ -52,3 +52,11 @@ def test_variables_that_the_definition_got_since_have_their_default() -> None:
     assert "gone" not in given(definition(), {"extract": "a", "day": "1", "gone": "x"})
     with pytest.raises(RefuseError, match=r"job j0, .* given no region, .* give it a `default`"):
         given(definition(("region: { default: EMEA }", "region: {}")), {"extract": "a"})
+
+
+def test_jobs_with_other_values_of_what_is_needed_are_told_apart() -> None:
+    """A file that nobody looks for again may be another; a region may not."""
+    one = {"extract": "/in/1.csv", "region": "NA", "day": "1"}
+    jobs = {"j0": one, "j1": {**one, "region": "EMEA"}, "j2": {**one, "extract": "/in/2.csv"}}
+    state = cast(State, SimpleNamespace(get=lambda job_id: SimpleNamespace(variables=jobs[job_id])))
+    assert list(given_these(state, definition(), jobs, one)) == ["j0", "j2"]
