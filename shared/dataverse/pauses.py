@@ -37,8 +37,8 @@ class PausePolicy:
         return whole * (0.5 + 0.5 * jitter())
 
     def throttled_s(self, attempt: int, named_s: float | None) -> float:
-        """The pause after throttling number `attempt` (from 1): what the service named, else 5 s + 2^n."""
-        return named_s if named_s is not None else min(5.0 + 2.0 ** min(attempt, 16), self.longest_s)
+        """The pause after throttling number `attempt` (from 1): what the service named, else (or for 0) 5 s + 2^n."""
+        return named_s or min(5.0 + 2.0 ** min(attempt, 16), self.longest_s)
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:

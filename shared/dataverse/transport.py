@@ -209,7 +209,7 @@ class Transport:
 
     def _attempt(self, request: Request, tries: Tries, rows: int, inner: Inner) -> Reply | None:
         """Send once. A reply that stands, or None when it was decided (and waited) to send again."""
-        visit = self._lanes.enter()
+        visit = self._lanes.enter(tries.may_rest)
         try:
             self.starting()
             token = visit.lane.tokens.token()

@@ -61,15 +61,19 @@ class Tries:
         """
         waited_s = (now - (self._throttled_at or now)).total_seconds()
         often = max(self._throttled.values(), default=0) > self._pauses.throttled_attempts
-        if waited_s + rest_s <= self._pauses.throttled_total_s and not often:
-            return
-        message = (
-            f"{self._origin} asks for a pause of {rest_s:.0f} s after {waited_s:.0f} s of pauses "
-            f"({reply.refusal}); lower `parallel` or run at another time"
-        )
+        if waited_s + rest_s > self._pauses.throttled_total_s or often:
+            raise self._rests_too_long(rest_s, f"after {waited_s:.0f} s of pauses ({reply.refusal})")
+
+    def may_rest(self, rest_s: float) -> None:
+        """All credentials rest for so many seconds more, because of this request or another; raises as `keep_to`."""
+        if rest_s > self._pauses.throttled_total_s:
+            raise self._rests_too_long(rest_s, "for all credentials")
+
+    def _rests_too_long(self, rest_s: float, why: str) -> Exception:
+        message = f"{self._origin} asks for a pause of {rest_s:.0f} s {why}; lower `parallel` or run at another time"
         if self._in_doubt:
-            raise UnavailableError(message, maybe_done=True)
-        raise ThrottledError(message, retry_after_s=rest_s)
+            return UnavailableError(message, maybe_done=True)
+        return ThrottledError(message, retry_after_s=rest_s)
 
     def not_now(self, reply: Reply, now: datetime) -> float:
         """An answer that leaves open whether the request was carried out.

@@ -71,7 +71,8 @@ class Lanes:
         self._clock, self._sleep = clock, sleep
         self._changed = threading.Condition()
         self._running = 0
-        self._latest = 0.0
+        self._latest = clock().timestamp()
+        self._passed = 0.0
 
     @property
     def useful(self) -> int:
@@ -89,11 +90,15 @@ class Lanes:
         with self._changed:
             return [lane.use() for lane in self._lanes]
 
-    def enter(self) -> Visit:
-        """Wait until some lane may start a request."""
+    def enter(self, may_rest: Callable[[float], None] = lambda rest_s: None) -> Visit:
+        """Wait until some lane may start a request.
+
+        `may_rest` is told for how many seconds all lanes rest by the service's word; what it raises ends the waiting.
+        """
         while True:
             with self._changed:
                 now = self._now()
+                may_rest(self._rest_s(now))
                 lane, wait_s = self._chosen(now)
                 if lane is not None:
                     return self._started(lane, now)
@@ -121,7 +126,7 @@ class Lanes:
         with self._ended(visit) as now:
             visit.lane.refused[told.limit] += 1
             visit.lane.controller.throttled(now, told, began=visit.began)
-            return min(lane.controller.rest_s(now) for lane in self._lanes)
+            return self._rest_s(now)
 
     def throttled_within(self, visit: Visit, told: Told) -> None:
         """Part of an answered request was refused because a limit is reached: this lane rests, too."""
@@ -143,6 +148,10 @@ class Lanes:
         if not free:
             return None, min(waits_s)
         return min(free, key=lambda lane: lane.controller.running / lane.controller.useful), 0.0
+
+    def _rest_s(self, now: float) -> float:
+        """The seconds until some lane rests no more."""
+        return min(lane.controller.rest_s(now) for lane in self._lanes)
 
     def _started(self, lane: Lane, now: float) -> Visit:
         lane.controller.started(now)
@@ -167,6 +176,8 @@ class Lanes:
             self._changed.notify_all()
 
     def _now(self) -> float:
-        """Seconds that never go backwards."""
-        self._latest = max(self._latest, self._clock().timestamp())
-        return self._latest
+        """Seconds that never go backwards; a clock that is set back does not stop them."""
+        now = self._clock().timestamp()
+        self._passed += max(now - self._latest, 0.0)
+        self._latest = now
+        return self._passed

@@ -115,9 +115,9 @@ def test_a_second_401_is_final(serve, time):
     assert len(service.seen) == 2
 
 
-@pytest.mark.parametrize(("header", "pause"), [("7", 7.0), ("Sun, 22 Nov 2026 12:00:09 GMT", 9.0), ("soon", 7.0)])
+@pytest.mark.parametrize(("header", "pause"), [("7", 7), ("Sun, 22 Nov 2026 12:00:09 GMT", 9), ("soon", 7), ("0", 7)])
 def test_retry_after_is_obeyed(serve, time, header, pause):
-    """Seconds and dates are both understood; without sense, the pause is 5 s + 2^n. Even a create is repeated."""
+    """Seconds and dates are both understood; without sense, or of none, it is 5 s + 2^n. Even a create is repeated."""
     throttled = refusal(429, "0x80072322", "Number of requests exceeded", **{"Retry-After": header})
     service = serve(in_turn(throttled, Say(204)))
     with transport_to(service.url, time) as transport:
@@ -135,6 +135,20 @@ def test_throttling_has_an_end(serve, time):
         transport.get("accounts")
     assert caught.value.retry_after_s == 400
     assert sum(time.slept) <= 900
+
+
+def test_nobody_sits_out_a_pause_that_is_too_long(serve, time):
+    """Neither the request that was refused nor the next one waits for an hour: both say so, and nothing is sent."""
+    service = serve(lambda seen: refusal(429, "0x80072321", "Combined execution time", **{"Retry-After": "3600"}))
+    with transport_to(service.url, time) as transport:
+        for _ in range(2):
+            with pytest.raises(ThrottledError, match="a pause of 3600 s") as caught:
+                transport.get("accounts")
+            assert caught.value.retry_after_s == 3600
+        time.sleep(2700)
+        with pytest.raises(ThrottledError):
+            transport.get("accounts")
+    assert (time.slept, len(service.seen)) == ([2700, 900], 2)
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -54,6 +55,15 @@ def test_all_lanes_rest(time):
     both.throttled(two, throttling(20))
     assert both.enter().lane is two.lane
     assert time.slept == [20]
+
+
+def test_a_clock_that_is_set_back_stops_nothing(time):
+    """The pause is as long as it was, and not an hour longer."""
+    one = lanes(time, count=1)
+    one.throttled(one.enter(), throttling(60))
+    time.now -= timedelta(hours=1)
+    one.enter()
+    assert time.slept == [60]
 
 
 def test_the_cap_holds_over_all_lanes(time):
