@@ -243,13 +243,13 @@ def _texts(column: Sequence[object]) -> Sequence[str | None]:
 
 
 def as_text(value: object) -> str | None:
-    """A driver's value as text that loses nothing: plain digits, ISO dates, true and false, bytes as base64."""
+    """A driver's value as text that loses nothing but a zero's sign: digits, ISO dates, true, false, bytes as base64."""
     if value is None or type(value) is str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float | Decimal):
-        plain = repr(value) if isinstance(value, float) else ""
+        plain = repr(value + 0.0) if isinstance(value, float) else ""  # the sum of a zero below zero is a zero
         return plain if plain[-1:].isdecimal() and "e" not in plain else format(Decimal(plain or value), "f")
     if isinstance(value, datetime | date | time):
         return value.isoformat()

@@ -206,6 +206,13 @@ def test_any_value_is_staged_as_the_driver_gives_it(
         ("SELECT credit AS no FROM customers UNION ALL SELECT 0.1 + 0.2 UNION ALL SELECT -0.0", False),
         ("SELECT credit AS no FROM customers UNION ALL SELECT '1.50' UNION ALL SELECT x'312e35'", False),
         ("SELECT no FROM customers UNION ALL SELECT 0.1 + 0.2", True),
+        ("SELECT CAST(no AS INTEGER) AS no FROM customers UNION ALL SELECT 562949953421312.0", True),
+        ("SELECT CAST(no AS INTEGER) AS no FROM customers UNION ALL SELECT 1e16", True),
+        (
+            "SELECT CAST(no AS INTEGER) AS no FROM customers UNION ALL SELECT -0.0 UNION ALL SELECT 562949953421311.0 "
+            "UNION ALL SELECT -9223372036854775807 - 1 UNION ALL SELECT 'x'",
+            False,
+        ),
         ("SELECT no FROM customers UNION ALL SELECT x'00'", True),
         ("SELECT max(no, random()) AS no FROM customers", True),
         (
