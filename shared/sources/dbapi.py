@@ -243,7 +243,7 @@ def _texts(column: Sequence[object]) -> Sequence[str | None]:
 
 
 def as_text(value: object) -> str | None:
-    """A driver's value as text that loses nothing but a zero's sign: digits, ISO dates, true, false, bytes as base64."""
+    """A driver's value as text that loses nothing but a zero's sign: digits, ISO dates, true, false, base64."""
     if value is None or type(value) is str:
         return value
     if isinstance(value, bool):

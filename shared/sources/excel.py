@@ -58,8 +58,8 @@ class ExcelFile:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """None: the rows come through openpyxl."""
-        return ()
+        """The file itself, which must not change meanwhile; its rows come through openpyxl."""
+        return (self.path,)
 
     def stage(self, sink: SourceSink) -> StagedSource:
         """See `Source.stage`: every value as VARCHAR; a record with an error such as #REF! is malformed."""

@@ -94,7 +94,7 @@ def quick(sql: str, held: Mapping[str, Held]) -> str:
 
 
 def _watch(held: Mapping[str, Held]) -> str:
-    """0, if no value was unforeseen. Asking for types takes longest, so cheaper tests say first where they are asked."""
+    """0, if no value was unforeseen. Asking for types takes longest; cheaper tests say where that is needed at all."""
     watched = {identifier(name): kind for name, kind in held.items() if kind is not Held.INEXACT}
     telling = [f"typeof({cell}) = '{kind}'" for cell in watched for kind in _INEXACT]
     cheap = [_no_text(cell) if kind is Held.TEXTS else _no_short_number(cell) for cell, kind in watched.items()]

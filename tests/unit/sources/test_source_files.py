@@ -105,6 +105,15 @@ def test_files_are_read_in_the_order_of_their_names(tmp_path: Path, sink: FileSi
     assert sink.query("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'file_part%'") == [(0,)]
 
 
+@pytest.mark.parametrize("kind", ["delimited", "fixed_width", "excel", "json", "parquet"])
+def test_every_kind_says_which_file_must_not_change(tmp_path: Path, kind: str) -> None:
+    """A job looks at these before and after it reads, also where the rows do not come through its database."""
+    path = tmp_path / "one.x"
+    path.write_text("x")
+    schema = [{"name": "no", "width": 1} if kind == "fixed_width" else {"name": "no"}]
+    assert opened(tmp_path, "one.x", type=kind, schema=schema).files == (path.resolve(),)
+
+
 @pytest.mark.parametrize("kind", ["json", "parquet", "fixed_width"])
 def test_every_kind_may_come_in_several_files(tmp_path: Path, sink: FileSink, kind: str) -> None:
     """However its records reach the table."""
