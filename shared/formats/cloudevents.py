@@ -97,8 +97,11 @@ def _is_json(envelope: Mapping[str, object]) -> bool:
 
 
 def _decoded(text: str) -> object:
+    told = text.strip("\ufeff \t\r\n")
     try:
-        value, _ = DECODER.raw_decode(text.strip())
+        value, end = DECODER.raw_decode(told)
     except (json.JSONDecodeError, ValueError, RecursionError):
         raise RefusedError("the event's data is not JSON") from None
+    if end != len(told):
+        raise RefusedError(f"the event's data goes on behind its JSON value, at character {end + 1}; send a list")
     return value

@@ -96,6 +96,6 @@ def _plain(value: object) -> object:
 
 def _instant(milliseconds: int) -> str:
     try:
-        return (_EPOCH + timedelta(milliseconds=milliseconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return (_EPOCH + timedelta(milliseconds=milliseconds)).isoformat(timespec="seconds").replace("+00:00", "Z")
     except OverflowError:
         raise RefusedError("a date of the message is beyond the year 9999") from None

@@ -141,6 +141,7 @@ def test_a_binary_cloud_event_has_its_attributes_beside_the_body() -> None:
         ({"specversion": "1.0", "type": "a.updated"}, "no data"),
         ({"specversion": "1.0", "type": "a.updated", "data_base64": "!!"}, "not base64"),
         (cloud(data="{", datacontenttype="application/json"), "not JSON"),
+        (cloud(data='{"no":"1"}\n{"no":"2"}', datacontenttype="application/json"), "goes on behind its JSON value"),
         ({"no": "1"}, "specversion"),
     ],
 )
@@ -235,6 +236,14 @@ def test_an_image_fills_in_what_was_not_written() -> None:
     images = [{"key": "after", "value": image}]
     record = told(DATAVERSE, context(InputParameters=parameters, PostEntityImages=images)).record
     assert record == {"accountid": "a-1", "name": "new", "creditlimit": "1"}
+
+
+def test_a_date_is_an_instant_with_four_digits_of_the_year() -> None:
+    """Also that of years before 1000, as the service tells a date that was never set."""
+    attributes = [{"key": "since", "value": "/Date(-62135596800000)/"}]
+    parameters = [{"key": "Target", "value": {"Attributes": attributes}}]
+    record = told(Shape("dataverse", ("since",)), context(InputParameters=parameters)).record
+    assert record == {"since": "0001-01-01T00:00:00Z"}
 
 
 def test_a_delete_tells_the_row_and_its_image() -> None:
