@@ -217,16 +217,18 @@ def test_a_parent_that_never_comes_ends_in_a_reject(world: World, feeds: Feeds) 
 
 
 def test_a_deferred_link_is_set_when_its_row_comes(world: World, feeds: Feeds) -> None:
-    """`missing: defer` writes the record at once and the link later, also when two name each other."""
+    """`missing: defer` writes the record at once and the link later, also when a later message told no link."""
     link = {"entity": "account", "column": "accountnumber", "missing": "defer"}
     maps = {**ACCOUNT.maps, "parent": {"target": "parentaccountid", "link": link}}
     feed = feeds(LINKED.but(maps=maps))
-    assert feed.send(put("C1", name="c", parent="P1")) == only(parked=1)
-    assert column(world, "name") == {"C1": "c"}
-    assert feed.send(put("P1", name="p")) == only(created=1)
-    assert feed.release() == only(updated=1)
+    assert feed.send(put("C1", parent="P1"), put("C1", name="c"), put("C2", parent="P1", name="c")) == only(parked=3)
+    assert column(world, "name") == {"C1": "c", "C2": "c"}
+    assert feed.send(put("P1", name="p"), put("C3", parent="P2"), put("C3", name="c"), put("P2")) == only(
+        created=3, folded=1
+    )
+    assert feed.release() == only(updated=2, folded=1)
     ids, parents = column(world, "accountid"), column(world, "_parentaccountid_value")
-    assert parents["C1"] == ids["P1"]
+    assert (parents["C1"], parents["C2"], parents["C3"]) == (ids["P1"], ids["P1"], ids["P2"])
 
 
 def test_an_outage_parks_and_the_end_of_it_releases(world: World, feeds: Feeds) -> None:

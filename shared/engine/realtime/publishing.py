@@ -91,7 +91,5 @@ class Publisher:
             space.seal()
             sql = f'SELECT row_no, "column", reason FROM ({typed.problems}) WHERE rejecting ORDER BY row_no'
             found = space.rows(sql, typed.parameters)
-        return [
-            Problem(f"{upserts[int(str(row_no)) - 1][0]}.{column}" if column else str(row_no), str(reason))
-            for row_no, column, reason in found
-        ]
+        told = ((upserts[int(str(row_no)) - 1][0], column, str(reason)) for row_no, column, reason in found)
+        return [Problem(f"{number}.{column}" if column else str(number), reason) for number, column, reason in told]

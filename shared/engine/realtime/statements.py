@@ -136,7 +136,8 @@ def _folded_cell(target: Target) -> list[str]:
             *(f"{target.name}~{n}" for n in range(len(target.link.sides))),
             f"{target.name}~@",
         ]
-        parts += [_last(name) for name in awaited]
+        waits = f" FILTER (WHERE NOT {absent} OR h.{identifier(target.name + '~')})" if absent else ""
+        parts += [_last(name, waits) for name in awaited]  # what waits for its row counts as absent, and yet is told
     return parts
 
 
