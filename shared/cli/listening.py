@@ -16,13 +16,14 @@ from shared.cli.output import CLEAN, FAILED, WITH_REJECTS, say_json
 from shared.cli.screens.listeners import print_listeners
 from shared.cli.screens.paper import draw, say
 from shared.cli.session import Session, who
-from shared.cli.texts import counted, safe
+from shared.cli.texts import called, counted, safe
 from shared.errors import RefuseError
 from shared.formats import split
 from shared.values.events import Bucket, ListenerState, ListenerView
 from shared.values.messages import DeadLetter
 
 _LIMIT = 100
+_GOES_ON = "What may go, goes within a minute; `{command} release {sync}` lets it go now."
 
 
 @contextmanager
@@ -84,12 +85,12 @@ def off(session: Session, sync: str) -> int:
 
 
 @listener.command(short_help="Show the events that a listener set aside, and why.")
-@click.argument("sync")
+@click.argument("sync", default="")
 @click.option("--limit", default=_LIMIT, show_default=True, type=click.IntRange(1, 10_000), help="How many to show.")
 @everywhere
 @session_of
 def rejects(session: Session, sync: str, limit: int) -> int:
-    """Show the events that a listener set aside, and why; `""` for those that name no known sync."""
+    """Show the events that a listener set aside, and why; without a SYNC those that name no known one."""
     with _desk(session) as desk:
         found = desk.rejected_events(sync, limit=limit)
     if session.json:
@@ -134,6 +135,8 @@ def _switched(session: Session, view: ListenerView) -> int:
         say_json(view)
     else:
         print_listeners(session.out(), [view])
+        if view.on and view.parked:
+            say(session.out(), _GOES_ON.format(command=called(), sync=safe(view.sync)))
     return CLEAN
 
 
@@ -177,7 +180,7 @@ def publish(session: Session, sync: str, file: Path) -> int:
 def parked(session: Session, sync: str, limit: int) -> int:
     """Show the events of a sync that wait, and why."""
     with _desk(session) as desk:
-        found, total = desk.parked(sync, limit=limit), desk.listener(sync).parked
+        found, view = desk.parked(sync, limit=limit), desk.listener(sync)
     if session.json:
         say_json(found)
         return CLEAN
@@ -188,7 +191,9 @@ def parked(session: Session, sync: str, limit: int) -> int:
         table.add_row(str(one.event.origin.number), f"{one.since:%Y-%m-%d %H:%M}Z", one.hold.value, safe(one.why))
     if found:
         draw(session.out(), table)
-    say(session.out(), f"Waiting: {counted(total, 'event')}.")
+    say(session.out(), f"Waiting: {counted(view.parked, 'event')}.")
+    if view.on and view.parked:
+        say(session.out(), _GOES_ON.format(command=called(), sync=safe(sync)))
     return CLEAN
 
 

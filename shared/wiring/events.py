@@ -112,7 +112,10 @@ class EventDesk:
 
     def rejected_events(self, sync: str, *, limit: int = 100) -> list[RejectedEvent]:
         """Events that were set aside, in the order of sending; of the empty name those for no known sync."""
-        return self._memory.rejected_events.first(sync, limit=limit)
+        found = self._memory.rejected_events.first(sync, limit=limit)
+        if sync and not found and sync not in self._catalogue.broken():
+            self._catalogue.get(sync)
+        return found
 
     def replay_events(self, sync: str, numbers: Collection[int] | None = None) -> dict[Bucket, int]:
         """Apply rejected events once more, all or those of some messages; what became of them, by bucket."""

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from shared.cli.remote.line import Line
-from shared.values.events import Bucket, ListenerView, ParkedEvent, RedriveResult, RejectedEvent
+from shared.values.events import Bucket, ListenerView, Origin, ParkedEvent, RedriveResult, RejectedEvent
 from shared.values.messages import DeadLetter
-from shared.web.routes.events import MOST, DeadLetterView, Sent
+from shared.values.records import Reject, RejectType
+from shared.web.routes.events import MOST, DeadLetterView, Sent, StrayView
 
 MOST_BYTES = 900_000
 """Of one call that publishes; the app takes a little more."""
@@ -47,7 +48,9 @@ class RemoteEvents:
         return self._line.ask(dict[Bucket, int], "POST", "syncs", sync, "release")
 
     def rejected_events(self, sync: str, *, limit: int = 100) -> list[RejectedEvent]:
-        """Events that were set aside, in the order of sending."""
+        """Events that were set aside, in the order of sending; of the empty name those for no known sync."""
+        if not sync:
+            return [_stray(one) for one in self._line.ask(list[StrayView], "GET", "stray-events")[:limit]]
         return self._line.ask(list[RejectedEvent], "GET", "syncs", sync, "events", "rejects")[:limit]
 
     def replay_events(self, sync: str, numbers: Collection[int] | None = None) -> dict[Bucket, int]:
@@ -89,6 +92,11 @@ def _parts(documents: Sequence[bytes]) -> Iterator[list[bytes]]:
         size += len(document) + 1
     if part:
         yield part
+
+
+def _stray(told: StrayView) -> RejectedEvent:
+    reject = Reject(None, None, RejectType.MALFORMED_ROW, None, None, told.reason)
+    return RejectedEvent("", Origin(told.number, enqueued_at=told.sent), reject, told.at)
 
 
 def _letter(told: DeadLetterView) -> DeadLetter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -35,7 +36,11 @@ def print_listeners(out: Console, views: Sequence[ListenerView]) -> None:
             say(out, f"{safe(view.sync)}: {safe(view.why)}")
         if view.start_from is not None:
             skipped = view.pulse.counts.get("skipped", 0)
-            say(out, f"{safe(view.sync)}: skips what was sent before {view.start_from}; skipped: {skipped:,}")
+            say(out, f"{safe(view.sync)}: skips what was sent before {_moment(view.start_from)}; skipped: {skipped:,}")
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def _row(view: ListenerView) -> dict[str, str]:

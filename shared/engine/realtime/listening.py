@@ -180,7 +180,7 @@ class SyncListener:
     def _held(self, wish: Wish) -> tuple[Hold, str] | None:
         """Why all events of the sync wait, if they do."""
         if not self.is_on(wish):
-            return Hold.PAUSED, "the listener is off"
+            return Hold.PAUSED, "the listener was off when it came"
         return None if wish.hold is None else (wish.hold, wish.why)
 
     def braked(self, events: Sequence[Event], wish: Wish) -> tuple[Hold, str] | None:

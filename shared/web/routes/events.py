@@ -74,6 +74,15 @@ class DeadLetterView(BaseModel):
     explanation: str | None
 
 
+class StrayView(BaseModel):
+    """A message that names no known sync, without its body, which holds field values."""
+
+    number: int
+    sent: datetime | None
+    at: datetime
+    reason: str
+
+
 class Sent(BaseModel):
     """How many messages the broker has."""
 
@@ -127,6 +136,14 @@ def dead_letters(call: Call) -> list[DeadLetterView]:
             explanation=one.explanation,
         )
         for one in call.hosted.app.events.dead_letters()
+    ]
+
+
+def strays(call: Call) -> list[StrayView]:
+    """What names no known sync."""
+    return [
+        StrayView(number=one.origin.number, sent=one.origin.enqueued_at, at=one.at, reason=one.reject.reason)
+        for one in call.hosted.app.events.rejected_events("")
     ]
 
 
@@ -205,6 +222,11 @@ ROUTES = [
         method="GET", path="/api/dead-letters", operation=Operation.SEE_DEAD_LETTERS, does=dead_letters,
         gives=list[DeadLetterView], refuses=_QUEUE,
         summary="Messages that failed again and again, at most 100, without what they hold.",
+    ),
+    Route(
+        method="GET", path="/api/stray-events", operation=Operation.SEE_DEAD_LETTERS, does=strays,
+        gives=list[StrayView],
+        summary="Messages that name no known sync and were set aside, at most 100, without what they hold.",
     ),
     Route(
         method="POST", path="/api/dead-letters/redrive", operation=Operation.REDRIVE, does=redrive,

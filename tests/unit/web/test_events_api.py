@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.errors import NotFoundError
 from shared.lanes import lane_of
-from shared.values.events import Wish
+from shared.values.events import Origin, RejectedEvent, Wish
 from shared.values.messages import DeadLetter, OutgoingMessage
+from shared.values.records import Reject, RejectType
 from shared.wiring.listening import QUEUE
 from tests.unit.web.conftest import Api, Opener, principal
 
@@ -141,6 +143,20 @@ def test_dead_letters_are_told_and_put_back(open_api: Opener, monkeypatch: pytes
         refused = api.call("POST", "/api/dead-letters/redrive", json_body={"numbers": None}, headers=principal(who))
         assert refused.status == 403
     assert len(dead.asked) == 2
+
+
+def test_what_names_no_known_sync_is_told(open_api: Opener) -> None:
+    """For those who have the right over the whole app: without what the message holds."""
+    api = open_api(principal("dynsync.execute"))
+    reject = Reject(None, None, RejectType.MALFORMED_ROW, None, None, "there is no such sync", source="secret value")
+    stray = RejectedEvent("", Origin(35), reject, datetime.now(UTC))
+    api.hosted.app.events._memory.rejected_events.note([stray])
+    (told,) = api.get("/api/stray-events")
+    assert (told["number"], told["reason"]) == (35, "there is no such sync")
+    assert "secret value" not in json.dumps(told)
+    assert api.call("GET", "/api/stray-events", headers=principal("crm-operators")).status == 403
+    with pytest.raises(NotFoundError, match="there is no sync 'nosuch'"):
+        api.hosted.app.events.rejected_events("nosuch")
 
 
 def test_a_listener_is_seen_and_switched(api: Api) -> None:
