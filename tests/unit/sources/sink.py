@@ -19,7 +19,7 @@ class FileSink:
         self.connection = duckdb.connect(path, config=config)
 
     def fill(self, query: str, parameters: Mapping[str, object] | None = None) -> int:
-        self.query(f"CREATE TABLE source AS {query}", parameters)
+        self.query(f"CREATE OR REPLACE TABLE source AS {query}", parameters)
         return int(str(self.query("SELECT count(*) FROM source")[0][0]))
 
     def fill_in_order(self, query: str, *, never: Sequence[str] = ()) -> int:

@@ -114,6 +114,17 @@ def test_every_kind_says_which_file_must_not_change(tmp_path: Path, kind: str) -
     assert opened(tmp_path, "one.x", type=kind, schema=schema).files == (path.resolve(),)
 
 
+def test_an_empty_file_may_stand_among_others(tmp_path: Path, sink: FileSink) -> None:
+    """Whichever comes first; and whether its rows are plain or one is set aside, a file fits the ones before it."""
+    texts = ["[]", '[{"no": "1", "name": "x"}]', '{"no": 2}\n{"no":\n{"no": "a\\n", "name": null}\n', "[]"]
+    for name, text in enumerate(texts):
+        (tmp_path / f"{name}.x").write_text(text)
+    staged = opened(tmp_path, "*.x", type="json").stage(sink)
+    assert (staged.records, [one.row for one in staged.malformed]) == (3, [3])
+    rows = [(1, "1", "x", False, False), (2, "2", None, False, True), (4, "a\n", None, False, False)]
+    assert sink.rows() == rows
+
+
 @pytest.mark.parametrize("kind", ["json", "parquet", "fixed_width"])
 def test_every_kind_may_come_in_several_files(tmp_path: Path, sink: FileSink, kind: str) -> None:
     """However its records reach the table."""

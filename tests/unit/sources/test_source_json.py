@@ -237,6 +237,8 @@ def batches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("batches")
 @given(objects=st.lists(OBJECTS, min_size=1, max_size=5), blank=st.sampled_from(["", " ", "\t", "\n  "]))
+@example(objects=[[("a", '{"x":1,"y":2}'), ("b", "1")]] * 3, blank="")
+@example(objects=[[("a", r'"x\ny"'), ("b", r'"\\"')]] * 3, blank="")
 @settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_plain_records_are_read_as_any_other(tmp_path: Path, objects: list[list[tuple[str, str]]], blank: str) -> None:
     """Law: records taken many at once, of lines and of lists, are those that are read one by one."""
