@@ -90,17 +90,18 @@ def test_what_the_listener_applied_first_is_not_overwritten(
     world: World, feeds: Feeds, beside: Beside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind the job's look and before its claim: a conflict. A claim between the listener's look and its note: the
-    event is looked at once more, and what a fold told before it is not lost."""
+    event is looked at once more with those behind it, and what a fold told before it is not lost."""
     feed = feeds(VERSIONED)
-    feed.send(*(put(no, name="old", at=1) for no in ("A1", "A2")))
+    feed.send(*(put(no, name="old", at=1) for no in ("A1", "A2", "A3")))
     before_it_sends(monkeypatch, lambda: feed.send(put("A1", name="new", at=9)))
     assert batch(world, ("A1", 5)).source.conflict == 1
     assert column(world, "name")["A1"] == "new"
 
-    beside[claiming.applied] = lambda: batch(world, ("A2", 6))
-    assert feed.send(put("A2", name="first", at=7), put("A2", staff=3, at=8)) == only(parked=2)
-    assert column(world, "name")["A2"] == "b6"
-    assert feed.release() == only(updated=1, folded=1)
+    beside[claiming.applied] = lambda: batch(world, ("A2", 6), ("A3", 6))
+    told = [put("A2", name="first", at=7), put("A2", staff=3, at=8), put("A3", name="first", at=7), delete("A3", at=8)]
+    assert feed.send(*told, put("A4", at=1)) == only(parked=4, created=1)
+    assert (column(world, "name")["A2"], column(world, "name")["A3"]) == ("b6", "b6")
+    assert feed.release() == only(updated=2, folded=1, deleted=1)
     assert (column(world, "name")["A2"], column(world, "numberofemployees")["A2"]) == ("first", 3)
 
 

@@ -56,6 +56,7 @@ PROBE = timedelta(seconds=10)
 FRESH = timedelta(minutes=10)
 """So long is a line kept before metadata and definition are looked at again."""
 _ROUNDS = 20
+_OF_PARENTS = (Hold.PARENT, Hold.BEHIND)
 _LATE = (Hold.OUTAGE, "its batch took longer than the lock of a message lasts, so that another receiver may have it")
 
 
@@ -251,7 +252,9 @@ class SyncListener:
             if not todo:
                 return
             verdicts = self._applied(todo, account, deadline)
-            parents = {n for n, v in enumerate(verdicts, 1) if v.hold in (Hold.PARENT, Hold.BEHIND)}
+            told = list(enumerate(verdicts, 1))
+            stay = {self.key(todo[n - 1]) for n, v in told if v.hold is Hold.JOB}  # and what is behind those
+            parents = {n for n, v in told if v.hold in _OF_PARENTS and self.key(todo[n - 1]) not in stay}
             brought = any(verdict.bucket is Bucket.CREATED for verdict in verdicts)
             again = parents if brought and account.stopped is None else set()
             account.events += [(one, verdicts[n - 1]) for n, one in enumerate(todo, 1) if n not in again]

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from shared.engine.realtime.claiming import PATIENCE, applied, being_written, claimed, in_doubt, withdrawn, written
+import duckdb
+import pytest
+
+from shared.engine.plan import PlanRow
+from shared.engine.realtime.claiming import (
+    PATIENCE,
+    JobClaims,
+    applied,
+    being_written,
+    claimed,
+    in_doubt,
+    withdrawn,
+    written,
+)
+from shared.state.events import LocalLedger, open_database
+from shared.values.changes import Action, Outcome, OutcomeStatus
 from shared.values.events import Claim, LedgerEntry
+from shared.values.jobs import Job, JobState
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
 MINE = LedgerEntry("a", "", 0, claim=Claim("mine", NOW, "5", gone=True))
@@ -46,3 +63,50 @@ def test_an_event_is_noted_beside_a_claim_that_it_knew() -> None:
     assert applied(stored, LedgerEntry("a", "4", 9)) is None
     assert applied(stored, LedgerEntry("a", "4", 9, claim=MINE.claim)) == LedgerEntry("a", "4", 9, claim=MINE.claim)
     assert applied(stored, LedgerEntry("a", "2", 9, claim=MINE.claim)) == stored
+
+
+@pytest.mark.parametrize(
+    ("outcome", "counts"),
+    [
+        (Outcome(1, OutcomeStatus.DONE), True),
+        (Outcome(1, OutcomeStatus.IN_DOUBT), True),
+        (Outcome(1, OutcomeStatus.REJECTED), False),
+        (Outcome(1, OutcomeStatus.REJECTED, row_id="made, but refused its second step"), True),
+        (Outcome(1, OutcomeStatus.CONFLICT), False),
+    ],
+)
+def test_the_version_counts_of_what_may_have_been_written(tmp_path: Path, outcome: Outcome, counts: bool) -> None:
+    """What is in doubt counts, too; what was not written leaves the record as it was."""
+    claims = claims_to(tmp_path, "(1, 'a', '5', false)")
+    claims.ledger.change("accounts", [LedgerEntry("a", "3", 8)], applied)
+    assert claims.take([row(1)]) == {}
+    claims.settle({1: outcome})
+    entry = claims.ledger.entries("accounts", ["a"])["a"]
+    assert (entry.version, being_written(entry, NOW)) == ("5" if counts else "3", False)
+    claims.close()
+
+
+def test_what_tells_no_version_is_left_to_an_event_since_the_job_began(tmp_path: Path) -> None:
+    """One of before does not count; what the listener deleted since may be deleted, not written. Nothing is claimed."""
+    told = [("a", 0, False), ("b", -1, False), ("c", 0, True), ("d", 0, True)]
+    rows = ", ".join(f"({n}, '{key}', '', {n > 4})" for n, key in enumerate("abcdabcd", 1))
+    claims = claims_to(tmp_path, rows)
+    for key, minutes, tombstone in told:
+        at = NOW + timedelta(minutes=minutes)
+        claims.ledger.change("accounts", [LedgerEntry(key, "", 8, tombstone=tombstone, at=at)], applied)
+    assert sorted(claims.take([row(n) for n in range(1, 9)])) == [1, 3, 4, 5]
+    assert not any(one.claim for one in claims.ledger.entries("accounts", "abcd").values())
+    claims.close()
+
+
+def claims_to(folder: Path, records: str) -> JobClaims:
+    path = folder / "claims.parquet"
+    with duckdb.connect() as connection:
+        sql = f"SELECT * FROM (VALUES {records}) t(change, key, version, gone)"
+        connection.execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet)").fetchall()
+    job = Job("j", "accounts", JobState.RUNNING, "tester", NOW)
+    return JobClaims.of(LocalLedger(open_database(folder)), job, lambda: NOW, path)
+
+
+def row(change: int) -> PlanRow:
+    return PlanRow(change, Action.UPDATE, "", "", change, None, None, None, None)
