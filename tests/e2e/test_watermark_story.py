@@ -154,6 +154,16 @@ def test_other_variables_are_other_records(world: World) -> None:
     assert regional.run(world, *late, variables={"region": "NA"}).source.created == 1
 
 
+def test_what_lies_before_it_closes_no_reject(world: World) -> None:
+    """Such a record is left out because it was read before, not because the sync's filter wants it no more."""
+    short = {"type": "text", "max_length": 3, "validate": True}
+    sync = ACCOUNT.but(columns={**ACCOUNT.columns, "name": short}, source={**ACCOUNT.source, "filter": "name <> 'Out'"})
+    before = ["A1", "Seven", f"{DAY}08:00Z"]
+    assert sync.run(world, before, ["A2", "Two", f"{DAY}12:00Z"]).open_rejects == 1
+    later = sync.run(world, before, ["A3", "Out", f"{DAY}13:00Z"])
+    assert (later.source.filtered, later.open_rejects) == (2, 1)
+
+
 def test_it_can_be_set_and_taken_away(world: World) -> None:
     """By a person, who may read a stretch again, or everything."""
     ACCOUNT.run(world, ["A1", "One", f"{DAY}08:00Z"])

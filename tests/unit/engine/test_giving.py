@@ -60,3 +60,11 @@ def test_jobs_with_other_values_of_what_is_needed_are_told_apart() -> None:
     jobs = {"j0": one, "j1": {**one, "region": "EMEA"}, "j2": {**one, "extract": "/in/2.csv"}}
     state = cast(State, SimpleNamespace(get=lambda job_id: SimpleNamespace(variables=jobs[job_id])))
     assert list(given_these(state, definition(), jobs, one)) == ["j0", "j2"]
+
+
+@pytest.mark.parametrize(
+    ("filtered", "asks"), [("legal_name = @extract", True), ("region = @region", False), ("@days = 1", False)]
+)
+def test_a_filter_that_asks_for_a_file_is_known(filtered: str, asks: bool) -> None:
+    """Of what it leaves out nothing is said about the records of other files."""
+    assert definition().names_files(filtered) is asks
