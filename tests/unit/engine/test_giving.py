@@ -42,8 +42,9 @@ def test_files_of_several_days_are_replayed_together() -> None:
 def test_other_records_are_replayed_job_by_job() -> None:
     """A variable that says which records are meant never mixes."""
     one = {"extract": "/in/1.csv", "region": "NA", "day": "1"}
-    with pytest.raises(RefuseError, match="other values of region; replay them job by job: j0, j1"):
-        given(definition(), one, {**one, "region": "EMEA"})
+    for sync in (definition(), definition(('filter: "legal_name = @region"', 'filter: "true"'))):
+        with pytest.raises(RefuseError, match="other values of region; replay them job by job: j0, j1"):
+            given(sync, one, {**one, "region": "EMEA"})
 
 
 def test_variables_that_the_definition_got_since_have_their_default() -> None:
