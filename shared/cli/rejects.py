@@ -153,7 +153,9 @@ def replay(
     sample: int,
     export: Path | None,
 ) -> int:
-    """Run open rejects again, after a fix of the definition or of the data. Nothing is dropped.
+    """Run open rejects again as they were read, after a fix of the definition or in Dataverse. Nothing is dropped.
+
+    What was mended in the source comes with the next run, which reads it anew.
 
     All of a SYNC, or those that a JOB set aside; of one cause, or of some keys. A record that a later job has read
     anew is not run again: it would put an older value over a newer one.

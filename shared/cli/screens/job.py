@@ -171,7 +171,7 @@ def _next_steps(job: Job) -> list[tuple[str, str]]:
     aside = job.source.rejected or job.source.conflict
     look = [(f"{called()} rejects {job.id}", "what was set aside, by cause")] if aside else []
     again = (
-        [(f"{called()} replay {job.id}", "run that again, once the cause is mended")]
+        [(f"{called()} replay {job.id}", "run that again as read, once the definition or Dataverse is mended")]
         if aside and job.open_rejects
         else []
     )

@@ -116,8 +116,8 @@ def print_rejects(out: Console, job: Job, rejects: Iterable[Reject], *, still_op
     say(out, f"\n`{called()} rejects {job.id} --csv FILE` writes them all.")
     if still_open:
         verb, them = ("is", "it") if still_open == 1 else ("are", "them")
-        again = f"`{called()} replay {job.id}` runs {them} again, after a fix of the definition or of the data."
-        say(out, f"{counted(still_open, 'record')} {verb} still open: {again}")
+        say(out, f"{counted(still_open, 'record')} {verb} still open.")
+        say(out, _again(job.id, job.sync, them))
 
 
 def print_open(out: Console, sync: str, cases: Iterable[Case]) -> None:
@@ -128,7 +128,12 @@ def print_open(out: Console, sync: str, cases: Iterable[Case]) -> None:
         return
     name = f"{causes[0].type}/{causes[0].column}" if causes[0].column else causes[0].type
     say(out, f"\n`{called()} rejects {sync} --cause '{safe(name)}'` shows each, `--csv FILE` writes them all.")
-    say(out, f"`{called()} replay {sync}` runs them again, after a fix of the definition or of the data.")
+    say(out, _again(sync, sync, "them"))
+
+
+def _again(target: str, sync: str, them: str) -> str:
+    replay = f"`{called()} replay {target}` runs {them} again as read, once the definition or Dataverse is mended"
+    return f"{replay}; mended in the source: `{called()} run {sync}` reads {them} anew."
 
 
 def print_overview(out: Console, syncs: Mapping[str, int]) -> None:
