@@ -476,6 +476,18 @@ def test_a_batch_answer_cut_off_between_parts(writing):
     assert set(small.versions.values()) == {1}
 
 
+def test_an_outage_after_a_cut_answer_leaves_the_unanswered_in_doubt(writing, time):
+    """Two rows met a limit, the longer pause counts; of the third nothing was said. Then nothing goes for long."""
+    part = "--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 429 Too Many\r\nRetry-After: {}\r\n\r\n\r\n"
+    body = "".join(part.format(seconds) for seconds in (33, 2)) + "--b\r\nContent-Ty"
+    cut = Say(200, body.encode(), {"Content-Type": "multipart/mixed; boundary=b"})
+    small, said = SmallTable(), [refusal(429, "0x80072322", "limit", **{"Retry-After": "1000"}), cut]
+    small.before = lambda seen: said.pop()
+    outcomes = writing(small, PLAIN).write(WriteKind.CREATE, writes(*"abc"))
+    assert statuses(outcomes) == [NOT_ATTEMPTED, NOT_ATTEMPTED, IN_DOUBT]
+    assert (sum(time.slept), said) == (33, [])
+
+
 def test_ids_that_are_not_kept_end_the_job(serve, time):
     """A service that creates under other ids is no destination: nothing known would be true."""
     service = serve(lambda seen: Say(200, {"Ids": [row_id(99)]}))

@@ -73,7 +73,7 @@ def test_too_many_at_a_time():
         controller.started(0.0)
     controller.throttled(1.0, Told(Limit.CONCURRENCY, 5.0), began=0.0)
     assert controller.level == 8
-    controller.throttled(1.0, Told(Limit.CONCURRENCY, 5.0), began=0.0)
+    controller.throttled(1.0, Told(Limit.CONCURRENCY, 2.0), began=0.0)
     assert controller.level == 8, "it had started before the level was lowered"
     assert controller.wait_s(1.0) == 5.0
     assert controller.wait_s(6.0) == UNTIL_ONE_ENDS
