@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 
 ASKED = os.environ.get("DYNSYNC_KILLS", "few")
+assert ASKED in ("few", "all", "every"), f"DYNSYNC_KILLS={ASKED}: few, all or every"
 FEW = ASKED == "few"
 
 

@@ -9,7 +9,6 @@ failure names its seed and the points at which processes died.
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,13 +20,12 @@ import pytest
 
 from tests.azurite import Account
 from tests.e2e.conftest import World
+from tests.faults.asked import ASKED, FEW
 from tests.faults.kill_stories import STORIES, Left, left
 from tests.faults.mortals import apart
 from tests.faults.prepared import Prepared
 from tests.faults.trials import Cut, Moved, Trial, in_store, stretches
 
-ASKED = os.environ.get("DYNSYNC_KILLS", "few")
-assert ASKED in ("few", "all", "every"), f"DYNSYNC_KILLS={ASKED}: few, all or every"
 UNDO = ("undo", "undo from the queue")
 JOBS = [*itertools.product(STORIES, ("run", "approved", "queue")), *itertools.product(("delete", "deactivate"), UNDO)]
 SOME = [
@@ -42,10 +40,10 @@ SOME = [
 SWEPT = {"few": {"local": SOME, "azure": SOME[:1]}, "every": {"local": JOBS, "azure": JOBS}}.get(
     ASKED, {"local": SOME, "azure": SOME}
 )
-EVERY = {"local": 30, "azure": 30} if ASKED == "few" else {"local": 1, "azure": 1}
+EVERY = {"local": 40, "azure": 40} if FEW else {"local": 1, "azure": 1}
 """Of so many stretches one is visited."""
 PARTS = 4
-INSTANTS = {"local": 80, "azure": 20} if ASKED == "few" else {"local": 300, "azure": 300}
+INSTANTS = {"local": 60, "azure": 16} if FEW else {"local": 300, "azure": 300}
 """Random instants of all parts together, at least."""
 AZURE = pytest.mark.needs("azurite")
 STORES = [pytest.param("local", id="local"), pytest.param("azure", id="azure", marks=AZURE)]
