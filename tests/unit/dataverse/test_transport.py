@@ -128,6 +128,25 @@ def test_retry_after_is_obeyed(serve, time, header, pause):
         assert transport.requests.requests == 2
 
 
+def test_a_write_is_permitted_each_time_it_is_sent(serve, time):
+    """After a pause, too, which a lease may not have outlived; a read asks only whether anything may start."""
+    service = serve(in_turn(Say(204), refusal(429, "0x80072322", "", **{"Retry-After": "600"}), Say(204)))
+    asked: list[tuple[str, float]] = []
+
+    def permit() -> None:
+        asked.append(("permit", sum(time.slept)))
+        if sum(time.slept) > 300:
+            raise DestinationError("too late")
+
+    with transport_to(service.url, time) as transport:
+        transport.permit, transport.starting = permit, lambda: asked.append(("start", sum(time.slept)))
+        transport.get("accounts")
+        with pytest.raises(DestinationError, match="too late"):
+            transport.send("PATCH", "accounts", body=b"{}", repeatable=True)
+    assert asked == [("start", 0), ("start", 0), ("permit", 0), ("start", 600), ("permit", 600)]
+    assert len(service.seen) == 2
+
+
 def test_throttling_has_an_end(serve, time):
     """When the pauses add up to more than is kept, the caller is told how long to wait."""
     service = serve(lambda seen: refusal(429, "0x80072321", "Combined execution time", **{"Retry-After": "400"}))
