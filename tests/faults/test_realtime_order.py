@@ -323,16 +323,18 @@ def test_a_record_that_was_overtaken_waits_when_the_service_fails_then(
 def test_no_request_starts_when_the_right_to_release_could_have_run_out(
     world: World, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process may release by then, and have gone on to newer events: what is left waits for the next time."""
+    """Another process may release by then, and have gone on to newer events: what is left waits for the next time, and
+    no further page is tried."""
     feed = feeds()
     wishes(feed, Wish(on=False))
-    feed.send(put("A1", name="a"))
+    feed.send(put("A1", name="a"), put("A2", name="a"))
     wishes(feed, Wish(on=True))
     with monkeypatch.context() as patched:
         patched.setattr(releasing, "_LEASE_S", releasing._REQUEST_S)
+        patched.setattr(releasing, "PAGE", 1)
         assert feed.release() == only(parked=1)
     assert column(world, "name") == {}
-    assert feed.release() == only(created=1)
+    assert feed.release() == only(created=2)
 
 
 def test_a_try_keeps_no_message_waiting(world: World, feeds: Feeds) -> None:
