@@ -121,6 +121,10 @@ def test_rows_are_created_in_the_past(world: World) -> None:
     sync.runs_clean(world, ["A1", "new", "2010-05-01T08:00:00Z"], ["A2", "b", "2011-01-01T00:00:00Z"])
     assert str(column(world, "createdon")["A1"]).startswith("2009-05-01")
     assert column(world, "name") == {"A1": "new", "A2": "b"}
+    gone = sync.behaving(dropped="delete").run(world, ["A2", "b", ""])
+    world.app.undo(gone.id, started_by="otto", progress=ignore, apply=True)
+    assert column(world, "name") == {"A1": "new", "A2": "b"}
+    assert column(world, "overriddencreatedon")["A1"] is None, "made again, it is new, and no date is written"
 
 
 # --- keys ---
