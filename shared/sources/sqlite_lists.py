@@ -17,7 +17,7 @@ from shared.databases.binding import Statement
 from shared.ports import MalformedRow
 from shared.sources.dbapi import as_text, set_aside
 from shared.sources.spooled_rows import SpooledRows
-from shared.sql import identifier
+from shared.sql import identifier, literal
 
 _EXACT, _STOP = "dynsync_text", "dynsync_stop"
 _ROWS = 1_000
@@ -96,16 +96,20 @@ def quick(sql: str, held: Mapping[str, Held]) -> str:
 def _watch(held: Mapping[str, Held]) -> str:
     """0, if no value was unforeseen. Asking for types takes longest; cheaper tests say where that is needed at all."""
     watched = {identifier(name): kind for name, kind in held.items() if kind is not Held.INEXACT}
-    telling = [f"typeof({cell}) = '{kind}'" for cell in watched for kind in _INEXACT]
-    cheap = [_no_text(cell) if kind is Held.TEXTS else _no_short_number(cell) for cell, kind in watched.items()]
-    if not telling:
+    cheap = [_no_text(cell) if kind is Held.TEXTS else _no_number(cell) for cell, kind in watched.items()]
+    if not watched:
         return "0"
-    return f"CASE WHEN {' OR '.join(cheap)} THEN CASE WHEN {' OR '.join(telling)} THEN {_STOP}() ELSE 0 END ELSE 0 END"
+    stop = f"CASE WHEN {' OR '.join(map(_telling, watched))} THEN {_STOP}() ELSE 0 END"
+    return f"CASE WHEN {' OR '.join(cheap)} THEN {stop} ELSE 0 END"
 
 
-def _no_short_number(cell: str) -> str:
-    """Whether a value is neither null nor a whole number below 2⁴⁹, which JSON holds exactly even as a fraction."""
-    return f"({cell} << 14 >> 14) <> +{cell}"
+def _no_number(cell: str) -> str:
+    """Whether a value may lose something: no whole number below 2⁴⁹, even as a fraction; only of others is it asked."""
+    return f"({cell} << 14 >> 14) <> +{cell} AND {_telling(cell)}"
+
+
+def _telling(cell: str) -> str:
+    return f"typeof({cell}) IN ({', '.join(map(literal, _INEXACT))})"
 
 
 def _no_text(cell: str) -> str:

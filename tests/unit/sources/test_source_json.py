@@ -46,6 +46,21 @@ def test_values_lose_nothing(write: Write, sink: FileSink) -> None:
     ]
 
 
+@pytest.mark.parametrize("last", ['{"a": "x\\n", "b": 1}', '{"a": "x", "b": 1}'])
+def test_a_text_that_says_null_is_a_text(write: Write, sink: FileSink, last: str) -> None:
+    """Whether the records are plain or not: a null and the word are two things."""
+    source(write('{"a": "null", "b": null}\n{"a": "", "b": "null"}\n' + last)).stage(sink)
+    assert [row[1:3] for row in sink.rows()] == [("null", None), ("", "null"), (json.loads(last)["a"], "1")]
+
+
+def test_a_row_that_is_lost_on_the_way_stops_the_job(write: Write, sink: FileSink) -> None:
+    """What a source gave is counted against what the table holds."""
+    fill = sink.fill_in_order
+    sink.fill_in_order = lambda query, **given: fill(query, **given) - 1  # type: ignore[method-assign]
+    with pytest.raises(SourceError, match=r"gave 2 rows, 1 could be staged"):
+        source(write('{"a": 1, "b": 2}\n{"a": 3, "b": 4}')).stage(sink)
+
+
 def test_dotted_names_reach_into_objects(write: Write, sink: FileSink) -> None:
     """A member with the literal name wins over the way into an object; what is no object on the way is absent."""
     source(write('[{"a.b":1,"a":{"b":2}},{"a":{"b":2}},{"a":5},{"a":{"b":null}}]'), "a.b").stage(sink)
