@@ -42,8 +42,8 @@ _WAYS_ON: Mapping[JobState, str] = {
     _A: "`apply {id}` carries its plan out, `cancel {id}` gives it up, a new `plan {sync}` takes its place",
     _S: "it is done; `plan {sync}` starts a new one",
     _E: "it is done; `rejects {id}` shows what was set aside, `plan {sync}` starts a new one",
-    _F: "`apply {id}` goes on where it stopped; `plan {sync}` starts a new one",
-    _C: "`apply {id}` goes on where it stopped; `plan {sync}` starts a new one",
+    _F: "`apply {id}` goes on where it stopped, unless a later job has begun; `plan {sync}` starts a new one",
+    _C: "`apply {id}` goes on where it stopped, unless a later job has begun; `plan {sync}` starts a new one",
     _O: "a newer plan has taken its place; `plan {sync}` starts a new one",
     _U: "it was undone; `plan {sync}` starts a new one",
 }
