@@ -117,13 +117,13 @@ class Deadlines:
 
     def _add(self, deadline: Deadline) -> None:
         with self._changed:
-            self._open.add(deadline)
             if self._watcher is None or self._closed:
-                self._closed = False
-                self._watcher = threading.Thread(target=self._watch, name="dynsync-deadlines", daemon=True)
-                self._watcher.start()
+                watcher = threading.Thread(target=self._watch, name="dynsync-deadlines", daemon=True)
+                watcher.start()  # where no thread can be had, the next request tries again
+                self._watcher, self._closed = watcher, False
             elif deadline.ends_at < self._wakes_at:
                 self._changed.notify_all()
+            self._open.add(deadline)
 
     def _watch(self) -> None:
         while (late := self._next()) is not None:

@@ -89,6 +89,24 @@ def test_a_line_that_left_its_socket_to_the_reply_is_cut(lines):
     deadlines.close()
 
 
+def test_a_thread_that_cannot_be_had_is_tried_for_again(lines, monkeypatch):
+    """The request fails; the next one is watched."""
+    deadlines, start = Deadlines(), threading.Thread.start
+
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(RuntimeError), deadlines.within(300):
+        raise AssertionError
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with deadlines.within(0.0) as deadline, contextlib.suppress(urllib3.exceptions.ConnectTimeoutError):
+        deadlines.note(Line(lines))
+        assert lines.recv(1) == b""
+    assert deadline.over
+    deadlines.close()
+
+
 def watchers() -> list[threading.Thread]:
     return [one for one in threading.enumerate() if one.name == "dynsync-deadlines"]
 
