@@ -53,6 +53,12 @@ def test_a_text_that_says_null_is_a_text(write: Write, sink: FileSink, last: str
     assert [row[1:3] for row in sink.rows()] == [("null", None), ("", "null"), (json.loads(last)["a"], "1")]
 
 
+def test_a_column_may_be_called_as_the_database_numbers_rows(write: Write, sink: FileSink) -> None:
+    """Records keep their own numbers, and the column its values."""
+    source(write('{"RowID": 7, "b": 1}\n{"RowID": 7, "b": 2}'), "RowID", "b").stage(sink)
+    assert [row[:3] for row in sink.rows()] == [(1, "7", "1"), (2, "7", "2")]
+
+
 def test_a_row_that_is_lost_on_the_way_stops_the_job(write: Write, sink: FileSink) -> None:
     """What a source gave is counted against what the table holds."""
     fill = sink.fill_in_order
