@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.definitions.catalogue import Catalogue
-from shared.definitions.reach import load_local_reach
+from shared.definitions.reach import Reach, load_local_reach
 from shared.definitions.sync import SyncDefinition
 from shared.engine.surroundings import Start
 from shared.errors import AuthenticationError, NotAllowedError
@@ -25,7 +25,7 @@ from shared.wiring import checking
 from shared.wiring.app import LocalApp
 from shared.wiring.checking import Sources
 from shared.wiring.connections import Connector
-from shared.wiring.rotation import HandedOut, once_more
+from shared.wiring.rotation import HandedOut, Reached, once_more
 from shared.wiring.steps import step_taker
 from tests.e2e.hook import listening
 
@@ -169,6 +169,15 @@ def test_a_first_look_at_a_table_stays_within_the_sync_s_reach(tmp_path: Path, m
         app.table("other", destination)
     with pytest.raises(AuthenticationError, match="'erp--client-id' was not found"):
         app.table("erp", destination)
+
+
+def test_a_secret_out_of_reach_is_not_read_anew_either() -> None:
+    """Whoever asks, and however: the home is not asked."""
+    vault = Vault()
+    for ask in (Reached(vault, Reach(), "other").get, Reached(vault, Reach(), "other").renew):
+        with pytest.raises(NotAllowedError, match="may not name the secret 'erp--source'"):
+            ask("erp--source")
+    assert vault.asked == []
 
 
 def test_a_step_calls_again_with_the_new_token(tmp_path: Path) -> None:
