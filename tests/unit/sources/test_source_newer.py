@@ -17,8 +17,12 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
+from shared.definitions.source import Source as Definition
 from shared.errors import SourceError
+from shared.secrets import EnvironmentSecrets
+from shared.sources import open_source
 from shared.sources.dbapi import DbApiSource, Driver
 from shared.sources.postgresql import PostgresSource
 from shared.sources.sqlite import connect, sqlite_source
@@ -87,6 +91,22 @@ def test_sqlite_compares_numbers_as_numbers(tmp_path: Path) -> None:
     """Texts among them pass, since the schema may read them as numbers."""
     path = filled(tmp_path, [1, 9, 10, 10.5, "7", "70", None, 200])
     assert ids(path, Since("changed", "changed", Decimal("9.5"))) == {3, 4, 5, 6, 7, 8}
+
+
+def test_dates_of_a_form_of_their_own_are_not_compared(tmp_path: Path) -> None:
+    """The database would compare letters: all is read, and the engine leaves the older ones out."""
+    path = filled(tmp_path, ["01.04.2026", "31.12.2025"])
+    changed = {"name": "changed", "type": "date", "input_format": "dd.MM.yyyy"}
+    where = {"type": "sql", "dialect": "sqlite", "path": path.name, "table": "t", "schema": [{"name": "id"}, changed]}
+    source = open_source(
+        TypeAdapter[Definition](Definition).validate_python(where),
+        variables={},
+        base=tmp_path,
+        allows_path=lambda _: True,
+        secrets=EnvironmentSecrets({}),
+        since=Since("changed", "changed", MARK),
+    )
+    assert source.stage(FileSink(tmp_path / "all.duckdb")).records == 2
 
 
 def test_a_query_with_its_own_variables_is_narrowed(tmp_path: Path) -> None:
