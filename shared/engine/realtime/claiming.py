@@ -67,14 +67,19 @@ def written(stored: LedgerEntry | None, entry: LedgerEntry) -> LedgerEntry | Non
     if stored is None or claim is None or claim.version < stored.version:
         return withdrawn(stored, entry)
     told = replace(stored, version=claim.version, tombstone=claim.gone, at=entry.at)
-    return replace(told, claim=_through(claim)) if stored.claim == claim else told
+    return replace(told, claim=_through(claim)) if _is_its(claim, stored.claim) else told
 
 
 def withdrawn(stored: LedgerEntry | None, entry: LedgerEntry) -> LedgerEntry | None:
     """What a job claimed was not written: the record is as it was before."""
-    if stored is None or entry.claim is None or stored.claim != entry.claim:
+    if stored is None or entry.claim is None or not _is_its(entry.claim, stored.claim):
         return stored
     return replace(stored, claim=_through(entry.claim))
+
+
+def _is_its(claim: Claim, stored: Claim | None) -> bool:
+    """Whether the stored claim is the job's own, though a process of it that had stalled may have claimed again."""
+    return stored is not None and (stored.job, stored.version) == (claim.job, claim.version)
 
 
 def _through(claim: Claim) -> Claim:

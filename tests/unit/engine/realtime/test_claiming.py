@@ -22,7 +22,7 @@ from shared.engine.realtime.claiming import (
 )
 from shared.state.events import LocalLedger, open_database
 from shared.values.changes import Action, Outcome, OutcomeStatus
-from shared.values.events import Claim, LedgerEntry
+from shared.values.events import Claim, LedgerEntry, Rule
 from shared.values.jobs import Job, JobState
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
@@ -43,6 +43,15 @@ def test_a_job_settles_its_own_claim_only() -> None:
     told = written(stored, replace(MINE, at=NOW))
     assert told == replace(stored, version="5", tombstone=True, at=NOW)
     assert told and being_written(told, OTHER.at)
+
+
+@pytest.mark.parametrize("rule", [written, withdrawn])
+def test_a_claim_is_settled_though_a_stalled_process_of_the_job_claimed_again(rule: Rule) -> None:
+    """Who went on with the job settles it; otherwise messages would wait until the patience is over."""
+    assert MINE.claim is not None
+    again = replace(MINE, claim=replace(MINE.claim, at=NOW + timedelta(minutes=1)))
+    told = rule(again, MINE)
+    assert told and not being_written(told, NOW + timedelta(minutes=2))
 
 
 def test_a_claim_keeps_who_it_met_and_is_waited_for_in_time() -> None:
