@@ -39,4 +39,4 @@ def watermark(session: Session, sync: str, value: str | None, reset: bool) -> No
 def _sentence(sync: str, found: Watermark | None) -> str:
     if found is None:
         return f"{sync} has no watermark: the next run reads everything."
-    return f"{sync} reads from {safe(found.column)} {found} on."
+    return f"{sync} reads from {safe(found.column)} {found} on, and its overlap, where it has one, once more."

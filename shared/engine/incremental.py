@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from shared.columns import TypedSource
 from shared.definitions.schema_column import SchemaColumn
@@ -16,6 +16,9 @@ from shared.ports import WatermarkMemory
 from shared.sql import identifier
 from shared.values.jobs import Job
 from shared.values.watermarks import ANY, Mark, Since, Watermark, earlier
+
+_EXACT = Context(prec=60)
+"""DuckDB's numbers have up to 38 digits; what is rounded up passes records by."""
 
 
 def watched(definition: SyncDefinition) -> SchemaColumn | None:
@@ -42,7 +45,7 @@ def _before(value: Mark, overlap: timedelta | int) -> Mark:
     """The value that lies an overlap before another; one of the other kind goes back nowhere."""
     if isinstance(value, datetime):
         return earlier(value, overlap) if isinstance(overlap, timedelta) else value
-    return value - overlap if isinstance(overlap, int) else value
+    return _EXACT.subtract(value, overlap) if isinstance(overlap, int) else value
 
 
 def fits(column: SchemaColumn, kept: Watermark) -> bool:
@@ -66,7 +69,7 @@ def reached(
     if found is None:
         return None
     text = str(found)
-    value = min(datetime.fromisoformat(text).replace(tzinfo=UTC), began) if date else Decimal(text).normalize()
+    value = min(datetime.fromisoformat(text).replace(tzinfo=UTC), began) if date else Decimal(text).normalize(_EXACT)
     return Watermark(column.label, value, choice)
 
 

@@ -187,14 +187,20 @@ def test_the_command_shows_and_moves_it(world: World) -> None:
         return CliRunner(env={"COLUMNS": "120"}).invoke(dynsync, ["watermark", "story", *words, *where]).output
 
     assert says() == "story has no watermark: the next run reads everything.\n"
-    assert says("--set", "2026-03-01") == "story reads from changed 2026-03-01T00:00:00.000000Z on.\n"
+    assert (
+        says("--set", "2026-03-01")
+        == "story reads from changed 2026-03-01T00:00:00.000000Z on, and its overlap, where it has one, once more.\n"
+    )
     told = {"sync": "story", "column": "changed", "watermark": "2026-03-01T00:00:00.000000Z"}
     assert json.loads(says("--json")) == told
     assert says("--set", "9999-01-01").splitlines() == [
-        "story reads from changed 9999-01-01T00:00:00.000000Z on.",
+        "story reads from changed 9999-01-01T00:00:00.000000Z on, and its overlap, where it has one, once more.",
         "Warning: that is in the future: what changes before then is not read.",
     ]
-    assert says("--set", "2026-03-01") == "story reads from changed 2026-03-01T00:00:00.000000Z on.\n"
+    assert (
+        says("--set", "2026-03-01")
+        == "story reads from changed 2026-03-01T00:00:00.000000Z on, and its overlap, where it has one, once more.\n"
+    )
     assert "not both" in says("--set", "2026-03-01", "--reset")
     assert mark(world) == told["watermark"]
     assert says("--reset") == "story has no watermark: the next run reads everything.\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
 
 from shared.errors import RequestError
 from shared.formats import split
@@ -17,7 +17,26 @@ MOST = 1000
 """Events of one call."""
 
 
-class EventsForm(RootModel[Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST)] | dict[str, Any]]):
+Event = dict[str, Any]
+
+
+def _one_or_many(body: object) -> str | None:
+    return "events" if isinstance(body, list) else "event" if isinstance(body, dict) else None
+
+
+class EventsForm(
+    RootModel[
+        Annotated[
+            Annotated[list[Event], Field(min_length=1, max_length=MOST), Tag("events")]
+            | Annotated[Event, Tag("event")],
+            Discriminator(
+                _one_or_many,
+                custom_error_type="events",
+                custom_error_message="the body is neither an object, one event, nor a list of objects",
+            ),
+        ]
+    ]
+):
     """One event, or a list of up to 1,000, in the format that the sync's listener takes."""
 
 

@@ -97,6 +97,10 @@ def test_bad_events_are_told_and_nothing_is_sent(api: Api, queue: Queue) -> None
     )
     assert answer.status == 422, answer.body
     assert b"1.op" in answer.body and b"2.no" in answer.body
+    empty = api.call("POST", "/api/events/accounts", json_body=[])
+    assert (empty.status, b"dict" in empty.body) == (422, False) and b"events: List should have" in empty.body
+    text = api.call("POST", "/api/events/accounts", json_body="C-1")
+    assert text.status == 422 and b"neither an object, one event, nor a list of objects" in text.body
     assert queue.sent == []
 
 
