@@ -318,7 +318,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"status": 403, "code": "0x80072560", "text": "The user is not a member of the organization.", "count": 1000},
          ["application user"]),
         ({"status": 401, "text": "", "count": 1000}, ["sign|token|credential|401"]),
-        ({"status": 429, "code": "0x80072322", "headers": {"Retry-After": "0"}, "count": 1000}, ["pause", "429"]),
+        ({"status": 429, "code": "0x80072322", "headers": {"Retry-After": "0.01"}, "count": 1000}, ["pause", "429"]),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/api/", "/accounts?"])

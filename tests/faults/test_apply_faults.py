@@ -105,7 +105,7 @@ def test_cut_connections_neither_lose_nor_double(world: World, kind: str, planne
 @pytest.mark.parametrize(
     "fault",
     [
-        {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}, "code": "0x80072322", "count": 2},
+        {"kind": "status", "status": 429, "headers": {"Retry-After": "0.01"}, "code": "0x80072322", "count": 2},
         {"kind": "status", "status": 503, "count": 2},
         {"kind": "expire_tokens", "count": 1},
     ],

@@ -87,7 +87,7 @@ def test_cut_connections_during_an_undo_change_nothing(world: World, kind: str) 
 def test_a_busy_service_changes_nothing_but_the_time(world: World, method: str, status: int) -> None:
     """Throttled while it reads and while it writes."""
     job, before = begin(world)
-    fault = {"kind": "status", "status": status, "headers": {"Retry-After": "0"}, "count": 3}
+    fault = {"kind": "status", "status": status, "headers": {"Retry-After": "0.01"}, "count": 3}
     for path in ("accounts", "contacts", "$batch"):
         world.dataverse.inject({**fault, "method": method, "path": path})
     done = undo(world, job)
