@@ -16,7 +16,7 @@ from bench.sources.data import make
 from bench.sources.reads import RAW, TABLE
 
 MOST_TIMES, MOST_GROWTH_MB = 1.6, 80.0
-EXCEL_ROWS = 20_000
+EXCEL_ROWS = 100_000
 REPOSITORY = Path(__file__).parents[1]
 
 

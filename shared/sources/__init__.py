@@ -187,7 +187,7 @@ def _file(definition: FileSource, path: Path, wanted: tuple[str, ...], spool: Pa
         case ExcelSource():
             from shared.sources.excel import ExcelFile
 
-            return ExcelFile(path, wanted, _sheet(definition))
+            return ExcelFile(path, wanted, _sheet(definition), spool)
         case JsonSource():
             from shared.sources.json_file import JsonFile
 

@@ -7,6 +7,7 @@ form. The value of a merged area stands in each of its cells. Rows without any v
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,12 +24,12 @@ from zlib import error as ZlibError  # noqa: N812 - the module's own name says n
 from shared.errors import SourceError
 from shared.ports import MalformedRow, SourceSink, StagedSource
 from shared.sources import names
+from shared.sources.spooled_rows import SpooledRows, spooled_rows
 from shared.sources.workbook import Area, check_workbook, inspect_sheet
 
 if TYPE_CHECKING:
     from openpyxl.workbook.workbook import Workbook
 
-_BATCH = 5_000
 _MAX_MALFORMED = 100_000
 _ERRORS = frozenset(
     ("#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!", "#GETTING_DATA")
@@ -50,11 +51,12 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class ExcelFile:
-    """A sheet of a workbook as a source."""
+    """A sheet of a workbook as a source; `spool` is the folder for its rows on their way."""
 
     path: Path
     wanted: tuple[str, ...]
     sheet: Sheet
+    spool: Path = Path(tempfile.gettempdir())
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -67,8 +69,10 @@ class ExcelFile:
         with self._opened() as grid:
             header = grid.header() if self.sheet.header else self.wanted
             names.require(self.wanted, [name for name in header if name], where=f"the header of {self._shown}")
-            sink.create({"row_no": "BIGINT"} | dict.fromkeys(self.wanted, "VARCHAR"))
-            return _stage(grid.records(len(header)), [header.index(name) for name in self.wanted], sink, self)
+            places = [header.index(name) for name in self.wanted]
+            with spooled_rows(self.wanted, self.spool, self.path) as rows:
+                malformed = _stage(grid.records(len(header)), places, rows, self)
+                return StagedSource(records=rows.fill(sink), malformed=tuple(malformed))
 
     def column_types(self) -> Mapping[str, str]:
         """The header's columns (by position: the schema's) as VARCHAR."""
@@ -205,26 +209,20 @@ class _Grid:
         return cells
 
 
-def _stage(records: Iterator[Cells], places: list[int], sink: SourceSink, source: ExcelFile) -> StagedSource:
-    batch: list[tuple[object, ...]] = []
+def _stage(records: Iterator[Cells], places: list[int], rows: SpooledRows, source: ExcelFile) -> list[MalformedRow]:
+    """Write the records that hold no error; those that do are given back."""
     malformed: list[MalformedRow] = []
-    read = 0
-    for cells in records:
-        read += 1
+    for number, cells in enumerate(records, 1):
         picked = [cells[at] for at in places]
         wrong = next((at for at, cell in enumerate(picked) if type(cell) is str and cell in _ERRORS), None)
         if wrong is None:
-            batch.append((read, *map(as_text, picked)))
-        else:
-            malformed.append(MalformedRow(read, f"column {source.wanted[wrong]!r} holds the error {picked[wrong]}", ""))
+            rows.row([as_text(cell) for cell in picked])
+            continue
+        rows.gap()
+        malformed.append(MalformedRow(number, f"column {source.wanted[wrong]!r} holds the error {picked[wrong]}", ""))
         if len(malformed) > _MAX_MALFORMED:
             raise SourceError(f"{source.path}: more than {_MAX_MALFORMED:,} rows hold errors; check the workbook")
-        if len(batch) >= _BATCH:
-            sink.append(batch)
-            batch = []
-    if batch:
-        sink.append(batch)
-    return StagedSource(records=read - len(malformed), malformed=tuple(malformed))
+    return malformed
 
 
 def as_text(value: object) -> str | None:
