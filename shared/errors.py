@@ -20,6 +20,7 @@
         ├── NotSignedInError      nobody knows who calls
         ├── NotAllowedError       rights or reach
         ├── AlreadyRunningError   another job of this sync holds the lease
+        ├── StaleDefinitionError  somebody else changed the definition first
         ├── TransitionError       the job's state does not allow that
         ├── NotBuiltError         the definition uses a part that does not run yet
         └── NotFoundError         no such sync, job, row
@@ -145,6 +146,10 @@ class NotAllowedError(RefuseError):
 
 class AlreadyRunningError(RefuseError):
     """Another job of this sync is running."""
+
+
+class StaleDefinitionError(RefuseError):
+    """The definition was changed by somebody else since it was read."""
 
 
 class TransitionError(RefuseError):
