@@ -111,6 +111,11 @@ class Operation(StrEnum):
     REDRIVE = "put dead letters back"
     LIST_SECRETS = "list secrets"
     SET_SECRET = "set a secret"  # noqa: S105 - what is done, no password
+    SEE_DEFINITION = "see a definition"
+    CHANGE_DEFINITION = "change a definition"
+    CHANGE_GUARDED = "change a definition's secrets, addresses, steps after it or permissions"
+    CREATE_SYNC = "create a sync"
+    TAKE_SYNC_AWAY = "take a sync away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,11 @@ NEEDS: Mapping[Operation, Need] = {
     Operation.REDRIVE: Need(Scope.APP, frozenset({Right.EXECUTE})),
     Operation.LIST_SECRETS: Need(Scope.APP, frozenset({Right.ADMIN})),
     Operation.SET_SECRET: Need(Scope.APP, frozenset({Right.ADMIN})),
+    Operation.SEE_DEFINITION: _of_sync(Right.READ),
+    Operation.CHANGE_DEFINITION: _of_sync(Right.WRITE),
+    Operation.CHANGE_GUARDED: _of_sync(Right.ADMIN),
+    Operation.CREATE_SYNC: Need(Scope.APP, frozenset({Right.ADMIN})),
+    Operation.TAKE_SYNC_AWAY: Need(Scope.APP, frozenset({Right.ADMIN})),
 }
 """Every operation and what it needs. A list that needs no right of its own holds only what the caller may read."""
 

@@ -34,6 +34,7 @@ ANYBODY = {Operation.SEE_HEALTH, Operation.SEE_API}
 READING = {
     Operation.SHOW_SYNC, Operation.SHOW_JOB, Operation.SEE_CHANGES, Operation.SEE_REJECTS, Operation.SEE_REPORT,
     Operation.SEE_STORY, Operation.SEE_WATERMARK, Operation.SEE_LISTENER, Operation.SEE_PARKED,
+    Operation.SEE_DEFINITION,
 }  # fmt: skip
 LOOKING = {
     Operation.CHECK, Operation.TEST_CONNECTION, Operation.SEE_SOURCE, Operation.SEE_DESTINATION, Operation.DIAGNOSE,
@@ -45,17 +46,19 @@ RUNNING = {
     Operation.RELEASE,
 }  # fmt: skip
 OVER_ALL = {Operation.SEE_HEALTH_PARTS, Operation.SEE_DEAD_LETTERS}
-WHOLE_APP = {Operation.LIST_SECRETS, Operation.SET_SECRET}
+WRITING = {Operation.CHANGE_DEFINITION}
+GUARDED = {Operation.CHANGE_GUARDED}
+WHOLE_APP = {Operation.LIST_SECRETS, Operation.SET_SECRET, Operation.CREATE_SYNC, Operation.TAKE_SYNC_AWAY}
 MAY: dict[str, set[Operation]] = {
     "nobody": ANYBODY,
     "stranger": ANYBODY | SIGNED_IN,
     "read": ANYBODY | SIGNED_IN | READING,
     "execute": ANYBODY | SIGNED_IN | READING | LOOKING | RUNNING,
-    "write": ANYBODY | SIGNED_IN | READING | LOOKING,
-    "admin": ANYBODY | SIGNED_IN | READING | LOOKING | RUNNING,
+    "write": ANYBODY | SIGNED_IN | READING | LOOKING | WRITING,
+    "admin": ANYBODY | SIGNED_IN | READING | LOOKING | RUNNING | WRITING | GUARDED,
     "app read": ANYBODY | SIGNED_IN | READING | OVER_ALL,
     "app execute": ANYBODY | SIGNED_IN | READING | LOOKING | RUNNING | OVER_ALL | {Operation.REDRIVE},
-    "app write": ANYBODY | SIGNED_IN | READING | LOOKING | OVER_ALL,
+    "app write": ANYBODY | SIGNED_IN | READING | LOOKING | WRITING | OVER_ALL,
     "app admin": set(Operation),
     "key": ANYBODY | READING | LOOKING | RUNNING,
     "other key": ANYBODY,
