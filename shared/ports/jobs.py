@@ -10,7 +10,7 @@ from typing import Protocol
 from shared.values.calls import RememberedCall
 from shared.values.changes import ChunkOutcome
 from shared.values.files import FileRead
-from shared.values.jobs import Job, JobState, Lease, Progress
+from shared.values.jobs import Job, JobState, Lease, Progress, ProgressNote
 from shared.values.schedules import Mark
 from shared.values.watermarks import Watermark
 
@@ -167,6 +167,16 @@ class ProgressListener(Protocol):
 
     def __call__(self, progress: Progress) -> None:
         """Called now and then, from the job's own thread."""
+
+
+class ProgressMemory(Protocol):
+    """Per sync: how far its job was the last time, for people who look from elsewhere. Nothing is decided by it."""
+
+    def note(self, sync: str, note: ProgressNote) -> None:
+        """Keep it in the place of the one before."""
+
+    def noted(self, sync: str) -> ProgressNote | None:
+        """The last one; None where there is none."""
 
 
 class Schedules(Protocol):

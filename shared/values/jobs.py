@@ -226,3 +226,13 @@ class Progress:
     done: int = 0
     total: int | None = None
     rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressNote:
+    """How far the job of a sync was when somebody looked last: at `at`, in a phase that began at `since`."""
+
+    job: str
+    progress: Progress
+    since: datetime
+    at: datetime

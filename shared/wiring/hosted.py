@@ -21,6 +21,7 @@ from shared.wiring.connections import utc_now
 from shared.wiring.health import HealthDesk
 from shared.wiring.lookups import Lookups
 from shared.wiring.nudges import Nudge, Nudges
+from shared.wiring.progress import told
 from shared.wiring.settings import Settings
 from shared.wiring.starting import Starter
 from shared.wiring.watching import EVERY_MINUTES, watch
@@ -85,7 +86,7 @@ class Hosted:
         self.trust = trust
         self.nudges = nudges
         self.health = HealthDesk(app, nudges, time.monotonic)
-        self.lookups = Lookups(app.stores.state)
+        self.lookups = Lookups(app.stores.state, app.stores.progress)
         self.starter = Starter(app, app.stores.calls, nudges, utc_now)
 
     def permissions(self, sync: str) -> Permissions | None:
@@ -156,7 +157,8 @@ class Hosted:
         """
         try:
             nudge = Nudge.from_json(message)
-            job = self.app.slice(nudge.job, progress=lambda _: None, stopping=stopping)
+            with told(self.app.stores.progress, self.app.job(nudge.job), clock=utc_now) as progress:
+                job = self.app.slice(nudge.job, progress=progress, stopping=stopping)
         except (ValueError, RefuseError, DefinitionError) as error:
             event(_log, "nudge.refused", level=logging.WARNING, error=type(error).__name__)
             return

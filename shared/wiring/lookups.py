@@ -12,12 +12,14 @@ from shared.engine.history import written
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
 from shared.engine.rejects import rejects
 from shared.errors import NotFoundError
-from shared.ports import State
+from shared.ports import ProgressMemory, State
 from shared.values.changes import Action
 from shared.values.jobs import Job, JobState
+from shared.values.life import UNFINISHED
 from shared.values.plans import PlannedChange
 from shared.values.records import Reject, RejectType
 from shared.values.stories import WrittenRow
+from shared.wiring.progress import JobProgress, standing
 
 _AT_A_TIME = 200
 
@@ -56,6 +58,18 @@ class Lookups:
     """Reads jobs and what belongs to them."""
 
     state: State
+    progress: ProgressMemory
+
+    def standing(self, job: Job) -> JobProgress:
+        """How far the job is, for who watches it."""
+        if job.state not in UNFINISHED:
+            return JobProgress(job.state)
+        stopping = self.state.cancel_asked(job.id) is not None
+        if job.state is JobState.QUEUED:
+            ahead = self.state.list(sync=job.sync, states=(JobState.QUEUED, JobState.RUNNING), limit=1000)
+            first = sum((one.created_at, one.id) < (job.created_at, job.id) for one in ahead)
+            return JobProgress(job.state, stopping=stopping, before=first)
+        return standing(job, self.progress.noted(job.sync), stopping=stopping)
 
     def jobs(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.ports import CallMemory, Ledger, Listeners, Park, RejectedEvents, Schedules, Secrets, State
+from shared.ports import CallMemory, Ledger, Listeners, Park, ProgressMemory, RejectedEvents, Schedules, Secrets, State
 from shared.state import LocalState
 from shared.state.calls import LocalCalls
 from shared.state.events import (
@@ -18,6 +18,7 @@ from shared.state.events import (
     ShelvedRejects,
     open_database,
 )
+from shared.state.progress import LocalProgress
 from shared.state.schedules import LocalSchedules
 from shared.wiring.settings import Settings
 
@@ -33,6 +34,7 @@ class Stores:
     listeners: Listeners
     calls: CallMemory
     schedules: Schedules
+    progress: ProgressMemory
 
 
 def open_stores(settings: Settings, folder: Path, secrets: Secrets, *, verify: bool | str) -> Stores:
@@ -52,6 +54,7 @@ def open_stores(settings: Settings, folder: Path, secrets: Secrets, *, verify: b
         LocalListeners(database),
         LocalCalls(database),
         LocalSchedules(database),
+        LocalProgress(database),
     )
 
 
@@ -59,6 +62,7 @@ def _in_azure(settings: Settings, secrets: Secrets, *, verify: bool | str) -> St
     from shared.state.azure import Account, AzureState, opened  # dear to start
     from shared.state.azure.calls import AzureCalls
     from shared.state.azure.events import AzureLedger, AzureListeners, AzureShelf
+    from shared.state.azure.progress import AzureProgress
     from shared.state.azure.schedules import AzureSchedules
 
     secret = settings.state_secret
@@ -79,4 +83,5 @@ def _in_azure(settings: Settings, secrets: Secrets, *, verify: bool | str) -> St
         AzureListeners(rows),
         AzureCalls(rows),
         AzureSchedules(rows),
+        AzureProgress(rows),
     )

@@ -20,6 +20,7 @@ from shared.web.routes.forms import ChangesQuery, JobsQuery, PlanQuery, RejectsQ
 from shared.web.routes.starts import accepted
 from shared.web.routing import Call, Reply, Route
 from shared.wiring.lookups import JobReport, NumberedReject
+from shared.wiring.progress import JobProgress
 
 LARGEST_BYTES = 50_000_000
 """Of a plan that is given as one file: an answer has to fit into the function's memory."""
@@ -130,6 +131,11 @@ def job(call: Call) -> Job:
     return call.job
 
 
+def progress(call: Call) -> JobProgress:
+    """How far the job is."""
+    return call.hosted.lookups.standing(call.job)
+
+
 def changes(call: Call) -> ChangesPage:
     """Changes of the job's plan."""
     query: ChangesQuery = call.query
@@ -216,6 +222,10 @@ ROUTES = [
     ),
     Route(
         method="GET", path="/api/jobs/{job}", operation=Operation.SHOW_JOB, does=job, gives=Job, summary="One job.",
+    ),
+    Route(
+        method="GET", path="/api/jobs/{job}/progress", operation=Operation.SHOW_JOB, does=progress, gives=JobProgress,
+        summary="How far the job is: what to ask for, every few seconds, to watch it.",
     ),
     Route(
         method="GET", path="/api/jobs/{job}/changes", operation=Operation.SEE_CHANGES, does=changes, gives=ChangesPage,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shared.errors import UnavailableError
-from shared.values.jobs import JobState
+from shared.values.jobs import JobState, Phase, Progress, ProgressNote
 from shared.values.messages import OutgoingMessage
 from shared.web.call import Answer
 from shared.wiring.connections import utc_now
@@ -76,6 +76,24 @@ def test_a_job_is_queued_and_nudged(api: Api) -> None:
 def test_a_dry_run_is_not_applied(api: Api) -> None:
     """The job is to plan and then to wait."""
     assert told(api.call("POST", "/api/jobs", json_body={"sync": "accounts", "dry_run": True}))["to_apply"] is False
+
+
+def test_a_job_is_watched(api: Api) -> None:
+    """How many come before it; while it runs, how far it is; whether it was asked to stop."""
+    first, second = api.job(), api.job()
+    assert api.get(f"/api/jobs/{first}/progress")["before"] == 0
+    assert api.get(f"/api/jobs/{second}/progress") | {"before": 0} == {
+        "state": "Queued", "phase": None, "done": 0, "total": None, "rejected": 0, "since": None, "at": None,
+        "stopping": False, "before": 0,
+    }  # fmt: skip
+    assert api.get(f"/api/jobs/{second}/progress")["before"] == 1
+    stores = api.hosted.app.stores
+    stores.state.save(replace(stores.state.get(first), state=JobState.RUNNING))
+    stores.progress.note("accounts", ProgressNote(first, Progress(Phase.APPLY, 3, 9), NOW, NOW))
+    stores.state.ask_to_cancel(first, "nia")
+    told = api.get(f"/api/jobs/{first}/progress")
+    assert (told["state"], told["phase"], told["done"], told["total"]) == ("Running", "apply", 3, 9)
+    assert told["stopping"]
 
 
 def test_a_lost_nudge_loses_no_job(api: Api, caplog: pytest.LogCaptureFixture) -> None:
