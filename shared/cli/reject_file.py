@@ -1,75 +1,19 @@
-"""Rejects, and any rows, as a CSV file for a spreadsheet."""
+"""Rejects as CSV on standard output, and into a file."""
 
 from __future__ import annotations
 
-import csv
-import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from io import TextIOWrapper
-from pathlib import Path
-from typing import TextIO
 
-from shared.errors import NotAllowedError
+from shared.csv_file import COLUMNS, reject_row, write_csv, write_lines, write_rejects
 from shared.values.records import Reject
 
-COLUMNS = {
-    "record": "row", "key": "key", "type": "type", "column": "column", "found": "found", "reason": "reason",
-    "code": "code", "request_id": "request_id", "rejecting": "rejecting", "source": "source",
-}  # fmt: skip
-"""The file's columns, and where each comes from in a reject."""
-_FORMULA = re.compile(r"[=+\-@\t\r]")
-_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
-
-
-def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:
-    """Write them all as `write_csv` does; returns how many."""
-    return write_csv(path, list(COLUMNS), map(_row, rejects))
+__all__ = ["print_rejects_csv", "write_csv", "write_rejects"]
 
 
 def print_rejects_csv(rejects: Iterable[Reject]) -> None:
     """The same lines on standard output, as UTF-8 whatever the terminal's encoding."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
-    _lines(sys.stdout, list(COLUMNS), map(_row, rejects))
-
-
-def _row(reject: Reject) -> list[object]:
-    return [getattr(reject, name) for name in COLUMNS.values()]
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
-    """Write rows as UTF-8 that spreadsheets recognise; the file appears when it is complete.
-
-    Returns:
-        How many were written.
-
-    Raises:
-        NotAllowedError: the file cannot be written.
-    """
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        with beside.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
-            written = _lines(file, header, rows)
-        beside.replace(path)
-    except OSError as error:
-        raise NotAllowedError(f"{path} cannot be written ({error.strerror}); choose another file") from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return written
-
-
-def _lines(file: TextIO, header: Sequence[str], rows: Iterable[Iterable[object]]) -> int:
-    writer = csv.writer(file)
-    writer.writerow(header)
-    written = 0
-    for row in rows:
-        writer.writerow([_cell(value) for value in row])
-        written += 1
-    return written
-
-
-def _cell(value: object) -> str:
-    """A spreadsheet takes some texts for formulas; those get an apostrophe in front."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+    write_lines(sys.stdout, list(COLUMNS), map(reject_row, rejects))

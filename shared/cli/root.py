@@ -23,7 +23,6 @@ from shared.cli.rejects import rejects, replay
 from shared.cli.rights import needed
 from shared.cli.runs import apply, cancel, check, plan, run, undo
 from shared.cli.schedule import schedule
-from shared.cli.screens.job import resumable
 from shared.cli.screens.paper import say
 from shared.cli.secrets import secrets
 from shared.cli.session import Session, Terminated
@@ -31,6 +30,7 @@ from shared.cli.texts import as_called, called, refusal, safe_lines
 from shared.cli.waits import waits_told
 from shared.cli.watermark import watermark
 from shared.errors import DefinitionError, DynsyncError
+from shared.values.life import resumable
 
 HELP = """Keep Dynamics 365 / Dataverse tables in step with other systems.
 

@@ -6,6 +6,23 @@ import os
 import re
 from datetime import UTC, datetime
 
+from shared.values.wording import counted, duration, state_words
+
+__all__ = [
+    "as_called",
+    "called",
+    "counted",
+    "cut",
+    "duration",
+    "instant",
+    "refusal",
+    "safe",
+    "safe_lines",
+    "shortened",
+    "state_words",
+    "value_text",
+]
+
 
 def called() -> str:
     """How one calls this command, to be copied: `dynsync`; from a clone, what was typed (the script tells it)."""
@@ -55,31 +72,9 @@ def value_text(value: object) -> str:
     return safe(str(value))
 
 
-def state_words(state: str) -> str:
-    """`AwaitingApproval` as `Awaiting approval`."""
-    return re.sub(r"(?<=[a-z])([A-Z])", lambda found: f" {found[1].lower()}", state)
-
-
 def instant(moment: datetime) -> str:
     """`2025-03-01 12:00:07 UTC`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def duration(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3 min 05 s`, `2 h 04 min`."""
-    if seconds < 9.95:
-        return f"{max(seconds, 0):.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 record`, `2,000 records`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def refusal(error: OSError) -> str:

@@ -98,6 +98,10 @@ class DestinationBalance:
         return smallest >= 0 and self.read == self.matched + self.duplicate + self.dropped
 
 
+FATES = ("deleted", "expired", "deactivated", "kept", "refused", "not_attempted")
+"""What becomes of a dropped row: the buckets of a destination's balance that `dropped` adds up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Brake:
     """A limit that stopped a job before its first write (or in its course). Counts in rows."""
@@ -193,6 +197,14 @@ class Job:
     fingerprint: str | None = None
 
     @property
+    def worked_s(self) -> float:
+        """How long it worked: without the wait for an approval."""
+        return (
+            sum(self.timings_s.values())
+            or (self.finished_at or self.created_at).timestamp() - self.created_at.timestamp()
+        )
+
+    @property
     def has_begun(self) -> bool:
         """Whether it ever left the queue."""
         return self.state is not JobState.QUEUED and (self.slices is None or self.slices.begun > 0)
@@ -202,6 +214,18 @@ class Job:
         """Whether older plans of its sync are out of date by it: it began, and did not end before it had a plan."""
         ended_early = self.state in (JobState.FAILED, JobState.CANCELLED) and not self.planned
         return self.has_begun and not ended_early
+
+
+_OF_AN_UNDO = {
+    "created": "made again", "updated": "restored", "unchanged": "as before already", "ignored": "not carried out",
+    "asked_to_delete": "created, to go",
+}  # fmt: skip
+"""What the source's buckets mean where the source is what another job did."""
+
+
+def bucket_word(job: Job, bucket: str) -> str:
+    """What a bucket of the source's balance means for a job, in words."""
+    return (_OF_AN_UNDO.get(bucket, bucket) if job.undoes else bucket).replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,12 @@ def way_on(job: Job) -> str:
     return _WAYS_ON[job.state].format(id=job.id, sync=job.sync)
 
 
+def resumable(job: Job) -> bool:
+    """Whether the job was stopped with a plan of which a part is still to be carried out."""
+    stopped = job.state in (JobState.FAILED, JobState.CANCELLED)
+    return stopped and bool(job.planned) and job.source.not_attempted + job.destination.not_attempted > 0
+
+
 def refuse_transition(stored: Job, wanted: JobState) -> None:
     """Check the step from the stored job to a state.
 

@@ -17,7 +17,18 @@ ROOT = Path(__file__).parents[2]
 LONGEST_MODULE = 350
 
 LAYERS = {
-    "words": ["errors", "values", "log", "ports", "expressions", "sql", "variables", "json_text", "temporary"],
+    "words": [
+        "errors",
+        "values",
+        "log",
+        "ports",
+        "expressions",
+        "sql",
+        "variables",
+        "json_text",
+        "temporary",
+        "csv_file",
+    ],
     "definitions": ["definitions"],
     "rules": [
         "columns",

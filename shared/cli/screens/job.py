@@ -10,7 +10,8 @@ from shared.cli.screens.paper import draw, say
 from shared.cli.texts import as_called, called, counted, cut, duration, instant, safe, safe_lines, state_words
 from shared.definitions.behaviour import Brakes
 from shared.values.changes import Action
-from shared.values.jobs import SOURCE_BUCKETS, DestinationBalance, Job, JobState
+from shared.values.jobs import FATES, SOURCE_BUCKETS, DestinationBalance, Job, JobState, bucket_word
+from shared.values.life import resumable
 
 LONGEST_VALUE = 80
 """Characters of a variable's value; `show --json` has it whole."""
@@ -20,16 +21,10 @@ STYLES = {
     JobState.AWAITING_APPROVAL: "bold cyan",
     JobState.FAILED: "bold red",
 }
-_OF_AN_UNDO = {
-    "created": "made again", "updated": "restored", "unchanged": "as before already", "ignored": "not carried out",
-    "asked_to_delete": "created, to go",
-}  # fmt: skip
-"""What the source's buckets mean where the source is what another job did."""
 _UNDER_WAY = {
     JobState.QUEUED: ("carry it out here and now", "take it off the queue"),
     JobState.RUNNING: ("go on with it, if its process has died", "stop it within one batch"),
 }
-_FATES = ("deleted", "expired", "deactivated", "kept", "refused", "not_attempted")
 
 
 def print_job(out: Console, job: Job) -> None:
@@ -74,7 +69,7 @@ def _print_head(out: Console, job: Job) -> None:
     print_head(out, job)
     words = [f"started by {safe(job.started_by)} at {instant(job.created_at)}"]
     if job.finished_at is not None:
-        words.append(f"took {duration(seconds_worked(job))}")
+        words.append(f"took {duration(job.worked_s)}")
     if job.requests:
         words.append(counted(job.requests.get("requests", sum(job.requests.values())), "request"))
         throttled_s = job.requests.get("throttled_s", 0)
@@ -91,24 +86,15 @@ def _print_head(out: Console, job: Job) -> None:
         say(out, (f"with {values}", "dim"))
 
 
-def seconds_worked(job: Job) -> float:
-    """How long the job worked: without the wait for an approval."""
-    return sum(job.timings_s.values()) or (job.finished_at or job.created_at).timestamp() - job.created_at.timestamp()
-
-
 def _print_counts(out: Console, job: Job) -> None:
     """Three small tables side by side."""
     grid = Table.grid(padding=(0, 4))
     planned = [(action.value, job.planned.get(action.value, 0)) for action in Action]
-    source = [(_word(job, name), getattr(job.source, name)) for name in ("read", *SOURCE_BUCKETS)]
+    source = [(bucket_word(job, name), getattr(job.source, name)) for name in ("read", *SOURCE_BUCKETS)]
     title = "Changes of that job" if job.undoes else "Source records"
-    destination = [(name, getattr(job.destination, name)) for name in ("read", "matched", "duplicate", *_FATES)]
+    destination = [(name, getattr(job.destination, name)) for name in ("read", "matched", "duplicate", *FATES)]
     grid.add_row(_counts("Changes planned", planned), _counts(title, source), _counts("Destination rows", destination))
     draw(out, Padding(grid, (1, 0, 1, 0)))
-
-
-def _word(job: Job, bucket: str) -> str:
-    return _OF_AN_UNDO.get(bucket, bucket) if job.undoes else bucket
 
 
 def _counts(title: str, rows: list[tuple[str, int]]) -> Table:
@@ -131,14 +117,16 @@ def _print_balances(out: Console, job: Job) -> None:
 def source_sentence(job: Job) -> str:
     """`10,000 read = 100 created + 9,900 unchanged`."""
     balance = job.source
-    return f"{balance.read:,} read = {_sum({_word(job, name): getattr(balance, name) for name in SOURCE_BUCKETS})}"
+    return (
+        f"{balance.read:,} read = {_sum({bucket_word(job, name): getattr(balance, name) for name in SOURCE_BUCKETS})}"
+    )
 
 
 def destination_sentence(balance: DestinationBalance) -> str:
     """`9,900 read = 9,880 matched + 20 dropped (15 deleted + 5 kept)`."""
     parts = {"matched": balance.matched, "duplicate": balance.duplicate, "dropped": balance.dropped}
     sentence = f"{balance.read:,} read = {_sum(parts)}"
-    fates = {name: getattr(balance, name) for name in _FATES}
+    fates = {name: getattr(balance, name) for name in FATES}
     return f"{sentence} ({_sum(fates)})" if balance.dropped else sentence
 
 
@@ -159,12 +147,6 @@ def _print_brakes(out: Console, job: Job) -> None:
         once = f"`{called()} apply {job.id}` lets it through once"
         always = f"for every job, raise {' and '.join(limits)} in the definition"
         say(out, f"{once}; {always} (null: no limit; `at_least`: so many are always let through) and plan again.")
-
-
-def resumable(job: Job) -> bool:
-    """Whether the job was stopped with a plan of which a part is still to be carried out."""
-    stopped = job.state in (JobState.FAILED, JobState.CANCELLED)
-    return stopped and bool(job.planned) and job.source.not_attempted + job.destination.not_attempted > 0
 
 
 def _next_steps(job: Job) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from datetime import UTC
 
 from rich.console import Console
 
-from shared.cli.screens.job import STYLES, seconds_worked
+from shared.cli.screens.job import STYLES
 from shared.cli.screens.paper import say
 from shared.cli.texts import called, duration, instant, safe, shortened, state_words
 from shared.values.jobs import Job
@@ -46,7 +46,7 @@ def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _took(job: Job) -> str:
-    return "" if job.finished_at is None else duration(seconds_worked(job))
+    return "" if job.finished_at is None else duration(job.worked_s)
 
 
 def _second(job: Job) -> str:

@@ -13,9 +13,9 @@ import pytest
 from shared import VERSION
 from shared.cli.reject_file import COLUMNS
 from shared.cli.screens.changes import LONGEST_VALUE, shortened
-from shared.cli.screens.rejects import EXAMPLES, MOST_CAUSES, Tally, by_cause
 from shared.cli.texts import duration
 from shared.errors import AuthenticationError, DefinitionError, DestinationError, NotFoundError, SourceError
+from shared.values.causes import EXAMPLES, MOST_CAUSES, Tally, by_cause
 from shared.values.jobs import Job, JobState
 from shared.values.problems import Problem, Severity
 from shared.values.records import Reject, RejectType
