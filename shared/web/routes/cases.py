@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 
 from pydantic import BaseModel, Field
 
+from shared import temporary
+from shared.csv_file import write_rejects
+from shared.errors import RequestError
 from shared.permissions import Operation
 from shared.values.cases import Case, Choice
 from shared.values.jobs import Job
+from shared.values.records import Reject
+from shared.web.call import Answer
 from shared.web.routes.forms import OpenQuery, ReplayForm
 from shared.web.routes.starts import accepted
 from shared.web.routing import Call, Reply, Route
+
+LARGEST_BYTES = 50_000_000
+"""Of a list that is given as one file: an answer has to fit into the function's memory."""
 
 
 class CasesPage(BaseModel):
@@ -36,6 +45,28 @@ def _page(call: Call, target: str) -> CasesPage:
     choice = Choice(cause=query.cause, keys=() if query.key is None else (query.key,))
     found = list(islice(call.hosted.app.open_rejects(target, choice), query.after, query.after + query.limit))
     return CasesPage(cases=found, after=query.after + query.limit if len(found) == query.limit else None)
+
+
+def file_of_job(call: Call) -> Answer:
+    """All that the job set aside, as a file."""
+    return _file(call.hosted.app.rejects(call.job.id), f"{call.job.id}-rejects.csv")
+
+
+def file_of_sync(call: Call) -> Answer:
+    """All that is open of the sync, as a file."""
+    return _file((case.reject for case in call.hosted.app.open_rejects(call.sync)), f"{call.sync}-open-rejects.csv")
+
+
+def _file(found: Iterable[Reject], name: str) -> Answer:
+    with temporary.folder("rejects") as folder:
+        path = folder / "rejects.csv"
+        write_rejects(path, found)
+        if path.stat().st_size > LARGEST_BYTES:
+            raise RequestError(
+                f"the list is longer than {LARGEST_BYTES:,} bytes", status=413, remedy="read it page by page"
+            )
+        content = path.read_bytes()
+    return Answer(200, content, "text/csv", {"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 def replay_of_sync(call: Call) -> Reply:
@@ -64,6 +95,14 @@ ROUTES = [
     Route(
         method="GET", path="/api/jobs/{job}/rejects/open", operation=Operation.SEE_REJECTS, does=open_of_job,
         gives=CasesPage, query=OpenQuery, summary="The rejects of a job that are still open.",
+    ),
+    Route(
+        method="GET", path="/api/jobs/{job}/rejects/file", operation=Operation.SEE_REJECTS, does=file_of_job, gives=str,
+        media=("text/csv",), refuses=(413,), summary="All records that the job set aside, as a file for a spreadsheet.",
+    ),
+    Route(
+        method="GET", path="/api/syncs/{sync}/rejects/file", operation=Operation.SEE_REJECTS, does=file_of_sync,
+        gives=str, media=("text/csv",), refuses=(413,), summary="The open rejects of a sync, as a file.",
     ),
     Route(
         method="POST", path="/api/syncs/{sync}/replay", operation=Operation.REPLAY, does=replay_of_sync, gives=Job,

@@ -14,6 +14,7 @@ import pytest
 from shared.errors import UnavailableError
 from shared.values.jobs import JobState, Phase, Progress, ProgressNote
 from shared.values.messages import OutgoingMessage
+from shared.values.records import Reject, RejectType
 from shared.web.call import Answer
 from shared.wiring.connections import utc_now
 from shared.wiring.nudges import Nudge
@@ -257,6 +258,21 @@ def test_what_a_job_has_not_is_empty(api: Api) -> None:
     assert api.get(f"/api/jobs/{job}/rejects") == {"rejects": [], "after": None}
     assert api.get(f"/api/jobs/{job}/report")["rejects"] == []
     assert api.call("POST", f"/api/jobs/{job}/apply").status == 422
+
+
+def test_rejects_come_as_a_file(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a spreadsheet: UTF-8 that it recognises, no text that it takes for a formula; not more than memory holds."""
+    job, reject = api.job(), Reject(7, "=A1", RejectType.CONFLICT, "name", "ü\u202e", "moved")
+    monkeypatch.setattr(api.hosted.app, "rejects", lambda _: iter([reject]))
+    answer = api.call("GET", f"/api/jobs/{job}/rejects/file")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{job}-rejects.csv"'
+    assert answer.content_type == "text/csv"
+    head, line = answer.body.decode("utf-8-sig").splitlines()
+    assert head.startswith("record,key,type,")
+    assert line.startswith("7,'=A1,Conflict,name,ü\u202e,moved")
+    assert len(api.call("GET", "/api/syncs/accounts/rejects/file").body.splitlines()) == 1
+    monkeypatch.setattr("shared.web.routes.cases.LARGEST_BYTES", 10)
+    assert api.call("GET", f"/api/jobs/{job}/rejects/file").status == 413
 
 
 def test_a_job_that_wrote_nothing_is_not_undone(api: Api) -> None:
