@@ -78,6 +78,7 @@ class Operation(StrEnum):
 
     SEE_HEALTH = "see that the app is up"
     SEE_API = "see how the API is called"
+    SEE_ASSETS = "load the style and scripts of the pages"
     SEE_HEALTH_PARTS = "see the health of every part"
     LIST_SYNCS = "list syncs"
     SHOW_SYNC = "show a sync"
@@ -133,6 +134,7 @@ def _of_sync(*rights: Right) -> Need:
 NEEDS: Mapping[Operation, Need] = {
     Operation.SEE_HEALTH: Need(Scope.ANYBODY),
     Operation.SEE_API: Need(Scope.ANYBODY),
+    Operation.SEE_ASSETS: Need(Scope.ANYBODY),
     Operation.SEE_HEALTH_PARTS: Need(Scope.APP, frozenset({Right.READ})),
     Operation.LIST_SYNCS: Need(Scope.SIGNED_IN),
     Operation.SHOW_SYNC: _of_sync(Right.READ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from shared.values.jobs import Job
+
 
 def state_words(state: str) -> str:
     """`AwaitingApproval` as `Awaiting approval`."""
@@ -25,3 +27,19 @@ def duration(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 record`, `2,000 records`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def what_it_did(job: Job) -> str:
+    """`1,200 read, 3 created, 1 rejected`: what is not nothing; of a job that is not done, so far."""
+    source, rows = job.source, job.destination
+    counts = {
+        "read": source.read,
+        "created": source.created,
+        "updated": source.updated,
+        "removed": rows.deleted + rows.expired + rows.deactivated,
+        "rejected": source.rejected,
+        "conflict": source.conflict,
+        "refused": rows.refused,
+        "not attempted": source.not_attempted + rows.not_attempted,
+    }
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing read"

@@ -1,4 +1,4 @@
-"""Reads what a call brings: the query, a JSON body, and files in a multipart body."""
+"""Reads what a call brings: the query, a JSON body, files in a multipart body, and the form of a page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,8 +19,13 @@ from shared.web.routing import Body, Route
 JSON_BYTES = 1_000_000
 """The longest JSON body, and the longest form field beside files."""
 MOST_PARTS = 50
+MOST_FIELDS = 500
+FORM_BYTES = 3 * JSON_BYTES
+"""The longest form without files: a text of the longest kind, most of whose characters are written as `%20`."""
 FORM_FIELD = "request"
 """The field of a multipart body that holds the JSON; every other part is a file, named by its variable."""
+SAID = "said"
+"""In the query of a page: which sentence to show about what was done just before."""
 _UNFIT = re.compile(r"[^\w.\- ()]")
 _NAME_BYTES = 100
 """A file system takes 255 bytes, of which the job store adds some of its own."""
@@ -35,11 +41,12 @@ class Upload:
 
 def read_query(route: Route, request: Request) -> BaseModel | None:
     """The query as the route's model has it. Raises `RequestError` (422) with all that is wrong."""
+    given = {name: value for name, value in request.query.items() if not (route.page and name == SAID)}
     if route.query is None:
-        _refuse_unknown(request.query)
+        _refuse_unknown(given)
         return None
     try:
-        return route.query.model_validate(dict(request.query))
+        return route.query.model_validate(given)
     except ValidationError as error:
         raise _invalid("the query", error) from None
 
@@ -71,6 +78,72 @@ def read_body(route: Route, request: Request, upload_mb: int) -> Body:
         raise _invalid("the body", error) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A page's form: its fields in their order, and the files beside them."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+    files: Mapping[str, Upload] = field(default_factory=dict)
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """The last value of each field."""
+        return dict(self.pairs)
+
+    def nested(self) -> dict[str, Any]:
+        """As JSON would have it: `variables.region` is a member of `variables`, `keys[]` one of a list.
+
+        Raises:
+            RequestError: a field came twice, or is both a text and an object.
+        """
+        told: dict[str, Any] = {}
+        for name, value in self.pairs:
+            outer, dot, inner = name.partition(".")
+            place, last = (told.setdefault(outer, {}), inner) if dot else (told, name)
+            if name.endswith("[]"):
+                told.setdefault(name.removesuffix("[]"), []).append(value)
+            elif not isinstance(place, dict) or last in place:
+                raise RequestError("the form has two fields of one name", status=422, remedy="send each once")
+            else:
+                place[last] = value
+        return told
+
+
+def read_fields(request: Request, upload_mb: int) -> Fields:
+    """The form of a page, as a browser sends it.
+
+    Raises:
+        RequestError: it is too large (413), of another type (415), or no form (400).
+    """
+    kind, options = _type(request)
+    if kind == "multipart/form-data":
+        fields, files = _multipart(request.body, options, upload_mb * 1_000_000)
+        return Fields(tuple((name, _lines(value)) for name, value in fields), files)
+    if kind != "application/x-www-form-urlencoded" and request.body:
+        raise RequestError(f"the body is {kind[:80] or 'of no type'}", status=415, remedy="send the form of the page")
+    if len(request.body) > FORM_BYTES:
+        raise _too_large(f"the form is longer than {FORM_BYTES:,} bytes")
+    try:
+        text = request.body.decode("ascii")
+        found = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise RequestError("the body is no form", status=400, remedy="send the form of the page") from None
+    return Fields(tuple((name, _lines(value)) for name, value in found))
+
+
+def _lines(text: str) -> str:
+    """A browser ends every line of a form with CR LF, whatever was typed."""
+    return text.replace("\r\n", "\n")
+
+
+def form_value(model: type[BaseModel], fields: Fields) -> BaseModel:
+    """A page's form as the model has it. Raises `RequestError` (422) with all that is wrong."""
+    try:
+        return model.model_validate(fields.nested())
+    except ValidationError as error:
+        raise _invalid("the form", error) from None
+
+
 def _type(request: Request) -> tuple[str, Mapping[str, str]]:
     from werkzeug.http import parse_options_header
 
@@ -82,8 +155,22 @@ def _taken(route: Route) -> str:
     return "application/json or multipart/form-data" if route.files else "application/json"
 
 
-def _parts(body: bytes, options: Mapping[str, str], most_bytes: int) -> tuple[bytes, dict[str, Upload]]:
+def _parts(body: bytes, options: Mapping[str, str], most_bytes: int) -> tuple[bytes, Mapping[str, Upload]]:
     """The JSON and the files of a multipart body."""
+    pairs, uploads = _multipart(body, options, most_bytes)
+    fields = dict(reversed(pairs))  # of several, the first
+    if fields.keys() - {FORM_FIELD}:
+        raise RequestError(
+            "a form has fields that are no file", status=422,
+            remedy=f"send the JSON as the field {FORM_FIELD!r} and each file under its variable's name",
+        )  # fmt: skip
+    return fields.get(FORM_FIELD, "{}").encode("utf-8", "surrogatepass"), uploads
+
+
+def _multipart(
+    body: bytes, options: Mapping[str, str], most_bytes: int
+) -> tuple[list[tuple[str, str]], dict[str, Upload]]:
+    """The fields and the files of a multipart body; a file that nobody chose is none."""
     from werkzeug.exceptions import RequestEntityTooLarge
     from werkzeug.formparser import MultiPartParser
 
@@ -99,14 +186,11 @@ def _parts(body: bytes, options: Mapping[str, str], most_bytes: int) -> tuple[by
         ) from None
     except (ValueError, EOFError):
         raise RequestError("the body is no multipart/form-data", status=400, remedy="see docs/api.md") from None
-    others = [name for name in fields if name != FORM_FIELD]
-    if others or any(len(files.getlist(name)) > 1 for name in files):
-        raise RequestError(
-            "a form has fields that are no file, or two files of one name", status=422,
-            remedy=f"send the JSON as the field {FORM_FIELD!r} and each file under its variable's name",
-        )  # fmt: skip
-    uploads = {name: Upload(_plain(file.filename), file.stream.read()) for name, file in files.items()}
-    return str(fields.get(FORM_FIELD, "{}")).encode("utf-8", "surrogatepass"), uploads
+    if any(len(files.getlist(name)) > 1 for name in files):
+        raise RequestError("a form has two files of one name", status=422, remedy="send each under its variable's name")
+    read = {name: (file.filename, file.stream.read()) for name, file in files.items()}
+    uploads = {name: Upload(_plain(own), content) for name, (own, content) in read.items() if own or content}
+    return [(str(name), str(value)) for name, value in fields.items(multi=True)], uploads
 
 
 def _in_memory(*_: object, **__: object) -> BytesIO:

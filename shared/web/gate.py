@@ -28,15 +28,15 @@ class Gate:
     hosted: Hosted
     clock: Callable[[], datetime]
 
-    def caller(self, request: Request) -> Caller:
-        """Who sent the request.
+    def caller(self, request: Request, *, form: bool = False) -> Caller:
+        """Who sent the request; `form`: it has to be a browser's, from a page of the app itself.
 
         Raises:
             NotSignedInError: what says so is not believed.
-            NotAllowedError: a page of another site made a browser send it.
+            NotAllowedError: a page of another site made a browser send it, or nothing says that it was one of ours.
         """
         if request.method not in SAFE:
-            _refuse_foreign_page(request, self.hosted.settings.app_url)
+            _refuse_foreign_page(request, self.hosted.settings.app_url, form=form)
         return caller_of(request, self.hosted.trust, self.hosted.settings, self.clock())
 
     def may(self, caller: Caller, operation: Operation, sync: str | None = None) -> bool:
@@ -120,10 +120,11 @@ def _remedy(caller: Caller, operation: Operation) -> str:
     return f"it needs {wanted}: an administrator gives it by `permissions` in the definition, or by an app role"
 
 
-def _refuse_foreign_page(request: Request, app_url: str | None) -> None:
+def _refuse_foreign_page(request: Request, app_url: str | None, *, form: bool) -> None:
     """A browser says where a page comes from; one of another site may not use the rights of who reads it.
 
     The app's own pages come from the host that was asked for, or from the address that a setting tells (a front door).
+    A form of theirs is sent by a browser, which always says so: where nothing is said, it was none.
     """
     origin = request.headers.get("origin")
     own = {request.host.lower(), urlsplit(app_url or "").netloc.lower()} - {""}
@@ -131,6 +132,12 @@ def _refuse_foreign_page(request: Request, app_url: str | None) -> None:
     if foreign or request.headers.get("sec-fetch-site", "") in ("cross-site", "same-site"):
         event(_log, "call.refused", level=logging.WARNING, verdict="another site")
         raise NotAllowedError("a page of another site sent this call; pages of other sites may not")
+    if form and origin is None and request.headers.get("sec-fetch-site") != "same-origin":
+        event(_log, "call.refused", level=logging.WARNING, verdict="no page")
+        raise NotAllowedError(
+            "nothing says that a page of this app sent this form",
+            remedy="send it from the page, in a browser of the last years; a program calls the API",
+        )
 
 
 def _place(origin: str) -> str:

@@ -94,6 +94,12 @@ UNEXPECTED = "an unexpected error, which is a fault of the program; the log tell
 
 def problem(error: DynsyncError) -> Answer:
     """The answer that tells an error."""
+    document = told(error)
+    return _answer(document, headers_of(error, document.status))
+
+
+def told(error: DynsyncError) -> ProblemDocument:
+    """An error in the words of a problem document."""
     kind = next(each for each in type(error).__mro__ if each in STATUSES)
     status, title = STATUSES[kind]
     name = _name(type(error))
@@ -104,7 +110,7 @@ def problem(error: DynsyncError) -> Answer:
     if isinstance(error, DefinitionError | RequestError):
         found = [FoundProblem(path=one.path, found=one.found, remedy=one.remedy) for one in error.problems]
         document = document.model_copy(update={"problems": found})
-    return _answer(document, _headers(error, status))
+    return document
 
 
 def unexpected() -> Answer:
@@ -128,7 +134,8 @@ def _name(kind: type[Exception]) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__.removesuffix("Error")).lower()
 
 
-def _headers(error: DynsyncError, status: int) -> dict[str, str]:
+def headers_of(error: DynsyncError, status: int) -> dict[str, str]:
+    """When to come again, where an error tells."""
     if isinstance(error, ThrottledError):
         return {"Retry-After": str(max(1, round(error.retry_after_s)))}
     return {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}

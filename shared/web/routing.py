@@ -14,6 +14,8 @@ from shared.values.jobs import Job
 from shared.web.call import Request
 
 if TYPE_CHECKING:
+    from shared.errors import DynsyncError
+    from shared.web.call import Answer
     from shared.web.forms import Upload
     from shared.web.gate import Gate
     from shared.wiring.hosted import Hosted
@@ -21,10 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a call brought: the route's model, and the files beside it by the name of their variable."""
+    """What a call brought: the route's model, and the files beside it by the name of their variable.
+
+    `typed`: the fields of a page's form as a person filled them in, to be shown once more when they are refused.
+    """
 
     value: Any = None
     files: Mapping[str, Upload] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,8 @@ class Route:
     status: int = 200
     media: tuple[str, ...] = ("application/json",)
     refuses: tuple[int, ...] = ()
+    page: bool = False
+    again: Callable[[Call, DynsyncError], Answer] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

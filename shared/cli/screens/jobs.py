@@ -11,6 +11,7 @@ from shared.cli.screens.job import STYLES
 from shared.cli.screens.paper import say
 from shared.cli.texts import called, duration, instant, safe, shortened, state_words
 from shared.values.jobs import Job
+from shared.values.wording import what_it_did
 
 _GAP = 2
 _LEAST_OF_A_NAME = 12
@@ -58,18 +59,7 @@ def _minute(job: Job) -> str:
 
 
 def _did(job: Job) -> str:
-    source, rows = job.source, job.destination
-    counts = {
-        "read": source.read,
-        "created": source.created,
-        "updated": source.updated,
-        "removed": rows.deleted + rows.expired + rows.deactivated,
-        "rejected": source.rejected,
-        "conflict": source.conflict,
-        "refused": rows.refused,
-        "not attempted": source.not_attempted + rows.not_attempted,
-    }
-    did = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing read"
+    did = what_it_did(job)
     if job.replays:
         return f"replay of {safe(job.replays)}: {did}"
     return f"undo of {job.undoes}: {did}" if job.undoes else did

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.permissions import Operation
 from shared.web.openapi import document
-from shared.web.routes import cases, environments, events, health, jobs, starts, syncs, welcome
+from shared.web.routes import cases, environments, events, health, jobs, starts, syncs
 from shared.web.routing import Call, Route
 
 VERSION = "1"
@@ -20,7 +20,6 @@ def describe(_: Call) -> dict[str, Any]:
 
 
 ROUTES: tuple[Route, ...] = (
-    *welcome.ROUTES,
     *health.ROUTES,
     Route(
         method="GET",

@@ -83,18 +83,15 @@ def test_the_document_tells_which_keys_are_taken(api: Api) -> None:
         assert answer.status == (202 if taken else 422), key
 
 
-def test_the_front_door_tells_where_things_are(api: Api) -> None:
-    """Whoever opens the app's address finds its health and its document."""
-    told = api.get("/")
-    assert api.get(told["health"])["status"]
-    assert api.get(told["api"])["openapi"]
-    assert "/api/openapi.json" in problem_of(api.call("GET", "/nothing"), 404)["detail"]
+def test_who_asks_for_nothing_is_told_where_things_are(api: Api) -> None:
+    """A program that calls an address that is none is led to the document."""
+    assert "/api/openapi.json" in problem_of(api.call("GET", "/api/nothing"), 404)["detail"]
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("POST", "/", 405), ("GET", "/api", 404), ("GET", "/api/jobs/", 404), ("GET", "/api/nothing", 404),
+        ("POST", "/api/health", 405), ("GET", "/api", 404), ("GET", "/api/jobs/", 404), ("GET", "/api/nothing", 404),
         ("GET", "/api/jobs/20250301-120000-0000", 404), ("GET", "/api/jobs/..", 404), ("GET", "/api/jobs/%00", 404),
         ("GET", "/api/jobs/\0", 404), ("GET", "/api/jobs/" + "x" * 5000, 404), ("GET", "/api/syncs/no-such", 404),
         ("GET", "/api/syncs/reach", 404), ("GET", "/api/syncs/..", 404), ("POST", "/api/syncs/no-such/check", 404),

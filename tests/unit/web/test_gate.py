@@ -30,7 +30,7 @@ from tests.unit.web.conftest import NOW, Api, Opener, principal
 OF_SYNC = Permissions(admin=("crm-admins",), write=("crm-writers",), execute=("crm-operators",), read=("crm-readers",))
 GROUPS = {"admin": "crm-admins", "write": "crm-writers", "execute": "crm-operators", "read": "crm-readers"}
 SIGNED_IN = {Operation.LIST_SYNCS, Operation.LIST_JOBS}
-ANYBODY = {Operation.SEE_HEALTH, Operation.SEE_API}
+ANYBODY = {Operation.SEE_HEALTH, Operation.SEE_API, Operation.SEE_ASSETS}
 READING = {
     Operation.SHOW_SYNC, Operation.SHOW_JOB, Operation.SEE_CHANGES, Operation.SEE_REJECTS, Operation.SEE_REPORT,
     Operation.SEE_STORY, Operation.SEE_WATERMARK, Operation.SEE_LISTENER, Operation.SEE_PARKED,

@@ -1,0 +1,20 @@
+// Times in the reader's own zone and words; what the server wrote (UTC) stays as the hint.
+const written = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+export function localise(root) {
+  for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
+    const moment = new Date(time.dateTime);
+    if (Number.isNaN(moment.getTime())) continue;
+    time.title = time.textContent;
+    time.textContent = written.format(moment);
+  }
+}
+
+localise(document);
+
+// A sentence about what was done just before is shown once: loading the page again shows it no more.
+const here = new URL(location.href);
+if (here.searchParams.has("said")) {
+  here.searchParams.delete("said");
+  history.replaceState(history.state, "", here);
+}

@@ -1,0 +1,51 @@
+"""What templates use to write values: states, times, spans and counts in the words of the whole project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.values.jobs import JobState
+from shared.values.wording import counted, duration, state_words
+from shared.web.pages import assets
+
+TONES: Mapping[JobState, str] = {
+    JobState.QUEUED: "wait",
+    JobState.RUNNING: "wait",
+    JobState.AWAITING_APPROVAL: "warn",
+    JobState.SUCCEEDED: "ok",
+    JobState.COMPLETED_WITH_ERRORS: "warn",
+    JobState.FAILED: "bad",
+    JobState.CANCELLED: "off",
+    JobState.SUPERSEDED: "off",
+    JobState.UNDONE: "off",
+}
+"""The colour of a state's badge; the words say the same."""
+
+
+def moment(when: datetime) -> str:
+    """`2025-03-01 12:00 UTC`; a script writes it anew in the reader's own zone."""
+    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def number(value: int) -> str:
+    """`34,000`."""
+    return f"{value:,}"
+
+
+def sentence(text: str) -> str:
+    """A message from below as a sentence: it begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "counted": counted,
+    "duration": duration,
+    "moment": moment,
+    "number": number,
+    "sentence": sentence,
+    "state_words": state_words,
+    "tone": TONES.__getitem__,
+}
+GLOBALS: Mapping[str, Callable[..., Any]] = {"asset": assets.address}
