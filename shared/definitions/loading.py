@@ -78,7 +78,7 @@ def read_sync(text: str, *, name: str) -> Reading[SyncDefinition]:
     if not found.stands("name") or found.name == name:
         return reading
     line = reading.document.line(("name",))
-    problem = Problem("name", f"{found.name!r} is not the file's name (line {line})", f"write {name}")
+    problem = Problem("name", f"{found.name!r} is not the name of this sync (line {line})", f"write {name}")
     return replace(reading, model=without(found, "name"), problems=(problem, *reading.problems))
 
 
@@ -113,7 +113,7 @@ def _validated[Model: Part](document: Document, model: type[Model], empty: objec
     found: Model | None = None
     problems: list[Problem] = []
     if not isinstance(value, dict):
-        problems = [Problem("", "the file does not hold keys and values", "begin with a line such as name: …")]
+        problems = [Problem("", "the text does not hold keys and values", "begin with a line such as name: …")]
     else:
         try:
             found = model.model_validate(value)

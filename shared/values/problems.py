@@ -7,10 +7,11 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """An error stops a job before it starts; a warning is said and the job runs."""
+    """An error stops a job before it starts; a warning is said and the job runs; a note is only to be known."""
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)
