@@ -13,7 +13,7 @@ class Revision:
     `by` is who made it, for people; `at` when; `note` why, in their words. `dropped`: the sync was given back to its
     file, or, where it has none, taken away; otherwise a text is kept with the revision. `meaning` is the text's
     `definition_hash`, as jobs carry it; empty when dropped. `base` is the SHA-256 (hexadecimal) of the text of the
-    sync's file in that moment; empty when it had none.
+    sync's file in that moment; empty when it had none. The note has at most `LONGEST_NOTE` characters.
     """
 
     sync: str
@@ -24,3 +24,7 @@ class Revision:
     dropped: bool = False
     meaning: str = ""
     base: str = ""
+
+
+LONGEST_NOTE = 1000
+"""In characters; every store keeps that many, whatever they are."""

@@ -5,9 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.ports import CallMemory, Ledger, Listeners, Park, ProgressMemory, RejectedEvents, Schedules, Secrets, State
+from shared.ports import (
+    CallMemory,
+    DefinitionStore,
+    Ledger,
+    Listeners,
+    Park,
+    ProgressMemory,
+    RejectedEvents,
+    Schedules,
+    Secrets,
+    State,
+)
 from shared.state import LocalState
 from shared.state.calls import LocalCalls
+from shared.state.definitions import LocalDefinitions
 from shared.state.events import (
     PARKED,
     REJECTED,
@@ -35,6 +47,7 @@ class Stores:
     calls: CallMemory
     schedules: Schedules
     progress: ProgressMemory
+    definitions: DefinitionStore
 
 
 def open_stores(settings: Settings, folder: Path, secrets: Secrets, *, verify: bool | str) -> Stores:
@@ -55,12 +68,14 @@ def open_stores(settings: Settings, folder: Path, secrets: Secrets, *, verify: b
         LocalCalls(database),
         LocalSchedules(database),
         LocalProgress(database),
+        LocalDefinitions(database),
     )
 
 
 def _in_azure(settings: Settings, secrets: Secrets, *, verify: bool | str) -> Stores:
     from shared.state.azure import Account, AzureState, opened  # dear to start
     from shared.state.azure.calls import AzureCalls
+    from shared.state.azure.definitions import AzureDefinitions
     from shared.state.azure.events import AzureLedger, AzureListeners, AzureShelf
     from shared.state.azure.progress import AzureProgress
     from shared.state.azure.schedules import AzureSchedules
@@ -84,4 +99,5 @@ def _in_azure(settings: Settings, secrets: Secrets, *, verify: bool | str) -> St
         AzureCalls(rows),
         AzureSchedules(rows),
         AzureProgress(rows),
+        AzureDefinitions(rows, blobs),
     )

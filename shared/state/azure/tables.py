@@ -60,9 +60,19 @@ class Rows:
             return entity, str(entity.metadata["etag"])
 
     def range(
-        self, partition: str, *, first: str, last: str, states: Sequence[str] = (), page: int = 1000
+        self,
+        partition: str,
+        *,
+        first: str,
+        last: str,
+        states: Sequence[str] = (),
+        columns: Sequence[str] = (),
+        page: int = 1000,
     ) -> Iterator[Row]:
-        """Rows with `first` <= key < `last`, by key; in some states. Pages are fetched as they are asked for."""
+        """Rows with `first` <= key < `last`, by key; in some states; of all columns, or of these, which may be None.
+
+        Pages are fetched as they are asked for.
+        """
         query = "PartitionKey eq @partition and RowKey ge @first and RowKey lt @last"
         parameters = {"partition": partition, "first": first, "last": last}
         if states:
@@ -70,12 +80,15 @@ class Rows:
             parameters |= {f"state{number}": state for number, state in enumerate(states)}
         with worded():
             yield from self._client.query_entities(
-                query, parameters=parameters, results_per_page=max(1, min(page, 1000))
+                query,
+                parameters=parameters,
+                results_per_page=max(1, min(page, 1000)),
+                select=list(columns) or None,
             )
 
-    def beginning(self, partition: str, prefix: str) -> Iterator[Row]:
-        """Rows whose key begins so, by key."""
-        return self.range(partition, first=prefix, last=after(prefix))
+    def beginning(self, partition: str, prefix: str, *, columns: Sequence[str] = ()) -> Iterator[Row]:
+        """Rows whose key begins so, by key; of all columns, or of these."""
+        return self.range(partition, first=prefix, last=after(prefix), columns=columns)
 
     def put(self, row: Row) -> None:
         """Insert or replace one row, whatever stands there."""

@@ -15,11 +15,11 @@ _MOST_BYTES = 600_000
 """Of all parts of a row, which holds 1 MiB, in a transaction of at most 4 MiB."""
 
 
-def packed(text: str, job_id: str, blobs: Blobs) -> dict[str, Any]:
-    """The properties that carry a text; what is too long for a row is stored in a blob of the job first."""
+def packed(text: str, folder: str, blobs: Blobs) -> dict[str, Any]:
+    """The properties that carry a text; what is too long for a row is stored in a blob of the folder first."""
     content = zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
     if len(content) > _MOST_BYTES:
-        blob = f"{job_id}/texts/{hashlib.sha256(content).hexdigest()}"
+        blob = f"{folder}/texts/{hashlib.sha256(content).hexdigest()}"
         blobs.write(blob, content)
         return {"blob": blob}
     starts = range(0, len(content), _PART_BYTES)

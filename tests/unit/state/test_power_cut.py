@@ -18,8 +18,10 @@ import pytest
 
 from shared.errors import DynsyncError, StateError
 from shared.state import LocalState, artifacts
+from shared.state.definitions import LocalDefinitions
 from shared.values.changes import ChunkOutcome
 from shared.values.jobs import Job, JobState
+from shared.values.revisions import Revision
 
 SEED = int(os.environ.get("POWER_CUT_SEED", "0")) or random.randrange(1, 10**6)
 """Printed when a test fails; set it to repeat the same instants."""
@@ -29,16 +31,18 @@ JOB = Job("job-1", "accounts", JobState.QUEUED, "nia", NOW)
 
 def contents(state: LocalState) -> object:
     """All that the database holds, as the product reads it."""
-    jobs = state.list()
+    jobs, definitions = state.list(), LocalDefinitions(state._database, kept=1)
+    revisions = definitions.list("accounts")
     return (
         jobs,
         {job.id: (state.chunks(job.id), state.cancel_asked(job.id)) for job in jobs},
         state._database.rows("SELECT * FROM leases"),
+        (definitions.newest(), revisions, [definitions.text("accounts", one.number) for one in revisions]),
     )
 
 
 def writes(state: LocalState) -> Iterator[Callable[[], object]]:
-    """The writes of a job's life, one by one."""
+    """The writes of a job's life, and of its sync's definition, one by one."""
     yield lambda: state.save(JOB)
     lease = None
 
@@ -57,6 +61,9 @@ def writes(state: LocalState) -> Iterator[Callable[[], object]]:
     yield lambda: state.renew(lease, now=NOW, seconds=90)
     yield lambda: bound.save(replace(JOB, state=JobState.CANCELLED))
     yield lambda: state.release(lease)
+    definitions = LocalDefinitions(state._database, kept=1)
+    for number in (1, 2):
+        yield lambda number=number: definitions.add(Revision("accounts", number, "nia", NOW), f"{number}" * 9000)
 
 
 def test_power_cut_between_and_within_any_two_writes(tmp_path: Path) -> None:
@@ -68,7 +75,7 @@ def test_power_cut_between_and_within_any_two_writes(tmp_path: Path) -> None:
         write()
         stages.append((log.stat().st_size, contents(state)))
     whole = log.read_bytes()
-    assert len(stages) == 16
+    assert len(stages) == 18
     assert stages[-1][0] == len(whole) > stages[0][0], "nothing was moved out of the log meanwhile"
 
     ends = {end for end, _ in stages}
