@@ -335,9 +335,8 @@ class JobRunner:
     def _refuse_unless_applicable(self, job: Job) -> None:
         if job.state not in APPLICABLE:
             raise RefuseError(f"job {job.id} is {job.state}, which is final, and has no plan to apply; {way_on(job)}")
-        later = [other for other in self._state.list(sync=job.sync, limit=1000) if other.outdates]
-        newest = later[0] if later else job
-        if (newest.created_at, newest.id) > (job.created_at, job.id):
+        newest = queueing.outdated_by(self._state, job)
+        if newest is not None:
             raise RefuseError(
                 f"job {job.id} is not the newest of {job.sync}: {newest.id} started later, so this plan is "
                 f"out of date; start a new one with `plan {job.sync}`"

@@ -57,6 +57,12 @@ def before_it(store: JobStore, job: Job) -> Job | None:
     return waiting[-1] if waiting else None
 
 
+def outdated_by(store: JobStore, job: Job) -> Job | None:
+    """The newest later job of the sync by which the plan of this one is out of date."""
+    later = next((other for other in store.list(sync=job.sync, limit=_ALL) if other.outdates), job)
+    return later if (later.created_at, later.id) > (job.created_at, job.id) else None
+
+
 def refuse_unless_first(store: JobStore, job: Job) -> None:
     """Raises `AlreadyRunningError` for a new job while queued ones of its sync are not finished."""
     other = before_it(store, job)

@@ -10,6 +10,7 @@ from itertools import islice
 
 from shared.engine.history import written
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
+from shared.engine.queueing import outdated_by
 from shared.engine.rejects import rejects
 from shared.errors import NotFoundError
 from shared.ports import ProgressMemory, State
@@ -70,6 +71,20 @@ class Lookups:
             first = sum((one.created_at, one.id) < (job.created_at, job.id) for one in ahead)
             return JobProgress(job.state, stopping=stopping, before=first)
         return standing(job, self.progress.noted(job.sync), stopping=stopping)
+
+    def wrote(self, job: Job) -> bool:
+        """Whether some of its changes were sent."""
+        return job.has_begun and bool(job.planned) and bool(self.state.chunks(job.id))
+
+    def outdated_by(self, job: Job) -> str | None:
+        """The later job of its sync that began, so that its plan is out of date."""
+        newer = outdated_by(self.state, job)
+        return newer.id if newer is not None else None
+
+    def undo_of(self, job: Job) -> str | None:
+        """The job that took this one's changes back, or is about to: the newest, where it is one of the sync's last."""
+        others = self.state.list(sync=job.sync, limit=_AT_A_TIME)
+        return next((one.id for one in others if one.undoes == job.id), None)
 
     def jobs(
         self,

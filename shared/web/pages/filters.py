@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.values.jobs import JobState
-from shared.values.wording import counted, duration, state_words
+from shared.values.wording import counted, duration, state_words, what_it_did
 from shared.web.pages import assets
 
 TONES: Mapping[JobState, str] = {
@@ -41,6 +41,7 @@ def sentence(text: str) -> str:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "counted": counted,
+    "did": what_it_did,
     "duration": duration,
     "moment": moment,
     "number": number,

@@ -60,7 +60,7 @@ def test_the_policy_allows_nothing_inline_and_nobody_else() -> None:
 
 def test_no_template_trusts_a_value() -> None:
     """None marks a text as safe or switches escaping off; a value that is missing is a fault."""
-    for path in TEMPLATES.glob("*.html"):
+    for path in TEMPLATES.rglob("*.html"):
         assert not re.search(r"\|\s*safe|autoescape|Markup", path.read_text("utf-8")), path.name
     with pytest.raises(UndefinedError):
         templates().from_string("{{ nothing }}").render()

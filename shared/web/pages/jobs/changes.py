@@ -1,0 +1,61 @@
+"""A job's plan, change by change: what the row holds, and what it will hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.permissions import Operation
+from shared.values.plans import PlannedChange
+from shared.web.call import Answer
+from shared.web.pages.jobs import sums
+from shared.web.pages.jobs.forms import AT_ONCE, ChangesQuery
+from shared.web.pages.jobs.showing import stand_of, ways_of
+from shared.web.pages.jobs.values import Shown, ShownField, shown, shown_field
+from shared.web.pages.rendering import page
+from shared.web.routing import Call, Route
+
+
+@dataclass(frozen=True, slots=True)
+class ShownChange:
+    """One change with its values as they are shown."""
+
+    change: PlannedChange
+    key: Shown
+    fields: tuple[ShownField, ...]
+
+
+def shown_change(change: PlannedChange) -> ShownChange:
+    """A change, ready for a page."""
+    fields = tuple(shown_field(field, change.action) for field in change.fields)
+    return ShownChange(change, shown(change.key), fields)
+
+
+def changes(call: Call) -> Answer:
+    """The plan, page by page; of one action or one key when asked."""
+    query: ChangesQuery = call.query
+    actions = () if query.action is None else (query.action,)
+    found = call.hosted.lookups.changes(
+        call.job, limit=AT_ONCE, after=query.after, actions=actions, key=query.key
+    )  # fmt: skip
+    stand = stand_of(call)
+    return page(
+        call,
+        "jobs/changes.html",
+        job=call.job,
+        changes=[shown_change(change) for change in found],
+        planned=sums.planned(call.job),
+        total=sum(call.job.planned.values()),
+        in_words=sums.in_words(call.job),
+        query=query,
+        after=found[-1].change if len(found) == AT_ONCE else None,
+        ways=ways_of(call, stand),
+        stand=stand,
+    )
+
+
+ROUTES = [
+    Route(
+        method="GET", path="/jobs/{job}/changes", operation=Operation.SEE_CHANGES, does=changes, gives=str, page=True,
+        query=ChangesQuery, summary="The changes that the job planned.",
+    )
+]  # fmt: skip

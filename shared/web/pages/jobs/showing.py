@@ -1,0 +1,75 @@
+"""One job: how it stands, what it means, what it did, and what may be done now."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from shared.permissions import Operation
+from shared.values.jobs import Job, JobState
+from shared.values.life import UNFINISHED, resumable
+from shared.web.call import Answer
+from shared.web.pages.jobs import sums
+from shared.web.pages.jobs.life import Stand, Ways, meaning, ways
+from shared.web.pages.rendering import page
+from shared.web.routing import Call, Route
+
+MOST_COUNTED = 10_000
+"""Open rejects that are counted for a page; of more it says so."""
+
+
+def job(call: Call) -> Answer:
+    """The job's page."""
+    found, stand = call.job, stand_of(call)
+    return page(
+        call,
+        "jobs/show.html",
+        job=found,
+        stand=stand,
+        meaning=meaning(found, stand),
+        ways=ways_of(call, stand),
+        progress=call.hosted.lookups.standing(found) if found.state in (JobState.QUEUED, JobState.RUNNING) else None,
+        balances=sums.balances(found) if found.source.read or found.destination.read else [],
+        planned=sums.planned(found),
+        in_words=sums.in_words(found),
+        left=sums.left(found),
+        spans=sums.spans(found),
+        aside=found.source.rejected + found.source.conflict + found.destination.refused,
+        most_counted=MOST_COUNTED,
+    )
+
+
+def stand_of(call: Call) -> Stand:
+    """What is known of the job beside itself; asked only where its state makes it matter."""
+    found, lookups = call.job, call.hosted.lookups
+    progress = lookups.standing(found)
+    may_go_on = found.state is JobState.AWAITING_APPROVAL or resumable(found)
+    over = found.state not in (JobState.QUEUED, JobState.RUNNING)
+    return Stand(
+        wrote=lookups.wrote(found),
+        ahead=progress.before,
+        stopping=progress.stopping,
+        outdated_by=lookups.outdated_by(found) if may_go_on else None,
+        undone_by=lookups.undo_of(found) if over and found.undoes is None else None,
+        open=_open(call, found) if over else 0,
+    )
+
+
+def ways_of(call: Call, stand: Stand) -> Ways:
+    """What the caller may do with the job."""
+    return ways(call.job, stand, lambda operation: call.gate.may(call.caller, operation, call.job.sync))
+
+
+def _open(call: Call, found: Job) -> int:
+    """How many of its records are still open, as far as they are counted."""
+    if found.state in UNFINISHED or not (found.source.rejected or found.source.conflict):
+        return 0
+    cases = call.hosted.app.open_rejects(found.id)
+    return len({case.reject.row for case in islice(cases, MOST_COUNTED)})
+
+
+ROUTES = [
+    Route(
+        method="GET", path="/jobs/{job}", operation=Operation.SHOW_JOB, does=job, gives=str, page=True,
+        summary="One job.",
+    )
+]  # fmt: skip
