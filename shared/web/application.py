@@ -65,14 +65,13 @@ class Application:
         job = self._passed(caller, route, path)
         query = read_query(route, request)
         call = Call(self._hosted, self._gate, request, caller, path, job, query)
-        if route.page and route.takes is not None:
+        if route.page and route.method == "POST":
             return self._posted(route, call)
         body = read_body(route, request, self._hosted.settings.upload_mb)
         return self._written(route, self._done(route, replace(call, body=body)))
 
     def _posted(self, route: Route, call: Call) -> Answer:
         """The answer to a page's form. What is refused is shown once more, with what was typed."""
-        assert route.takes is not None, "only a form is posted"  # noqa: S101
         try:
             fields = read_fields(call.request, self._hosted.settings.upload_mb)
             call = replace(call, body=Body(None, fields.files, fields.typed))

@@ -136,8 +136,12 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def form_value(model: type[BaseModel], fields: Fields) -> BaseModel:
-    """A page's form as the model has it. Raises `RequestError` (422) with all that is wrong."""
+def form_value(model: type[BaseModel] | None, fields: Fields) -> BaseModel | None:
+    """A page's form as the model has it; None of a button alone. Raises `RequestError` (422) with all that is wrong."""
+    if model is None:
+        if fields.pairs or fields.files:
+            raise RequestError("this form has no fields", status=422, remedy="send none")
+        return None
     try:
         return model.model_validate(fields.nested())
     except ValidationError as error:

@@ -94,13 +94,13 @@ def page(call: Call, template: str, *, status: int = 200, **values: object) -> A
 def refused(call: Call, template: str, error: DynsyncError, **values: object) -> Answer:
     """The page of a form that was refused: with the error's status, and the error as `refusal`."""
     document = told(error)
-    return page(call, template, status=document.status, refusal=document, **values)
+    return page(call, template, status=document.status, **{**values, "refusal": document})
 
 
 def rendered(frame: Frame, template: str, *, status: int, **values: object) -> Answer:
     """A page for whoever asks; `page` is for those whose rights are known."""
     text = templates().get_template(template).render(frame=frame, **values)
-    return Answer(status, text.encode(), "text/html", HEADERS)
+    return Answer(status, text.encode(errors="replace"), "text/html", HEADERS)
 
 
 def see(path: str, *, said: str | None = None, **query: str) -> Answer:
