@@ -47,7 +47,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "number": number,
     "sentence": sentence,
     "state_words": state_words,
-    "did": what_it_did,
     "tone": TONES.__getitem__,
 }
 GLOBALS: Mapping[str, Callable[..., Any]] = {"asset": assets.address}
