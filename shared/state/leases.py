@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from shared.errors import AlreadyRunningError, StaleLeaseError, StateError
+from shared.errors import AlreadyRunningError, NotFoundError, StaleLeaseError, StateError
 from shared.state.rows import microseconds
 from shared.values.jobs import Job, Lease
 
@@ -81,6 +81,17 @@ def require_ours(stored: StoredLease, lease: Lease) -> None:
         raise stale(lease, stored)
 
 
+def require_right(sync: str, stored: StoredLease, lease: Lease | None) -> None:
+    """Raises `StaleLeaseError` unless the lease is the sync's and still ours; without one, unless it is nobody's."""
+    if lease is None:
+        if stored.job_id is not None:
+            raise held(sync, stored)
+    elif lease.sync != sync:
+        raise stale(lease)
+    else:
+        require_ours(stored, lease)
+
+
 def stale(lease: Lease, stored: StoredLease | None = None) -> StaleLeaseError:
     """The error of a holder that lost its lease."""
     now_with = f"it is with job {stored.job_id} now" if stored and stored.job_id else "it has ended"
@@ -105,6 +116,11 @@ def running(sync: str, stored: StoredLease) -> AlreadyRunningError:
         f"sync {sync!r} is being run by job {stored.job_id} (its lease lasts until {until}); wait until it ends; after "
         "a crash, try again after that time"
     )
+
+
+def no_job(job_id: str) -> NotFoundError:
+    """The error that there is no such job."""
+    return NotFoundError(f"there is no job {job_id!r}; `dynsync jobs` lists them")
 
 
 def there_already(job: Job) -> StateError:

@@ -13,8 +13,8 @@ from subprocess import PIPE, Popen
 import pytest
 
 from shared.errors import AlreadyRunningError, StateError
-from shared.state import artifacts, local
-from shared.state.local import LocalState
+from shared.state import artifacts
+from shared.state.local import LocalState, leasing
 from shared.values.changes import ChunkOutcome
 from shared.values.jobs import Job, JobState
 
@@ -194,7 +194,7 @@ def test_a_lease_of_another_machine_ends_by_time_only(tmp_path: Path, monkeypatc
     """A free lock proves nothing about a process that cannot have taken it here."""
     now = datetime(2025, 3, 1, tzinfo=UTC)
     state = LocalState(tmp_path)
-    monkeypatch.setattr(local, "machine", lambda: "elsewhere")
+    monkeypatch.setattr(leasing, "machine", lambda: "elsewhere")
     state.acquire("accounts", "job-1", now=now, seconds=60)
     state._claims.release("accounts")
     with pytest.raises(AlreadyRunningError):
