@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import azurite, checkov, postgres
+from tests import azurite, checkov, chromium, postgres
 from tests.examples import examples
 
 settings.register_profile(  # speed is measured in bench/, never asserted by a test
@@ -36,6 +36,8 @@ NEEDS: dict[str, tuple[str, Callable[[], bool]]] = {
     "bash": ("bash is not installed", lambda: shutil.which("bash") is not None),
     "jq": ("jq is not installed", lambda: shutil.which("jq") is not None),
     "azurite": ("Azurite is not there (tools/set-up-tests installs it where npm is)", azurite.can_run),
+    "chromium": ("no Chromium is installed (Debian: apt-get install chromium)", chromium.can_run),
+    "axe": ("axe-core is not there (tools/set-up-tests installs it where npm is)", chromium.AXE.exists),
     "checkov": ("checkov is not there (tools/set-up-tests installs it)", checkov.can_run),
 }
 
