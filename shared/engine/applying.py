@@ -6,7 +6,6 @@ first, a row that moved is a conflict, and the write carries the row's fresh ETa
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -85,7 +84,6 @@ class Applier:
     cancelled: Callable[[], bool] = lambda: False
     guard: Guard = no_guard
     claims: Claims = field(default_factory=NoClaims)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def apply(self) -> Applied:
         """Apply what is not applied yet; safe to call again after a stop at any point.
@@ -222,9 +220,8 @@ class Applier:
     def _compared(self, rows: list[PlanRow], present: Mapping[str, Present]) -> dict[int, Outcome]:
         """The rows that moved since the plan was made, as conflicts; one to delete that is gone is done."""
         if rows[0].action is Action.CREATE:
-            with self._lock:
-                return {change: _conflict(change, _TAKEN) for change in self.readback.taken(rows)}
-        same = self._standing(rows, present)
+            return {change: _conflict(change, _TAKEN) for change in self.readback.taken(rows)}
+        same = standing(rows, present, self.plan, self.readback)
         if self.same_keys:
             same -= {row.change for row in rows if row.change in same and self._has_other_key(row, present)}
         moved = [row for row in rows if row.change not in same]
@@ -237,7 +234,7 @@ class Applier:
         if rows[0].action is Action.CREATE:
             return self._settled_creates(rows, present)
         outcomes = {}
-        as_before = self._standing(rows, present)
+        as_before = standing(rows, present, self.plan, self.readback)
         for row in rows:
             if _is_done(self.plan, row, present.get(row.id)):
                 outcomes[row.change] = Outcome(row.change, OutcomeStatus.DONE)
@@ -247,8 +244,7 @@ class Applier:
 
     def _settled_creates(self, rows: list[PlanRow], present: Mapping[str, Present]) -> dict[int, Outcome]:
         """A row with the id and the key is the one that was created; a missing second step is made up for."""
-        with self._lock:
-            taken = self.readback.taken([row for row in rows if row.id not in present])
+        taken = self.readback.taken([row for row in rows if row.id not in present])
         outcomes = {change: _conflict(change, _TAKEN) for change in taken}
         begun: list[PlanRow] = []
         for row in rows:
@@ -261,17 +257,12 @@ class Applier:
                 begun.append(row)
         return outcomes | self._creator.finish(begun)
 
-    def _standing(self, rows: list[PlanRow], present: Mapping[str, Present]) -> set[int]:
-        with self._lock:
-            return standing(rows, present, self.plan, self.readback)
-
     def _has_other_key(self, row: PlanRow, present: Mapping[str, Present]) -> bool:
         return self.readback.has_other_key(row, present[row.id])
 
     def _present(self, rows: list[PlanRow]) -> dict[str, Present]:
         ids = [row.id for row in rows]
-        with self._lock:
-            return self.readback.whole(ids) if rows[0].action is Action.DELETE else self.readback.rows(ids)
+        return self.readback.whole(ids) if rows[0].action is Action.DELETE else self.readback.rows(ids)
 
     # ---- writing
 
@@ -288,7 +279,7 @@ class Applier:
 
     @property
     def _creator(self) -> Creator:
-        return Creator(self.writer, self.readback, self._lock, self.plan.manifest.ids == "derived")
+        return Creator(self.writer, self.readback, self.plan.manifest.ids == "derived")
 
 
 def _is_idle(row: PlanRow) -> bool:

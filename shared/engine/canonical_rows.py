@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,11 +20,12 @@ Values = Mapping[str, object]
 class CanonicalRows:
     """Brings some columns (`forms`) of a table's rows to their canonical form. `folder` takes a small spool file.
 
-    Not for several threads at once.
+    Thread-safe; one thread at a time does the work, within bounded memory.
     """
 
     def __init__(self, id_column: str, forms: Sequence[Form], folder: Path) -> None:
         self._id_column, self._forms, self._folder = id_column, forms, folder
+        self._lock = threading.Lock()
         self._connection = duckdb.connect(config={"threads": 1, "memory_limit": "128MB"})
 
     def close(self) -> None:
@@ -37,13 +39,14 @@ class CanonicalRows:
         members = " || ',' || ".join(
             read_member(form, settle(form, identifier(form.column.read_name))) for form in self._forms
         )
-        path = self._folder / f"rows-{id(self)}.json"
-        with room_in_words():
-            path.write_bytes(orjson.dumps(rows))
+        path, page = self._folder / f"rows-{id(self)}.json", orjson.dumps(rows)
         sql = (
             f"SELECT {identifier(self._id_column)}::VARCHAR, '{{' || {members or literal('')} || '}}' "
             f"FROM {page_relation(self._id_column, self._forms, files=literal(str(path)))}"
         )
-        found = self._connection.execute(sql).fetchall()
-        path.unlink()
+        with self._lock:
+            with room_in_words():
+                path.write_bytes(page)
+            found = self._connection.execute(sql).fetchall()
+            path.unlink()
         return {row_id: orjson.loads(text) for row_id, text in found}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -28,14 +27,10 @@ class RowWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Creator:
-    """Creates the rows of one plan. `derived`: an id that a row with another key holds makes way for the next one.
-
-    `lock` guards `readback`.
-    """
+    """Creates the rows of one plan. `derived`: an id that a row with another key holds makes way for the next one."""
 
     writer: RowWriter
     readback: ReadBack
-    lock: threading.Lock
     derived: bool
 
     def create(self, rows: Sequence[PlanRow]) -> dict[int, Outcome]:
@@ -72,8 +67,7 @@ class Creator:
         met = [row for row in rows if _met_its_id(outcomes[row.change])]
         if not met and not found:
             return []
-        with self.lock:
-            present = self.readback.rows([ids[row.change] for row in (*met, *found)])
+        present = self.readback.rows([ids[row.change] for row in (*met, *found)])
         ours = {
             row.change
             for row in (*met, *found)

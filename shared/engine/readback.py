@@ -50,7 +50,7 @@ class Planned(Protocol):
 
 
 class ReadBack:
-    """Reads the rows of one plan's table. `folder` takes small spool files."""
+    """Reads the rows of one plan's table; for several threads at once. `folder` takes small spool files."""
 
     def __init__(self, client: DataverseClient, table: Table, plan: Planned, folder: Path) -> None:
         self._client = client

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import functools
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 
 import duckdb
@@ -74,6 +76,28 @@ def test_an_edit_between_the_read_and_the_write_is_a_conflict(
 
     assert (job.state, job.source.conflict + job.destination.refused) == (JobState.COMPLETED_WITH_ERRORS, 1)
     assert column(world, "name")[number] == "by hand"
+
+
+@pytest.mark.parametrize("method", ["rows_by_id", "rows_by_key"])
+def test_what_is_compared_is_read_side_by_side(world: World, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """An approved plan's chunks of one kind are read at the same time: neither waits until the other was read."""
+    monkeypatch.setattr("shared.engine.running.Applier", functools.partial(Applier, chunk_size=1))
+    ACCOUNT.run(world, *THREE)
+    updates = (["A1", "Uno", 1], ["A2", "Due", 2]) if method == "rows_by_id" else THREE[:2]
+    creates = () if method == "rows_by_id" else (["A4", "Four", 4], ["A5", "Five", 5])
+    plan = ACCOUNT.plan(world, *updates, THREE[2], *creates)
+    together = threading.Barrier(2)
+    read: Callable[..., object] = getattr(DataverseClient, method)
+
+    def met(*arguments: object, **more: object) -> object:
+        if threading.current_thread().name.startswith("dynsync-apply"):
+            together.wait(timeout=20)  # for nothing when one waits for the other
+        return read(*arguments, **more)
+
+    monkeypatch.setattr(DataverseClient, method, met)
+    job = closes(world.apply(plan))
+
+    assert (job.state, job.source.updated + job.source.created, together.broken) == (JobState.SUCCEEDED, 2, False)
 
 
 def test_a_row_that_somebody_deleted_before_is_deleted(world: World) -> None:

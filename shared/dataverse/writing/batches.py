@@ -84,10 +84,7 @@ class Batches:
             run.in_doubt.update(positions)
         parts = read_answers(reply.headers, reply.body)
         if parts is not None and len(parts) <= len(positions):
-            bulk = self._table.bulk_create if run.kind is WriteKind.CREATE else self._table.bulk_update
-            self._paces[run.kind].batch_took(
-                len(positions), reply.seconds, bulk=bulk and run.kind is not WriteKind.DELETE
-            )
+            self._paces[run.kind].batch_took(len(positions), reply.seconds)
             self._take_answers(run, positions, parts, request_id_of(reply.headers))
         elif reply.refused and reply.status < 500:
             self._refused_batch(run, positions, reply)
@@ -101,7 +98,7 @@ class Batches:
         if len(positions) == 1:
             give_up(run, positions[0], reply.refusal)
             return
-        self._paces[run.kind].too_much(len(positions))
+        self._paces[run.kind].too_much(len(positions), bulk=False)
         for half in halves(positions):
             self.send(run, half)
 

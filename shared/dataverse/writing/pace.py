@@ -41,10 +41,13 @@ class _Line:
 
 
 class Pace:
-    """The measurements of one kind of write to one table. Thread-safe."""
+    """The measurements of one kind of write to one table. Thread-safe.
 
-    def __init__(self, size: BatchSize) -> None:
-        self._size = size
+    `size` is that of bulk calls, `batch` that of batches; each follows what its own calls take.
+    """
+
+    def __init__(self, size: BatchSize, batch: BatchSize) -> None:
+        self._size, self._batch = size, batch
         self._line = _Line()
         self._refused, self._part = _DEFAULT.refused, _DEFAULT.part / _DEFAULT.row
         self._batches = 0
@@ -65,8 +68,10 @@ class Pace:
     def rows_of_next(self, left: int, *, bulk: bool) -> int:
         """How many of the rows that are left go into the next request."""
         with self._lock:
+            if not bulk:
+                return self._batch.pieces(left)
             most = self._size.pieces(left)
-            if not bulk or not self._bad or way(self.costs, self.bad, most, sure=False) is Way.BATCH:
+            if not self._bad or way(self.costs, self.bad, most, sure=False) is Way.BATCH:
                 return most
             return min(most, best_size(self.costs, self.bad, most))
 
@@ -89,21 +94,20 @@ class Pace:
             share = min(max((seconds - costs.call) / (costs.row * rows), 0.0), 1.0)
             self._refused += _SMOOTH * (share - self._refused)
 
-    def batch_took(self, rows: int, seconds: float, *, bulk: bool) -> None:
-        """A batch was answered; `bulk`: the table has bulk calls too, whose size is their own matter."""
+    def batch_took(self, rows: int, seconds: float) -> None:
+        """A batch was answered."""
         with self._lock:
             costs = self.costs
             if rows >= _TELLING:
                 ratio = max(seconds - costs.call, 0.0) / rows / costs.row
                 self._part += (_SMOOTH if self._batches else 1.0) * (ratio - self._part)
                 self._batches += 1
-            if not bulk:
-                self._size.took(rows, seconds)
+            self._batch.took(rows, seconds)
 
-    def too_much(self, rows: int) -> None:
+    def too_much(self, rows: int, *, bulk: bool) -> None:
         """A call was too slow or too large."""
         with self._lock:
-            self._size.too_much(rows)
+            (self._size if bulk else self._batch).too_much(rows)
 
     def settled(self, rows: int, bad: int) -> None:
         """So many rows have their outcome now."""

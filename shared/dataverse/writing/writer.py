@@ -62,7 +62,7 @@ class Writer:
     ) -> None:
         self._transport, self._table, self._options = transport, table, options
         most = max(1, min(batch_size, ELASTIC_ROWS if table.elastic else MOST_OPERATIONS))
-        self._paces = {kind: Pace(BatchSize(most=most, first=first_rows)) for kind in WriteKind}
+        self._paces = {kind: Pace(*(BatchSize(most=most, first=first_rows) for _ in range(2))) for kind in WriteKind}
         self._most_bytes = most_bytes
         self._batches = Batches(transport, table, self._paces, self._send, options)
 
@@ -188,7 +188,7 @@ class Writer:
         if self._table.elastic:
             self._settle_partial(run, positions, reply)
         elif reaction is Reaction.SHRINK and len(positions) > 1:
-            pace.too_much(len(positions))
+            pace.too_much(len(positions), bulk=True)
             for half in halves(positions):
                 self._bulk(run, half)
         elif reaction is Reaction.FAIL_WHEN_ALL:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -40,7 +39,6 @@ class Sender:
     writer: RowWriter
     readback: ReadBack
     derived: bool
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, rows: Sequence[PlanRow]) -> Sent:
         """All changes; what is not answered when the service fails has no outcome."""
@@ -56,7 +54,7 @@ class Sender:
     def _kind(self, kind: WriteKind, rows: Sequence[PlanRow]) -> dict[int, Outcome]:
         own = [row for row in rows if write_kind(row.action) is kind]
         if kind is WriteKind.CREATE:
-            return Creator(self.writer, self.readback, self._lock, self.derived).create(own) if own else {}
+            return Creator(self.writer, self.readback, self.derived).create(own) if own else {}
         writes = [Write(row.change, row.id, row.after or "{}") for row in own if row.after != "{}"]
         idle = {row.change: Outcome(row.change, OutcomeStatus.DONE) for row in own if row.after == "{}"}
         return idle | ({outcome.change: outcome for outcome in self.writer.write(kind, writes)} if writes else {})

@@ -91,11 +91,11 @@ def test_where_nothing_is_bad_the_short_cut_is_the_sum(costs, share, rows):
 
 def test_the_pace_learns_what_calls_cost():
     """From calls of several sizes: 50 ms each and 4 ms a row; a batch ten times that; refusals after a quarter."""
-    pace = Pace(BatchSize(most=1000))
+    pace = Pace(BatchSize(most=1000), BatchSize(most=1000))
     for rows in (100, 200, 400, 800, 1000):
         pace.bulk_took(rows, 0.05 + 0.004 * rows)
     for _ in range(30):
-        pace.batch_took(100, 0.05 + 0.04 * 100, bulk=True)
+        pace.batch_took(100, 0.05 + 0.04 * 100)
         pace.refusal_took(1000, 0.05 + 0.001 * 1000)
     costs = pace.costs
     assert costs.call == pytest.approx(0.05, rel=0.01)
@@ -106,13 +106,26 @@ def test_the_pace_learns_what_calls_cost():
 
 def test_the_pace_adapts_to_bad_rows_and_back():
     """One bad row in a hundred makes calls small; ten thousands of good ones make them large again."""
-    pace = Pace(BatchSize(most=1000, first=1000))
+    pace = Pace(BatchSize(most=1000, first=1000), BatchSize(most=1000))
     assert pace.rows_of_next(1000, bulk=True) == 1000
     pace.bulk_took(1000, 4.05)
-    pace.batch_took(100, 4.05, bulk=True)
+    pace.batch_took(100, 4.05)
     for _ in range(20):
         pace.settled(1000, 10)
     assert pace.rows_of_next(1000, bulk=True) < 200
     for _ in range(200):
         pace.settled(1000, 0)
     assert pace.rows_of_next(1000, bulk=True) == 1000
+
+
+def test_bulk_calls_and_batches_have_sizes_of_their_own():
+    """Rows that must go as batches (each under its version) go in larger ones while these are quick, and back."""
+    pace = Pace(BatchSize(most=1000), BatchSize(most=1000))
+    pace.batch_took(100, 0.4)
+    pace.batch_took(200, 0.8)
+    assert (pace.rows_of_next(1000, bulk=False), pace.rows_of_next(1000, bulk=True)) == (334, 100)
+    pace.bulk_took(100, 0.1)
+    pace.too_much(400, bulk=False)
+    assert (pace.rows_of_next(1000, bulk=False), pace.rows_of_next(1000, bulk=True)) == (200, 200)
+    pace.too_much(200, bulk=True)
+    assert (pace.rows_of_next(1000, bulk=False), pace.rows_of_next(1000, bulk=True)) == (200, 100)
