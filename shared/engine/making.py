@@ -10,10 +10,9 @@ from typing import Protocol
 from shared.brakes import PlanCounts, applied_brakes
 from shared.definitions.sync import SyncDefinition
 from shared.engine import preparing
-from shared.engine.cases.ledger import ledger
+from shared.engine.cases.ledger import REPLAYED, ledger
 from shared.engine.cases.noting import note_records
 from shared.engine.cases.replaying import ReplayedRecords, as_replayed, made_before, with_stale
-from shared.engine.cases.settling import REPLAYED
 from shared.engine.drafting import Draft, Drafter, store
 from shared.engine.drift import drifted, told_columns
 from shared.engine.fingerprint import shelf

@@ -31,7 +31,7 @@ def while_reading(state: State, job_id: str, *, key: str | None = None) -> Itera
     """The rejects found while the job read, by row number; those of one key when asked."""
     if FILE not in state.names(job_id):
         return
-    where = "" if key is None else f" WHERE {_key_test(state, job_id, key)}"
+    where = "" if key is None else f" WHERE {key_test(state, job_id, key)}"
     with duckdb.connect(config={"threads": 1, "memory_limit": "128MB"}) as connection:
         connection.execute(f"FROM {literal(str(state.path(job_id, FILE)))}{where}")
         while rows := connection.fetchmany(_AT_A_TIME):
@@ -39,8 +39,8 @@ def while_reading(state: State, job_id: str, *, key: str | None = None) -> Itera
                 yield Reject(row_no, found, RejectType(type_), *rest)
 
 
-def _key_test(state: State, job_id: str, key: str) -> str:
-    """SQL over `key`; a job without a plan's manifest takes its keys as they are written."""
+def key_test(state: State, job_id: str, key: str) -> str:
+    """SQL over `key`: it is this one, as the server compares keys; without a plan's manifest, as it is written."""
     if MANIFEST not in state.names(job_id):
         return f"key = {literal(key)}"
     return Manifest.from_json(state.path(job_id, MANIFEST).read_bytes()).key_test(key)

@@ -8,7 +8,6 @@ from shared.values.records import Reject
 
 
 def _plain(key: str | None) -> str | None:
-    """A key as people may write it: case and blanks at its end do not count, as in Dataverse."""
     return None if key is None else key.rstrip().casefold()
 
 
@@ -35,14 +34,14 @@ class Choice:
         return self.cause is not None or bool(self.keys)
 
     def fits(self, case: Case) -> bool:
-        """Whether a case is meant."""
+        """Whether a case is meant, its key aside: who finds the cases compares keys as the server does."""
         reject = case.reject
         causes = {reject.type.value.casefold(), f"{reject.type.value}/{reject.column or ''}".casefold()}
-        return (
-            self.job in (None, case.job)
-            and (self.cause is None or self.cause.casefold() in causes)
-            and (not self.keys or _plain(reject.key) in map(_plain, self.keys))
-        )
+        return self.job in (None, case.job) and (self.cause is None or self.cause.casefold() in causes)
+
+    def names(self, key: str | None) -> bool:
+        """Whether a key is meant, as far as its text tells: case and blanks at its end do not count."""
+        return not self.keys or _plain(key) in map(_plain, self.keys)
 
     def __str__(self) -> str:
         words = [f"of job {self.job}"] if self.job else []

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.engine.stepping import Steps
+from shared.errors import RefuseError
 from shared.values.cases import Choice
 from shared.values.jobs import Job, JobState
 from shared.wiring.app import new_job_id
@@ -158,3 +159,77 @@ def test_a_replay_carries_its_chain_out(world: World) -> None:
     WIDER.but(rest=chain).define(world)
     (chained,) = world.app.started_by(replay(world))
     assert chained.state is JobState.SUCCEEDED
+
+
+REGIONAL = DELTA.but(
+    columns={"region": "text", **DELTA.columns},
+    maps={"region": "fax", **DELTA.maps},
+    source={"filter": "region = @region"},
+    rest={"variables": {"region": {}}},
+)
+OWNED = REGIONAL.but(destination={"filter": "fax eq @region"})
+EMEA, NA = {"region": "EMEA"}, {"region": "NA"}
+
+
+def mended(sync: Sync) -> Sync:
+    """The sync, taking names of any length."""
+    return sync.but(columns={**sync.columns, "name": "text"})
+
+
+def open_of(world: World) -> list[str]:
+    """The jobs that set A1 aside, as far as that is open."""
+    return [case.job for case in world.app.open_rejects("story") if case.reject.key == "A1"]
+
+
+def replay_of(world: World, job: Job) -> Job:
+    return closes(world.app.replay(job.id, Choice(), started_by="otto", progress=ignore, apply=True))
+
+
+def test_a_key_is_open_for_each_choice_of_variables_whose_record_has_not_landed(world: World) -> None:
+    """What another region's run may not write, or sets aside itself, closes nothing; each is replayed with its own."""
+    OWNED.run(world, ["EMEA", "A1", "One"], variables=EMEA)
+    ours = OWNED.run(world, ["EMEA", "A1", "Long"], variables=EMEA)
+    outside = OWNED.run(world, ["NA", "A1", "Uno"], variables=NA)
+    assert (outside.source.outside, open_of(world)) == (1, [ours.id])
+    theirs = OWNED.run(world, ["NA", "A1", "Tres"], variables=NA)
+    assert (outside.open_rejects, theirs.open_rejects, open_of(world)) == (1, 2, [ours.id, theirs.id])
+    mended(OWNED).define(world)
+    with pytest.raises(RefuseError, match=f"other values of region; replay them job by job: {ours.id}, {theirs.id}"):
+        replay(world)
+    done = replay_of(world, theirs)
+    assert (done.source.outside, dict(done.variables), open_of(world)) == (1, NA, [ours.id])
+    done = replay_of(world, ours)
+    assert (done.source.updated, dict(done.variables), open_of(world)) == (1, EMEA, [])
+    assert column(world, "name") == {"A1": "Long"}
+
+
+@pytest.mark.parametrize("order", ["older first", "newer first", "a run lands"])
+def test_of_two_choices_the_newer_record_stands(world: World, order: str) -> None:
+    """Where both may write the row, what is older is closed by what landed, whichever is replayed first."""
+    older = REGIONAL.run(world, ["NA", "A1", "Older"], variables=NA)
+    newer = REGIONAL.run(world, ["EMEA", "A1", "Newer"], variables=EMEA)
+    assert open_of(world) == [older.id, newer.id]
+    if order == "a run lands":
+        REGIONAL.run(world, ["NA", "A1", "Now"], variables=NA)
+        assert open_of(world) == []
+        return
+    mended(REGIONAL).define(world)
+    first = replay_of(world, older if order == "older first" else newer)
+    assert (first.source.created, open_of(world)) == (1, [newer.id] if order == "older first" else [])
+    if order == "older first":
+        assert replay_of(world, newer).source.updated == 1
+    assert (column(world, "name"), open_of(world)) == ({"A1": "Newer"}, [])
+
+
+def test_a_stopped_job_of_another_choice_that_may_not_write_a_row_leaves_it_to_the_replay(world: World) -> None:
+    """It has read the key, and wrote others: what it left outside is not taken for newer."""
+    OWNED.run(world, ["EMEA", "A1", "One"], variables=EMEA)
+    ours = OWNED.run(world, ["EMEA", "A1", "Long"], variables=EMEA)
+    OWNED.run(world, ["NA", "A2", "Two"], variables=NA)
+    refuse(world, "UpdateMultiple")
+    stopped = OWNED.run(world, ["NA", "A1", "Uno"], ["NA", "A2", "Due"], ["NA", "A3", "Tre"], variables=NA)
+    assert (stopped.state, stopped.source.created) == (JobState.FAILED, 1)
+    world.dataverse.application.faults.clear()
+    mended(OWNED).define(world)
+    done = replay_of(world, ours)
+    assert (done.source.stale, done.source.updated, column(world, "name")["A1"]) == (0, 1, "Long")

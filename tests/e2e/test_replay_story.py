@@ -140,9 +140,11 @@ def test_a_replay_is_chosen_by_cause_and_key(world: World) -> None:
         replay(world, "story", cause="Unknown")
     with pytest.raises(RefuseError, match="no open rejects with key Z"):
         replay(world, "story", keys=("Z",))
-    done = replay(world, "story", cause="Max Length Violation/name", keys=("a2",))
+    found = list(world.app.open_rejects("story", Choice(keys=("á2 ", "a3"))))
+    assert [case.reject.key for case in found] == ["A2", "A3", "A3"], "as the server compares keys"
+    done = replay(world, "story", cause="Max Length Violation/name", keys=("á2 ",))
     assert (done.source.read, done.source.rejected) == (1, 1)
-    assert done.replays == "story with cause 'Max Length Violation/name' with key a2"
+    assert done.replays == "story with cause 'Max Length Violation/name' with key á2"
 
 
 def test_what_a_later_job_wrote_is_not_put_back(world: World) -> None:

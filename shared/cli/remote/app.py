@@ -123,12 +123,13 @@ class RemoteApp:
         """The open rejects of a sync, or those that a job set aside."""
         of = self._target(target)
         path = (*of, "rejects") if of[0] == "syncs" else (*of, "rejects", "open")
-        after: int | None = 0
-        while after is not None:
-            query = {"cause": choice.cause, "after": after, "limit": MOST}
-            page = self._line.ask(CasesPage, "GET", *path, query=query)
-            yield from (case for case in page.cases if choice.fits(case))
-            after = page.after
+        for key in choice.keys or (None,):  # the app compares it as the server does
+            after: int | None = 0
+            while after is not None:
+                query = {"cause": choice.cause, "key": key, "after": after, "limit": MOST}
+                page = self._line.ask(CasesPage, "GET", *path, query=query)
+                yield from page.cases
+                after = page.after
 
     def _target(self, target: str) -> tuple[str, str]:
         """A sync by its name, or a job by its id or a beginning of it, as the API's path has it."""

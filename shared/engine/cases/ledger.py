@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import duckdb
 
+from shared.engine.rejects import key_test
 from shared.ports import State
 from shared.sql import literal
 from shared.values.cases import Case
@@ -16,6 +17,7 @@ from shared.values.records import Reject, RejectType
 LEDGER = "cases.parquet"
 RECORDS = "records.parquet"
 SEEN = "seen.parquet"
+REPLAYED = "replayed.parquet"
 COLUMNS = {
     "job": "VARCHAR", "row_no": "BIGINT", "key": "VARCHAR", "type": "VARCHAR", "column": "VARCHAR", "found": "VARCHAR",
     "reason": "VARCHAR", "code": "VARCHAR", "request_id": "VARCHAR", "keys": "VARCHAR", "canonical": "VARCHAR",
@@ -55,16 +57,49 @@ def jobs_with_open_cases(state: State, sync: str) -> set[str]:
         return {job for (job,) in connection.execute(f"SELECT DISTINCT job FROM {literal(str(path))}").fetchall()}
 
 
-def open_cases(state: State, sync: str) -> Iterator[Case]:
-    """The open rejects of a sync, job by job and row by row."""
+def read_again(state: State, job_id: str) -> str:
+    """The open rejects' keys that a job has read, as a query: `canonical`, and `lands` (by its plan the record does).
+
+    A job of an earlier version of the program did not tell which: there, all of them count so.
+    """
+    kept = f"(FROM {literal(str(state.path(job_id, SEEN)))})"
+    told = f"{kept} UNION ALL BY NAME (SELECT NULL::BOOLEAN AS lands LIMIT 0)"
+    return f"SELECT canonical, coalesce(lands, TRUE) AS lands FROM ({told})"
+
+
+def made(state: State, job_id: str) -> str:
+    """SQL: when a job was made; of a replay, the job whose record it ran again, by the row number in `k`."""
+    if REPLAYED in state.names(job_id):
+        replayed = literal(str(state.path(job_id, REPLAYED)))
+        return f'(SELECT any_value(r."!made") FROM {replayed} r WHERE r.row_no = k.row_no)'
+    return f"TIMESTAMP {literal(utc(state.get(job_id)))}"
+
+
+def utc(job: Job) -> str:
+    """When a job was made, as text."""
+    return job.created_at.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def open_cases(state: State, sync: str, keys: Collection[str] = ()) -> Iterator[Case]:
+    """The open rejects of a sync, job by job and row by row; only those of some keys when asked.
+
+    A key is found as `show --record` finds it: by the columns that it had when its job set it aside.
+    """
     path = ledger(state, sync)
     if path is None:
         return
     with duckdb.connect(config={"threads": 1, "memory_limit": "128MB"}) as connection:
+        relation = literal(str(path))
+        jobs = connection.execute(f"SELECT DISTINCT job FROM {relation}").fetchall() if keys else []
+        meant = [f"(job = {literal(job)} AND ({_of(state, job, keys)}))" for (job,) in jobs]
         connection.execute(
             'SELECT job, kept, row_no, key, type, "column", found, reason, code, request_id '
-            f"FROM {literal(str(path))} ORDER BY job, row_no"
+            f"FROM {relation} WHERE {' OR '.join(meant) or 'TRUE'} ORDER BY job, row_no"
         )
         while rows := connection.fetchmany(_AT_A_TIME):
             for job, kept, row_no, key, type_, *rest in rows:
                 yield Case(job, Reject(row_no, key, RejectType(type_), *rest), kept)
+
+
+def _of(state: State, job_id: str, keys: Collection[str]) -> str:
+    return " OR ".join(key_test(state, job_id, key) for key in keys)

@@ -17,6 +17,15 @@ from shared.sql import identifier, literal
 SEPARATOR = "chr(31)"
 _TO_PARQUET = "(FORMAT parquet, COMPRESSION snappy)"
 """They live until the job ends, and as a rule few of them longer: quick to write counts."""
+_LANDS = """
+    row_no NOT IN (
+        SELECT row_no FROM wanted WHERE NOT ok
+        UNION ALL SELECT row_no FROM fates WHERE bucket IN ('ignored', 'outside', 'stale')
+        UNION ALL SELECT row_no FROM fates WHERE bucket = 'asked_to_delete'
+            AND row_no NOT IN (SELECT row_no FROM plan WHERE row_no IS NOT NULL)
+    )
+"""
+"""Of a record that was read: by the plan its row holds its values in the end, or is gone as it asks."""
 _KEPT_ROWS = """
     SELECT row_no FROM plan WHERE row_no IS NOT NULL
     UNION SELECT row_no FROM rejects WHERE rejecting AND row_no IS NOT NULL
@@ -73,21 +82,27 @@ def _canonical(mapping: Mapping, form: Form) -> str:
 
 
 def _seen(mapping: Mapping, ledger: Path, choice: str) -> str:
-    """The canonical keys among the open rejects that some record of this job has, or one that its filter left out."""
+    """The canonical keys among the open rejects that some record of this job has, or one that its filter left out.
+
+    `lands`: by the plan such a record lands.
+    """
     parts = f"string_split(canonical, {SEPARATOR})"
     typed = [f"try_cast({parts}[{n}] AS {form.sql_type})" for n, form in enumerate(mapping.key_forms, start=1)]
     return f"""
-        SELECT DISTINCT canonical FROM read_parquet({literal(str(ledger))})
-        WHERE keys = {literal(key_columns(mapping))} AND canonical IS NOT NULL
-          AND (hash({", ".join(typed)}) IN (FROM read_keys)
-               OR (choice = {literal(choice)} AND hash({", ".join(typed)}) IN (FROM left_out_keys)))
+        SELECT DISTINCT canonical, coalesce(r.lands, FALSE) AS lands
+        FROM (
+            SELECT canonical, choice, hash({", ".join(typed)}) AS kh FROM read_parquet({literal(str(ledger))})
+            WHERE keys = {literal(key_columns(mapping))} AND canonical IS NOT NULL
+        ) c LEFT JOIN read_keys r ON r.kh = c.kh
+        WHERE r.kh IS NOT NULL OR (choice = {literal(choice)} AND c.kh IN (FROM left_out_keys))
     """
 
 
 def _note_read(workspace: Workspace, mapping: Mapping, left_out: LeftOut | None) -> None:
     """Fill `read_keys` and `left_out_keys`: the hashes of all keys that were read, and of those that were left out."""
-    workspace.run("CREATE OR REPLACE TABLE read_keys AS SELECT DISTINCT kh FROM records WHERE kh IS NOT NULL")
-    workspace.run("CREATE OR REPLACE TABLE left_out_keys AS FROM read_keys LIMIT 0")
+    read = f"SELECT kh, bool_or({_LANDS}) AS lands FROM records WHERE kh IS NOT NULL GROUP BY kh"
+    workspace.run(f"CREATE OR REPLACE TABLE read_keys AS {read}")
+    workspace.run("CREATE OR REPLACE TABLE left_out_keys AS SELECT kh FROM read_keys LIMIT 0")
     if left_out is not None:
         keys = f"SELECT DISTINCT kh FROM ({wanted_query(mapping, left_out.records)}) WHERE kh IS NOT NULL"
         workspace.run(f"INSERT INTO left_out_keys {keys}", left_out.records.parameters)

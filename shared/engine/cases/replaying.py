@@ -3,7 +3,8 @@
     replayed.parquet   row_no (from 1), the records' columns, "!job" and "!row" (where each was rejected),
                        "!made" (when its job was made), "!stale"
 
-A record is stale when a later job that wrote something has read its key: it is not replayed, only closed.
+A record is stale when a later job that wrote something has read its key (one of another choice of variables: in a
+record that it writes, too): it is not replayed, only closed.
 """
 
 from __future__ import annotations
@@ -20,8 +21,7 @@ from shared import temporary
 from shared.definitions.source import SourceBase
 from shared.definitions.sync import SyncDefinition
 from shared.engine.cases.giving import given_these
-from shared.engine.cases.ledger import RECORDS, SEEN, open_cases
-from shared.engine.cases.settling import REPLAYED
+from shared.engine.cases.ledger import RECORDS, REPLAYED, SEEN, made, open_cases, read_again, utc
 from shared.engine.drafting import Draft
 from shared.errors import RefuseError
 from shared.ports import SourceSink, StagedSource, State
@@ -40,14 +40,13 @@ def chosen(state: State, sync: str, choice: Choice) -> dict[str, list[int]]:
     Raises:
         RefuseError: there are none; says what there is instead.
     """
-    everything = list(open_cases(state, sync))
-    cases = [case for case in everything if choice.fits(case)]
+    cases = [case for case in open_cases(state, sync, choice.keys) if choice.fits(case)]
     rows: dict[str, set[int]] = {}
     for case in cases:
         if case.kept and case.reject.row is not None:
             rows.setdefault(case.job, set()).add(case.reject.row)
     if not rows:
-        raise RefuseError(_nothing(sync, choice, everything, cases))
+        raise RefuseError(_nothing(sync, choice, list(open_cases(state, sync)), cases))
     return {job: sorted(found) for job, found in rows.items()}
 
 
@@ -88,15 +87,15 @@ def keep_open(state: State, job: Job, definition: SyncDefinition, choice: Choice
         raise RefuseError(
             f"what is open of sync {job.sync} by now is of jobs with other variables: {', '.join(rows)}; replay these"
         )
-    keep_chosen(state, job, alike)
+    _keep(state, job, definition, alike)
 
 
-def keep_chosen(state: State, job: Job, rows: Mapping[str, Sequence[int]]) -> None:
+def _keep(state: State, job: Job, definition: SyncDefinition, rows: Mapping[str, Sequence[int]]) -> None:
     """Keep the records with the job that replays them."""
     with temporary.folder("cases") as folder:
         path = folder / REPLAYED
         with duckdb.connect(config={"threads": 1, "memory_limit": "256MB"}) as connection:
-            _note_newer(connection, state, job)
+            _note_newer(connection, state, job, definition)
             parts = " UNION ALL BY NAME ".join(_part(state, job_id, some) for job_id, some in rows.items())
             query = f'SELECT row_number() OVER (ORDER BY "!job", "!row") AS row_no, * FROM ({parts})'
             connection.execute(f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet)").fetchall()
@@ -109,35 +108,26 @@ def _part(state: State, job_id: str, rows: Sequence[int]) -> str:
         SELECT r.*, EXISTS (FROM newer n WHERE n.canonical = r."!canonical" AND n.made > r."!made") AS "!stale"
         FROM (
             SELECT k.* EXCLUDE (row_no), {literal(job_id)} AS "!job", row_no AS "!row",
-                   {_made(state, job_id)} AS "!made"
+                   {made(state, job_id)} AS "!made"
             FROM {literal(str(state.path(job_id, RECORDS)))} k WHERE row_no IN ({listed})
         ) r
     """
 
 
-def _made(state: State, job_id: str) -> str:
-    """When a job was made whose records these are; of a replay, the job whose records it ran again."""
-    if REPLAYED in state.names(job_id):
-        replayed = literal(str(state.path(job_id, REPLAYED)))
-        return f'(SELECT any_value(r."!made") FROM {replayed} r WHERE r.row_no = k.row_no)'
-    return f"TIMESTAMP {literal(_utc(state.get(job_id)))}"
-
-
-def _utc(job: Job) -> str:
-    return job.created_at.strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-def _note_newer(connection: duckdb.DuckDBPyConnection, state: State, job: Job) -> None:
+def _note_newer(connection: duckdb.DuckDBPyConnection, state: State, job: Job, definition: SyncDefinition) -> None:
     """Note the canonical keys that jobs have read which wrote something and have not come to their end.
 
-    A job that came to its end has closed what it read. A replay has read nothing but what is open anyway.
+    A job that came to its end has closed what it read. A replay has read nothing but what is open anyway. Of jobs of
+    another choice of variables only what they write counts.
     """
     connection.execute("CREATE TABLE newer (canonical VARCHAR, made TIMESTAMP)").fetchall()
     for other in state.list(sync=job.sync, limit=_LOOK_BACK):
         ended = other.open_rejects is not None or other.undoes or other.replays
         if not ended and other.id != job.id and SEEN in state.names(other.id) and state.chunks(other.id):
-            path, made = literal(str(state.path(other.id, SEEN))), literal(_utc(other))
-            connection.execute(f"INSERT INTO newer SELECT canonical, TIMESTAMP {made} FROM {path}").fetchall()
+            alike = definition.choice(other.variables) == definition.choice(job.variables)
+            counts = "TRUE" if alike else "lands"
+            query = f"SELECT canonical, TIMESTAMP {literal(utc(other))} FROM ({read_again(state, other.id)})"
+            connection.execute(f"INSERT INTO newer {query} WHERE {counts}").fetchall()
 
 
 def made_before(path: Path) -> list[tuple[int, datetime]]:
@@ -197,7 +187,6 @@ __all__ = [
     "as_replayed",
     "choice_of",
     "chosen",
-    "keep_chosen",
     "keep_open",
     "made_before",
     "with_stale",

@@ -1,4 +1,8 @@
-"""The list of open rejects at the end of a job: what was read again is closed, what the job set aside is added."""
+"""The list of open rejects at the end of a job: what was read again is closed, what the job set aside is added.
+
+What jobs of another choice of variables have set aside is closed only by a record that has landed: then the row holds
+something newer. One that was set aside itself, left alone, or is outside of what this choice may write tells nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +15,13 @@ import duckdb
 
 from shared import temporary
 from shared.definitions.sync import SyncDefinition
-from shared.engine.cases.ledger import COLUMNS, LEDGER, RECORDS, SEEN, last_settled, ledger
+from shared.engine.cases.ledger import COLUMNS, LEDGER, RECORDS, REPLAYED, SEEN, last_settled, ledger, made, read_again
 from shared.engine.rejects import rejects
 from shared.ports import State
 from shared.sql import identifier, literal
 from shared.values.jobs import Job
 
-REPLAYED = "replayed.parquet"
-_AT_A_TIME = 10_000
+_SET_ASIDE = "SELECT canonical FROM own WHERE canonical IS NOT NULL"
 
 
 def settled(state: State, job: Job, definition: SyncDefinition) -> Job:
@@ -35,8 +38,9 @@ def settled(state: State, job: Job, definition: SyncDefinition) -> Job:
         state.drop(job.id, RECORDS)
         return replace(job, open_rejects=0)
     with _settling() as (connection, folder):
+        _note_own(connection, state, job)
         _carry_over(connection, state, job, definition, older)
-        _add_own(connection, state, job, definition)
+        _add_own(connection, job, definition)
         return _kept(connection, state, job, folder)
 
 
@@ -66,17 +70,56 @@ def _carry_over(
     if older is None:
         return
     connection.execute(f"INSERT INTO cases FROM {literal(str(older))}").fetchall()
-    names = state.names(job.id)
+    _drop_forgotten(connection, state)
     if job.replays:
-        replayed = f'SELECT ("!job", "!row") FROM {literal(str(state.path(job.id, REPLAYED)))}'
-        connection.execute(f"DELETE FROM cases WHERE (job, row_no) IN ({replayed})").fetchall()
-    elif SEEN in names:
-        seen = f"SELECT canonical FROM {literal(str(state.path(job.id, SEEN)))}"
-        connection.execute(f"DELETE FROM cases WHERE canonical IN ({seen})").fetchall()
+        _close_replayed(connection, state, job)
+    elif SEEN in state.names(job.id):
+        _close_read(connection, read_again(state, job.id), choice_of(job, definition))
     if _reads_all(job, definition):
         choice = choice_of(job, definition)
         connection.execute("DELETE FROM cases WHERE choice = $choice", {"choice": choice}).fetchall()
-    _drop_forgotten(connection, state)
+
+
+def _close_read(connection: duckdb.DuckDBPyConnection, seen: str, choice: str) -> None:
+    """Close what a run of this choice has read again, and of other choices that of which its record has landed."""
+    connection.execute(
+        f"""
+        DELETE FROM cases WHERE canonical IN (SELECT canonical FROM ({seen})) AND (
+            choice = $choice
+            OR (canonical IN (SELECT canonical FROM ({seen}) WHERE lands) AND canonical NOT IN ({_SET_ASIDE}))
+        )
+        """,
+        {"choice": choice},
+    ).fetchall()
+
+
+def _close_replayed(connection: duckdb.DuckDBPyConnection, state: State, job: Job) -> None:
+    """Close what was run again, and what is older than a record that landed so: it must not be put over that one."""
+    path = literal(str(state.path(job.id, REPLAYED)))
+    if SEEN in state.names(job.id):
+        seen = f"SELECT canonical FROM ({read_again(state, job.id)}) WHERE lands"
+        landed = f'SELECT "!canonical", max("!made") AS made FROM {path} WHERE NOT "!stale" GROUP BY ALL'
+        connection.execute(
+            f"""
+            CREATE TABLE landed AS
+            SELECT "!canonical" AS canonical, made FROM ({landed})
+            WHERE "!canonical" IN ({seen}) AND "!canonical" NOT IN ({_SET_ASIDE})
+            """
+        ).fetchall()
+        _close_older(connection, state)
+    replayed = f'SELECT ("!job", "!row") FROM {path}'
+    connection.execute(f"DELETE FROM cases WHERE (job, row_no) IN ({replayed})").fetchall()
+
+
+def _close_older(connection: duckdb.DuckDBPyConnection, state: State) -> None:
+    """Close what jobs have set aside that were made before a record which `landed`."""
+    same_key = "SELECT DISTINCT job FROM cases WHERE canonical IN (SELECT canonical FROM landed)"
+    for (job_id,) in connection.execute(same_key).fetchall():
+        connection.execute(
+            f"DELETE FROM cases k WHERE job = $job AND EXISTS "
+            f"(FROM landed l WHERE l.canonical = k.canonical AND l.made > {made(state, job_id)})",
+            {"job": job_id},
+        ).fetchall()
 
 
 def _drop_forgotten(connection: duckdb.DuckDBPyConnection, state: State) -> None:
@@ -86,12 +129,13 @@ def _drop_forgotten(connection: duckdb.DuckDBPyConnection, state: State) -> None
             connection.execute("DELETE FROM cases WHERE job = $job", {"job": job_id}).fetchall()
 
 
-def _add_own(connection: duckdb.DuckDBPyConnection, state: State, job: Job, definition: SyncDefinition) -> None:
+def _note_own(connection: duckdb.DuckDBPyConnection, state: State, job: Job) -> None:
+    """Fill `own`: what the job set aside, and its records' keys as far as they are kept."""
     connection.execute(
-        'CREATE TABLE own (row_no BIGINT, key VARCHAR, type VARCHAR, "column" VARCHAR, found VARCHAR, reason VARCHAR, '
-        "code VARCHAR, request_id VARCHAR)"
+        'CREATE TABLE refused (row_no BIGINT, key VARCHAR, type VARCHAR, "column" VARCHAR, found VARCHAR, '
+        "reason VARCHAR, code VARCHAR, request_id VARCHAR)"
     ).fetchall()
-    with connection.appender("own") as appender:
+    with connection.appender("refused") as appender:
         for one in rejects(state, job.id):
             if one.rejecting and one.row is not None:
                 row = (one.row, one.key, one.type.value, one.column, one.found, one.reason, one.code, one.request_id)
@@ -102,10 +146,16 @@ def _add_own(connection: duckdb.DuckDBPyConnection, state: State, job: Job, defi
         record = f'SELECT row_no, "!keys" AS keys, "!canonical" AS canonical FROM {path}'
     connection.execute(
         f"""
-        INSERT INTO cases
-        SELECT $job, o.*, r.keys, r.canonical, $choice, r.row_no IS NOT NULL
-        FROM own o LEFT JOIN ({record}) r ON r.row_no = o.row_no ORDER BY o.row_no
-        """,
+        CREATE TABLE own AS
+        SELECT o.*, r.keys, r.canonical, r.row_no IS NOT NULL AS kept
+        FROM refused o LEFT JOIN ({record}) r ON r.row_no = o.row_no
+        """
+    ).fetchall()
+
+
+def _add_own(connection: duckdb.DuckDBPyConnection, job: Job, definition: SyncDefinition) -> None:
+    connection.execute(
+        "INSERT INTO cases SELECT $job, * EXCLUDE (kept), $choice, kept FROM own ORDER BY row_no",
         {"job": job.id, "choice": choice_of(job, definition)},
     ).fetchall()
 
