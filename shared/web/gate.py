@@ -67,7 +67,7 @@ class Gate:
     def _is_gone(self, caller: Caller, sync: str | None) -> bool:
         """A setting may name a sync for a function key that is gone: whoever has the key learns of no other one."""
         named = caller.kind is Kind.KEY and "*" not in caller.syncs and sync is not None
-        return named and sync not in self.hosted.app.sync_names()
+        return named and sync not in self.hosted.app.recent_names()
 
     @contextmanager
     def noting(self, caller: Caller, operation: Operation, sync: str | None) -> Iterator[None]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from shared.definitions.catalogue import Catalogue
+from shared.definitions.catalogue import Catalogue, Edit
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.permissions import Permissions
 from shared.definitions.reach import load_local_reach, load_reach
@@ -19,10 +19,7 @@ from shared.engine.incremental import fits, put, watched
 from shared.engine.jobs import JobRunner
 from shared.engine.surroundings import Start, Surroundings
 from shared.engine.workspace import Limits
-from shared.errors import (
-    DefinitionError,
-    NotFoundError,
-)
+from shared.errors import DefinitionError, NotFoundError
 from shared.ports import ProgressListener
 from shared.sources import Storage, sample_table
 from shared.values.cases import ANY, Case, Choice
@@ -38,6 +35,8 @@ from shared.wiring import doctor
 from shared.wiring.buses import bus_of
 from shared.wiring.checking import Checker, Sources
 from shared.wiring.connections import Connector, utc_now
+from shared.wiring.continuing import Continuing
+from shared.wiring.definitions import DefinitionDesk
 from shared.wiring.events import EventDesk
 from shared.wiring.listening import Listening
 from shared.wiring.lookback import LookBack
@@ -50,7 +49,7 @@ from shared.wiring.steps import step_taker
 
 
 class LocalApp(LookBack):
-    """The product on one machine: definitions in a folder, state in a folder, secrets by setting.
+    """The product on one machine: definitions in a folder, edited or not, state in a folder, secrets by setting.
 
     `local`: a developer's machine, which is itself within reach, with the files beside the definitions.
     """
@@ -60,11 +59,12 @@ class LocalApp(LookBack):
         self.syncs_folder = syncs
         self._base = syncs.resolve().parent
         self._reach = load_local_reach(syncs) if local else load_reach(syncs / "reach.yaml")
-        self._catalogue = Catalogue(syncs, self._reach, local=local)
         verify = str(settings.ca_file) if settings.ca_file else True
         self._secrets = open_secrets(settings, environ, verify=verify)
         self._stores = open_stores(settings, state, self._secrets, verify=verify)
+        self._catalogue = Catalogue(syncs, self._reach, local=local, edited=self._stores.definitions)
         super().__init__(self._stores.state)
+        self._continuing = Continuing(self._catalogue, self._state)
         self._desk = SecretDesk(self._secrets, self._catalogue, self._reach)
         self._connector = Connector(self._secrets, self._reach, local=local, verify=verify)
         storage = Storage(settings.source_storage, settings.source_identity)
@@ -90,6 +90,7 @@ class LocalApp(LookBack):
             )
         )
         self.checker = Checker(self._catalogue, self._sources, self._connector, self._runner)
+        self.definitions = DefinitionDesk(self._stores.definitions, self._catalogue, self.checker.look, utc_now)
         self.schedules = ScheduleDesk(
             self._catalogue, self._stores, self._runner, self._sources, settings.retention_days
         )
@@ -103,6 +104,14 @@ class LocalApp(LookBack):
         """One sound definition. Raises `NotFoundError`, `DefinitionError`."""
         return self._catalogue.get(sync)
 
+    def recent(self, sync: str) -> SyncDefinition:
+        """As `definition`, of at most 5 seconds ago: for what asks often and starts nothing."""
+        return self._catalogue.recent(sync)
+
+    def recent_names(self) -> list[str]:
+        """As `sync_names`, of at most 5 seconds ago."""
+        return self._catalogue.recent_names()
+
     def _queue_chained(self, sync: str, variables: Mapping[str, str], started_by: str, chain: tuple[str, ...]) -> Job:
         definition = self._catalogue.get(sync)
         start = replace(self._started(definition, variables, {}, started_by), chain=chain)
@@ -110,16 +119,20 @@ class LocalApp(LookBack):
 
     def sync_names(self) -> list[str]:
         """The names of all definitions, broken ones too."""
-        return sorted({*self._catalogue.names(), *self._catalogue.broken()})
+        return self._catalogue.all_names()
 
     def broken(self) -> Mapping[str, DefinitionError]:
         """Definitions that cannot be used, and why."""
         return self._catalogue.broken()
 
+    def edited(self) -> Mapping[str, Edit]:
+        """The syncs that are edited in the app, and whether their files have changed since."""
+        return self._catalogue.edited()
+
     def permissions(self, sync: str) -> Permissions | None:
-        """Who may do what with a sync; None when there is none, or its definition cannot be read."""
+        """Who may do what with a sync; None when there is none, or its definition is broken. At most 5 seconds old."""
         try:
-            return self._catalogue.get(sync).permissions
+            return self._catalogue.recent(sync).permissions
         except (DefinitionError, NotFoundError):
             return None
 
@@ -156,7 +169,7 @@ class LocalApp(LookBack):
         """The job, once those that its steps started have been carried out as well."""
         for chained in self.started_by(job):
             start = Start(chained.variables, chained.started_by, progress=progress)
-            self._with_chain(self._runner.apply(self._catalogue.get(chained.sync), chained.id, start), progress)
+            self._with_chain(self._runner.apply(self._continuing.definition(chained), chained.id, start), progress)
         return job
 
     def _started(
@@ -189,7 +202,7 @@ class LocalApp(LookBack):
     def slice(self, job_id: str, *, progress: ProgressListener, stopping: Callable[[], bool] = lambda: False) -> Job:
         """Work on a queued job for one slice (`DYNSYNC_MAX_SLICE_S`); see `JobRunner.slice`."""
         job = self.job(job_id)
-        definition = self._catalogue.get(job.sync)
+        definition = self._continuing.definition(job)
         length = self._max_slice_s
         return self._runner.slice(job.id, definition, max_slice_s=length, progress=progress, stopping=stopping)
 
@@ -205,12 +218,12 @@ class LocalApp(LookBack):
     def queue_apply(self, job_id: str, *, by: str) -> Job:
         """Let `slice` carry out the plan of a job that waits for approval, or go on with one that was stopped."""
         job = self.job(job_id)
-        return self._runner.queue_apply(self._catalogue.get(job.sync), job.id, by=by)
+        return self._runner.queue_apply(self._continuing.definition(job), job.id, by=by)
 
     def apply(self, job_id: str, *, started_by: str, progress: ProgressListener) -> Job:
         """Carry out the plan of a job that waits, or go on with one that was stopped."""
         job = self.job(job_id)
-        definition = self._catalogue.get(job.sync)
+        definition = self._continuing.definition(job)
         start = Start(job.variables, started_by, progress=progress)
         return self._with_chain(self._runner.apply(definition, job.id, start), progress)
 

@@ -120,12 +120,16 @@ class Checker:
             definition = self.catalogue.get(sync)
         except DefinitionError as error:
             return list(error.problems)
-        chains = self._chains(definition)
-        return [*self.catalogue.advice(sync), *chains, *self._source(definition), *self._destination(definition)]
+        return [*self.catalogue.advice(sync), *self.look(definition)]
+
+    def look(self, definition: SyncDefinition) -> list[Problem]:
+        """A sound definition held against other syncs, source and Dataverse's metadata; it need not be a sync yet."""
+        return [*self._chains(definition), *self._source(definition), *self._destination(definition)]
 
     def _chains(self, definition: SyncDefinition) -> Iterator[Problem]:
         """Steps that start a sync which is not there or switched off, or one that leads back here."""
-        started = {name: _started(self.catalogue.get(name)) for name in self.catalogue.names()}
+        syncs = self.catalogue.sound() | {definition.name: definition}
+        started = {name: _started(one) for name, one in syncs.items()}
         ring = circle({definition.name: started[definition.name], **started})
         for number, step in enumerate(definition.post_sync):
             path = f"post_sync.{number}.sync.name"
@@ -133,12 +137,12 @@ class Checker:
                 continue
             if step.sync.name not in started:
                 near = get_close_matches(step.sync.name, started, n=1)
-                remedy = f"did you mean {near[0]!r}?" if near else "name one of syncs/"
+                remedy = f"did you mean {near[0]!r}?" if near else "name one that `dynsync check` lists"
                 yield Problem(path, f"there is no sync {step.sync.name!r}", remedy)
             elif step.sync.name in ring and definition.name in ring:
                 found = f"the syncs start each other in a circle: {' → '.join(ring)}"
                 yield Problem(path, found, "let the last of them start none")
-            elif not self.catalogue.get(step.sync.name).enabled:
+            elif not syncs[step.sync.name].enabled:
                 found, remedy = f"the sync {step.sync.name!r} is switched off, so the step fails", "enable it"
                 yield Problem(path, found, f"{remedy}, or take the step out", Severity.WARNING)
 

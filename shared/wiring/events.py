@@ -58,7 +58,7 @@ class EventDesk:
 
     def listeners(self) -> list[ListenerView]:
         """All syncs that have a listener."""
-        names = [name for name in self._catalogue.names() if self._catalogue.get(name).listener is not None]
+        names = [name for name, one in self._catalogue.sound().items() if one.listener is not None]
         return [self.listener(name) for name in names]
 
     def listener(self, sync: str) -> ListenerView:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
+from shared.definitions.catalogue import Edit
 from shared.definitions.reach import address
 from shared.errors import DynsyncError
 from shared.wiring.app import LocalApp
@@ -71,20 +73,21 @@ class HealthDesk:
         yield from self._destinations()
 
     def _definitions(self) -> PartHealth:
-        """Every file is looked at. A broken one takes out its own sync alone; a folder that is not there, all."""
+        """Every file and every edit is looked at. A broken one takes out its own sync alone; a folder that is not there
+        takes out all, and so does a store that does not answer."""
         folder = self._app.syncs_folder
         if not folder.is_dir():
             return PartHealth("definitions", False, f"there is no folder {folder}", vital=True)
         try:
-            names, broken = self._app.sync_names(), self._app.broken()
+            names, broken, edited = self._app.sync_names(), self._app.broken(), self._app.edited()
         except OSError as error:
             return PartHealth("definitions", False, f"{folder} cannot be read: {error.strerror}", vital=True)
-        sound = f"{len(names) - len(broken)} sound"
-        if not broken:
-            return PartHealth("definitions", True, sound)
-        reasons = [f"{name}: {error.problems[0]}" for name, error in list(broken.items())[:_TOLD]]
-        more = ["…"] if len(broken) > _TOLD else []
-        return PartHealth("definitions", False, "; ".join([f"{sound}, {len(broken)} broken", *reasons, *more]))
+        except DynsyncError as error:
+            return PartHealth("definitions", False, str(error), vital=True)
+        sound = f"{len(names) - len(broken)} sound" + (f", {len(broken)} broken" if broken else "")
+        reasons = _first(f"{name}: {error.problems[0]}" for name, error in broken.items())
+        told = [f"{len(edited)} edited in the app: {', '.join(_first(map(_told, edited.values())))}"] if edited else []
+        return PartHealth("definitions", not broken, "; ".join([sound, *reasons, *told]))
 
     def _bus(self) -> PartHealth:
         try:
@@ -98,15 +101,28 @@ class HealthDesk:
 
     def _destinations(self) -> Iterator[PartHealth]:
         """Each environment once, by the first sync that leads to it."""
+        try:
+            sound = self._app.definitions.catalogue.sound()
+        except DynsyncError:  # the part `definitions` tells
+            return
         seen: set[str] = set()
-        for name in self._app.sync_names():
-            if name in self._app.broken():
-                continue
-            found = address(self._app.definition(name).destination.service_url)
+        for name, definition in sound.items():
+            found = address(definition.destination.service_url)
             host = found.host if found else "?"
             if host not in seen:
                 seen.add(host)
                 yield _tried(f"destination {host}", lambda name=name: self._app.checker.knock(name))  # type: ignore[misc]
+
+
+def _first(told: Iterable[str]) -> list[str]:
+    first = list(islice(told, _TOLD + 1))
+    return first if len(first) <= _TOLD else [*first[:_TOLD], "…"]
+
+
+def _told(edit: Edit) -> str:
+    """An edited sync, and what somebody who deploys its file should know."""
+    file = " (its file has changed since)" if edit.file_changed else ""
+    return edit.revision.sync + (file if edit.file else " (it has no file)")
 
 
 def _tried(name: str, look: Callable[[], object]) -> PartHealth:

@@ -112,7 +112,7 @@ class Listening:
         with self._lock:
             if sync not in self._listeners:
                 self._listeners[sync] = SyncListener(
-                    sync, self._catalogue.get, self.variables, self.memory, self._ground
+                    sync, self._catalogue.recent, self.variables, self.memory, self._ground
                 )
             return self._listeners[sync]
 
@@ -128,8 +128,7 @@ class Listening:
 
     def release_all(self, *, by: str) -> None:
         """Let go whatever may go, sync by sync; one sync's trouble does not keep the others."""
-        for sync in self._catalogue.names():
-            definition = self._catalogue.get(sync)
+        for sync, definition in self._catalogue.sound().items():
             if definition.listener is None or not self.memory.park.count(sync):
                 continue
             try:
@@ -146,7 +145,7 @@ class Listening:
             self._listeners.clear()
 
     def _is_known(self, sync: str) -> bool:
-        return sync in self._catalogue.names() or sync in self._catalogue.broken()
+        return sync in self._catalogue.recent_names()
 
     def variables(self, definition: SyncDefinition) -> Mapping[str, str]:
         """The variables that have a value without a start: no file is handed over with a message."""

@@ -67,7 +67,7 @@ class ScheduleDesk:
         return Upcoming(definition.name, cron, zone, definition.enabled, times, mark.dealt_with if mark else None)
 
     def _definitions(self) -> list[SyncDefinition]:
-        return [self.catalogue.get(name) for name in self.catalogue.names()]
+        return list(self.catalogue.sound().values())
 
     def _queue(self, definition: SyncDefinition, job_id: str, made: datetime) -> Job:
         start = Start(self.sources.variables(definition, {}, {}), BY)

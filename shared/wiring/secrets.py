@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.definitions.catalogue import Catalogue
@@ -35,7 +35,9 @@ class SecretDesk:
         """Every secret that a sound sync names or that lies within a sync's reach, by name."""
         named = self._named()
         states = self.home.states([name for name, _ in named.values()])
-        shown = {name: named.get(name, (name, ())) for name in sorted({*named, *filter(self._within_reach, states)})}
+        known = self.catalogue.all_names()
+        within = {name for name in states if self._within_reach(name, known)}
+        shown = {name: named.get(name, (name, ())) for name in sorted({*named, *within})}
         return [SecretEntry(name, states[key], syncs) for key, (name, syncs) in shown.items()]
 
     def put(self, name: str, read: Callable[[], str]) -> None:
@@ -45,7 +47,7 @@ class SecretDesk:
             NotAllowedError: no sync may name it, or its home cannot be written.
             AuthenticationError: it is no name, or the home refuses.
         """
-        if not self._within_reach(checked_name(name)):
+        if not self._within_reach(checked_name(name), self.catalogue.all_names()):
             raise NotAllowedError(
                 "no sync here may name that secret (it is not shown, for it may be a secret itself); name one that "
                 "begins with a sync's name and --, or let an operator allow it under `secrets` in syncs/reach.yaml"
@@ -55,12 +57,11 @@ class SecretDesk:
     def _named(self) -> dict[str, tuple[str, tuple[str, ...]]]:
         """Name as written and the syncs that name it, by the name in lower case."""
         found: dict[str, tuple[str, tuple[str, ...]]] = {}
-        for sync in self.catalogue.names():
-            for name in {name.lower(): name for _, name in secrets_of(self.catalogue.get(sync))}.values():
+        for sync, definition in self.catalogue.sound().items():
+            for name in {name.lower(): name for _, name in secrets_of(definition)}.values():
                 written, syncs = found.get(name.lower(), (name, ()))
                 found[name.lower()] = (written, (*syncs, sync))
         return found
 
-    def _within_reach(self, name: str) -> bool:
-        syncs = (*self.catalogue.names(), *self.catalogue.broken())
+    def _within_reach(self, name: str, syncs: Sequence[str]) -> bool:
         return any(self.reach.allows_secret(sync, name) for sync in syncs)

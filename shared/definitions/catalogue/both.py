@@ -92,9 +92,10 @@ class Catalogue:
         found = {name: self._edit(name, newest) for name in sorted(newest)}
         return {name: edit for name, edit in found.items() if edit is not None}
 
-    def newest(self, name: str) -> Revision | None:
-        """A sync's newest revision, also one that dropped it. Fresh."""
-        return self._newest(fresh=True).get(name)
+    def look(self, name: str) -> tuple[Read | None, Revision | None]:
+        """What there is of a sync (None: it is none), sound or broken, and its newest revision, be it a drop. Fresh."""
+        newest = self._newest(fresh=True)
+        return self._read(name, newest), newest.get(name)
 
     def begun(self, name: str, meaning: str) -> SyncDefinition:
         """The definition with this hash, with which a job began: as it is now, as the file has it, or as it was once
@@ -149,7 +150,7 @@ class Catalogue:
     def _sound(self, name: str, newest: Mapping[str, Revision]) -> tuple[SyncDefinition, Read]:
         read = self._read(name, newest)
         if read is None:
-            raise NotFoundError(self._unknown(name, newest))
+            raise self.unknown(name, newest.get(name))
         found = self._of(name, read, newest)
         if isinstance(found, DefinitionError):
             raise DefinitionError(found.sync, found.problems)
@@ -167,14 +168,14 @@ class Catalogue:
         file = self.files.get(name)
         return Edit(revision, file is not None, file.text if file is not None else "")
 
-    def _unknown(self, name: str, newest: Mapping[str, Revision]) -> str:
-        gone = newest.get(name)
-        if gone is not None and gone.dropped:
-            return f"there is no sync {name!r} any more; it was taken away {told(gone)}"
-        names = self._names(newest)
+    def unknown(self, name: str, newest: Revision | None) -> NotFoundError:
+        """The error that says that there is no such sync: who took it away, or which ones have a like name."""
+        if newest is not None and newest.dropped:
+            return NotFoundError(f"there is no sync {name!r} any more; it was taken away {told(newest)}")
+        names = self.recent_names()
         near = get_close_matches(name, names, n=3)
         remedy = f"did you mean {' or '.join(near)}?" if near else _present(names)
-        return f"there is no sync {name[:80]!r}; {remedy}"
+        return NotFoundError(f"there is no sync {name[:80]!r}; {remedy}")
 
 
 def _present(names: Sequence[str]) -> str:

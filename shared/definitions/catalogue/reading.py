@@ -30,6 +30,11 @@ class Read:
     meaning: str = ""
     text: str = ""
 
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All errors, or of a sound one the advice."""
+        return self.found.problems if isinstance(self.found, DefinitionError) else self.advice
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
@@ -39,13 +44,14 @@ class Reader:
     local: bool
     base: Path
 
-    def problems(self, text: str, name: str) -> list[Problem]:
-        """Everything to be said of a text: errors, warnings, and the parts that do not run yet."""
+    def look(self, text: str, name: str) -> tuple[SyncDefinition | None, list[Problem]]:
+        """The definition in the text, or what is whole of it (None: nothing), and everything to be said of it: errors,
+        warnings, and the parts that do not run yet."""
         try:
             definition, problems = self.examined(text, name)
         except DefinitionError as error:
-            return list(error.problems)
-        return [*problems, *unbuilt_parts(definition)]
+            return None, list(error.problems)
+        return definition, [*problems, *unbuilt_parts(definition)]
 
     def examined(self, text: str, name: str) -> tuple[SyncDefinition, list[Problem]]:
         """See `examine`."""

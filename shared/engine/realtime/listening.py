@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched
@@ -36,9 +36,10 @@ from shared.engine.realtime.batch import Batch
 from shared.engine.realtime.braking import RateBrake
 from shared.engine.realtime.hearing import Hearing
 from shared.engine.realtime.line import Ground, Line, TooLateError
+from shared.engine.realtime.meaning import Meaning
 from shared.engine.realtime.pace import Pace
 from shared.engine.realtime.verdicts import BEHIND, Verdict, waits
-from shared.errors import DynsyncError, FailError, RetryError, StateError
+from shared.errors import DefinitionError, DynsyncError, FailError, RetryError, StateError
 from shared.formats import Passed, Told, read_message
 from shared.log import event
 from shared.values.events import Bucket, Event, Hold, Operation, Origin, ParkedEvent, Pulse, RejectedEvent, Wish
@@ -54,17 +55,14 @@ replayed."""
 PROBE = timedelta(seconds=10)
 """So often is a destination that failed tried again."""
 FRESH = timedelta(minutes=10)
-"""So long is a line kept before metadata and definition are looked at again."""
+"""So long is a line kept before metadata is looked at again."""
 _ROUNDS = 20
 _OF_PARENTS = (Hold.PARENT, Hold.BEHIND)
 _LATE = (Hold.OUTAGE, "its batch took longer than the lock of a message lasts, so that another receiver may have it")
 
 
 class SyncListener:
-    """One sync's listener in this process. Safe for several threads; they take turns.
-
-    `definition` gives the sync's definition as it is now; `variables` the values that its expressions may use.
-    """
+    """One sync's listener in this process. Safe for several threads; they take turns. See `Meaning`."""
 
     def __init__(
         self,
@@ -76,16 +74,19 @@ class SyncListener:
     ) -> None:
         self.sync = sync
         self.memory = memory
-        self._definition, self._variables, self._ground = definition, variables, ground
+        self._meaning, self._ground = Meaning(sync, definition, variables), ground
         self._line: Line | None = None
         self._brake, self._was_braked = RateBrake(), False
         self._pace = Pace()
         self._lock = threading.RLock()
 
-    @property
-    def lock(self) -> threading.RLock:
-        """Held while events are applied."""
-        return self._lock
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Apply events meanwhile, one thread at a time, by the definition as it is when the turn begins."""
+        with self._lock:
+            if self._line is not None and not self._meaning.is_still(self._line.hearing.definition):
+                self.close()
+            yield
 
     def requests(self) -> int:
         """Requests that the present line has sent to Dataverse; 0 without one."""
@@ -112,7 +113,7 @@ class SyncListener:
         """
         account, wish = Account(), self._wish()
         free = self._held(wish) is None  # to wait nobody needs the line, which a try may hold for long
-        with self._lock if free else nullcontext():
+        with self.turn() if free else nullcontext():
             self._take(messages, wish, account)
         return account
 
@@ -138,6 +139,8 @@ class SyncListener:
                 continue
             try:
                 events += self._parts(message.body, origin_of(message), message.properties, account)
+            except StateError:
+                raise
             except FailError as error:  # a broken definition: the message waits until it is mended
                 one = whole(self.sync, message.body, message.properties, origin_of(message))
                 account.events.append((one, waits(Hold.FAILED, str(error)[:1000])))
@@ -207,13 +210,7 @@ class SyncListener:
 
     def is_on(self, wish: Wish) -> bool:
         """Whether the listener is on: as somebody switched it, else as its definition says."""
-        if wish.on is not None:
-            return wish.on
-        try:
-            definition = self._definition(self.sync)
-        except FailError:
-            return True
-        return definition.enabled and definition.listener is not None and definition.listener.enabled
+        return self._meaning.is_on() if wish.on is None else wish.on
 
     def waiting(self, events: Sequence[Event], *, unread: bool = True) -> set[tuple[int, int]]:
         """The places of events whose record has an event waiting: what could not be read yet may be of any record.
@@ -229,7 +226,7 @@ class SyncListener:
         """The key under which an event waits; one without a key waits by itself."""
         if WHOLE in one.record:
             return UNREAD
-        with suppress(FailError):
+        with suppress(DefinitionError):
             found = self._hearing().waiting_key(one)
             if found is not None:
                 return found
@@ -290,12 +287,7 @@ class SyncListener:
         return self._line
 
     def _hearing(self) -> Hearing:
-        if (line := self._line) is not None:
-            return line.hearing
-        definition = self._definition(self.sync)
-        hearing = Hearing(definition, self._variables(definition))
-        _ = hearing.listener
-        return hearing
+        return self._line.hearing if self._line is not None else self._meaning.hearing()
 
     def _stopped(self, error: DynsyncError) -> tuple[Hold, str]:
         """Note why the destination cannot be written to; the line begins anew after that."""

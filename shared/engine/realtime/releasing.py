@@ -63,7 +63,7 @@ def _pages(listener: SyncListener, account: Account, within: timedelta, *, seen:
         if not page:
             break
         after = page[-1].place
-        with listener.lock:
+        with listener.turn():
             part = _released(listener, [parked for parked in page if parked.key != blocked], deadline, seen=seen)
         blocked = _blocked(part, page, blocked)
         account.events += part.events
@@ -157,7 +157,7 @@ def _replay(listener: SyncListener, shelf: str, numbers: Collection[int] | None,
         after = page[-1].origin.place
         ours = [one for one in page if one.event and one.event.sync == listener.sync]
         chosen = [one for one in ours if numbers is None or one.origin.number in numbers]
-        with listener.lock:
+        with listener.turn():
             part = _replayed(listener, chosen)
             again = {one.origin.place for one, verdict in part.events if verdict.reject is not None}
             again |= {one.origin.place for one in part.rejected}

@@ -8,7 +8,8 @@ from typing import Self
 
 from pydantic import BaseModel, Field
 
-from shared.errors import AuthenticationError, DefinitionError, FailError, RefuseError, RetryError
+from shared.definitions.sync import SyncDefinition
+from shared.errors import AuthenticationError, DefinitionError, FailError, NotFoundError, RefuseError, RetryError
 from shared.permissions import Operation, Right, rights
 from shared.values.problems import Problem
 from shared.values.schedules import Upcoming
@@ -102,21 +103,28 @@ class WatermarkView(BaseModel):
 
 def syncs(call: Call) -> SyncsView:
     """The syncs that the caller may see."""
-    names = call.hosted.app.sync_names()
-    return SyncsView(
-        syncs=[_view(call, name) for name in names if call.gate.may(call.caller, Operation.SHOW_SYNC, name)]
-    )
+    names = call.hosted.app.recent_names()
+    seen = [name for name in names if call.gate.may(call.caller, Operation.SHOW_SYNC, name)]
+    return SyncsView(syncs=[view for name in seen if (view := _if_there(call, name)) is not None])
+
+
+def _if_there(call: Call, name: str) -> SyncView | None:
+    """One sync of the list; None when it was taken away meanwhile."""
+    try:
+        return _view(call, name, call.hosted.app.recent)
+    except NotFoundError:
+        return None
 
 
 def sync(call: Call) -> SyncView:
     """One sync."""
-    return _view(call, call.sync)
+    return _view(call, call.sync, call.hosted.app.definition)
 
 
-def _view(call: Call, name: str) -> SyncView:
+def _view(call: Call, name: str, look: Callable[[str], SyncDefinition]) -> SyncView:
     held = rights(call.caller, call.hosted.permissions(name), sync=name)
     try:
-        definition = call.hosted.app.definition(name)
+        definition = look(name)
     except DefinitionError as error:
         return SyncView(name=name, rights=sorted(held), problems=list(error.problems))
     variables = [

@@ -20,7 +20,7 @@ def jobs(call: Call) -> Answer:
         states=query.states,
         before=query.before,
     )
-    names = [name for name in call.hosted.app.sync_names() if call.gate.may(call.caller, Operation.SHOW_SYNC, name)]
+    names = [name for name in call.hosted.app.recent_names() if call.gate.may(call.caller, Operation.SHOW_SYNC, name)]
     return page(
         call,
         "jobs/list.html",
