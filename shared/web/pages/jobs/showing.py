@@ -28,7 +28,7 @@ def job(call: Call) -> Answer:
         meaning=meaning(found, stand),
         ways=ways_of(call, stand),
         progress=call.hosted.lookups.standing(found) if found.state in (JobState.QUEUED, JobState.RUNNING) else None,
-        balances=sums.balances(found) if found.source.read or found.destination.read else [],
+        balances=sums.balances(found),
         planned=sums.planned(found),
         in_words=sums.in_words(found),
         left=sums.left(found),

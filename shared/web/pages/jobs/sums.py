@@ -71,7 +71,7 @@ class Span:
 
 
 def balances(job: Job) -> list[Balance]:
-    """The source's and the destination's; buckets that hold nothing are left out."""
+    """The source's and the destination's, where something was read; buckets that hold nothing are left out."""
     told = _OF_AN_UNDO if job.undoes else {}
     words = {name: bucket_word(job, name) for name in SOURCE_BUCKETS}
     source = tuple(
@@ -80,12 +80,9 @@ def balances(job: Job) -> list[Balance]:
         if (count := getattr(job.source, name))
     )
     title, what = ("Changes of that job", "changes") if job.undoes else ("Source records", "records")
-    return [
-        Balance(title, what, job.source.read, source, job.source.closes),
-        Balance(
-            "Destination rows", "rows", job.destination.read, tuple(_destination(job)), job.destination.closes
-        ),
-    ]  # fmt: skip
+    rows = Balance("Destination rows", "rows", job.destination.read, tuple(_destination(job)), job.destination.closes)
+    found = [Balance(title, what, job.source.read, source, job.source.closes), rows]
+    return [balance for balance in found if balance.read or balance.lines or not balance.closes]
 
 
 def _destination(job: Job) -> Iterator[Line]:

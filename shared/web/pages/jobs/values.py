@@ -18,6 +18,8 @@ from shared.values.plans import FieldChange
 SHORT = 160
 """Characters of a value that are seen at once; the rest is folded away."""
 LEAD_IN = 40
+SMALL = 24
+"""Up to so many characters, two values that differ are marked whole: a part of a number says nothing."""
 _VISIBLE = {"\n": ("↵\n", "line end"), "\t": ("⇥\t", "tab"), "\r": ("␍", "carriage return")}
 
 
@@ -74,6 +76,8 @@ def value_text(value: object) -> str | None:
 
 def differing(old: str, new: str) -> tuple[range, range]:
     """Which characters of either are not common to both: all between the same beginning and the same end."""
+    if max(len(old), len(new)) <= SMALL and old != new:
+        return range(len(old)), range(len(new))
     shorter = min(len(old), len(new))
     head = next((n for n in range(shorter) if old[n] != new[n]), shorter)
     tail = next((n for n in range(shorter - head) if old[-1 - n] != new[-1 - n]), shorter - head)
