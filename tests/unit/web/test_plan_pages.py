@@ -123,12 +123,8 @@ def test_rejects_by_cause(open_api: Opener) -> None:
     harmless(text)
     assert re.findall(r'href="[^"]*rejects\?cause=([^"]+)"', text)[0] == "Invalid+Format%2Fsize"
     assert "4 records rejected; 1 lesser problem reported; 3 records are still open" in text
-    assert re.findall(r'badge--\w+">([^<]*(?:open|closed|reported))<', text) == [
-        "2 open",
-        "closed",
-        "1 open",
-        "reported",
-    ]
+    states = re.findall(r'badge--\w+">([^<]*(?:open|losed|eported))<', text)
+    assert states == ["2 open", "Closed", "1 open", "Reported"]
     assert f'action="/jobs/{job_id}/replay"' in text
     assert f'href="/api/jobs/{job_id}/rejects/file"' in text
     of_sync = html(api.call("GET", "/syncs/accounts/rejects"))
