@@ -53,5 +53,5 @@ def receive_events(request: func.HttpRequest) -> func.HttpResponse:
     auth_level=func.AuthLevel.ANONYMOUS,
 )
 def web(request: func.HttpRequest) -> func.HttpResponse:
-    """Every other request: the API, for those whom App Service authentication names."""
+    """Every other request: the page and the API, for those whom App Service authentication names."""
     return doors.answer(request)

@@ -110,10 +110,12 @@ var plans = {
 
 // What the app listens to. The same names stand in local.settings.sample.json and in shared/wiring/settings.py.
 // AzureWebJobsStorage__…, DYNSYNC_BUS__…: connections by identity, in the form that the Functions host reads.
+// AzureWebJobsDisableHomepage: the app's own page stands at its address, and never the host's.
 var settings = {
   AzureWebJobsStorage__accountName: hostAccountName
   AzureWebJobsStorage__credential: 'managedidentity'
   AzureWebJobsStorage__clientId: appClientId
+  AzureWebJobsDisableHomepage: 'true'
   APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnection
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${appClientId};Authorization=AAD'
   AZURE_CLIENT_ID: appClientId

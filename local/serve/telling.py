@@ -15,7 +15,7 @@ def ready(at: Furnished, *, with_host: bool) -> str:
     app = f"http://{HOST}:{ports.app}"
     storage = f"http://{HOST}:{ports.blobs} (blobs), :{ports.tables} (tables)"
     rows = [
-        ("App", app if with_host else "not started: the lines below start it"),
+        ("App", f"{app}   (open it in a browser: syncs and jobs)" if with_host else "the lines below start it"),
         ("Dataverse", f"{at.dataverse}   (open it in a browser: tables and requests)"),
         ("Service Bus", f"localhost:{ports.bus}   queues sync-jobs, sync-events"),
         ("Entra", at.entra),

@@ -38,7 +38,8 @@ def test_only_the_product_is_in(built: Path) -> None:
     """No tests, those of dependencies neither; no local cloud, no documents, no settings of a developer."""
     assert {path.name for path in built.iterdir()} == {*package.CONTENT, ".python_packages", "__pycache__"}
     names = {path.relative_to(built).as_posix() for path in package.files(built)}
-    assert not [name for name in names if re.search(r"(^|/)(tests?|local|bench|docs|infra)/|local\.settings", name)]
+    assert not [name for name in names if re.search(r"(^|/)tests?/|^(local|bench|docs|infra)/|local\.settings", name)]
+    assert {"shared/web/pages/templates/base.html", "shared/web/pages/assets/app.css"} <= names
     assert not (built / package.LIBRARIES / "bin").exists()
     assert {path.name for path in (built / package.LIBRARIES / "made_up").iterdir()} == {"__init__.py", "__pycache__"}
 

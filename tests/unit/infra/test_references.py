@@ -61,6 +61,7 @@ SETTINGS = {
     "AzureWebJobsStorage__accountName": "hostAccountName",
     "AzureWebJobsStorage__credential": "'managedidentity'",
     "AzureWebJobsStorage__clientId": "appClientId",
+    "AzureWebJobsDisableHomepage": "'true'",
     "APPLICATIONINSIGHTS_CONNECTION_STRING": "insightsConnection",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "'ClientId=${appClientId};Authorization=AAD'",
     "AZURE_CLIENT_ID": "appClientId",
