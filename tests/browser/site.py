@@ -92,6 +92,7 @@ def serving(folder: Path, headers: Mapping[str, str] | None = None, **settings: 
     """The app over a folder that is made, until the block ends; `headers` come with every request."""
     _furnish(folder)
     hosted = open_hosted({**DEVELOPER, **settings}, base=folder)
+    _edit(hosted, folder / "syncs/contacts-from-crm.yaml")
     application = Application(hosted)
     handler = type("Here", (_Front,), {"application": application, "sent": dict(headers or {})})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -141,6 +142,13 @@ def _furnish(folder: Path) -> None:
         path = words.get("path", "customers.csv")
         (syncs / f"{name}.yaml").write_text(_DEFINITION.format(name=name, **{**_PLAIN, **words, "path": path}))
     (syncs / "invoices.yaml").write_text("name: invoices\ntitle: Invoices\nsource: { type: delimitd }\n")
+
+
+def _edit(hosted: Hosted, path: Path) -> None:
+    """A definition that was edited in the app, and whose file has changed since."""
+    text = path.read_text()
+    hosted.app.definitions.save(path.stem, text.replace("*/15", "*/10"), expected=0, by="nia@contoso.com")
+    path.write_text(text.replace("*/15", "*/20"))
 
 
 def _jobs(hosted: Hosted) -> dict[JobState, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from shared.definitions.catalogue import Edit
 from shared.definitions.sync import SyncDefinition
 from shared.errors import DefinitionError, DynsyncError
 from shared.permissions import Operation
@@ -30,16 +31,25 @@ MOST_JOBS = 8
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the page of a sync tells. `source`, `destination` and `rules` are words; empty when it is broken."""
+    """What the page of a sync tells. `source`, `destination` and `rules` are words; empty when it is broken.
+
+    `edit`: its definition was edited in the app.
+    """
 
     sync: told.SyncView
     jobs: list[Job]
+    edit: Edit | None = None
     source: str = ""
     destination: str = ""
     rules: list[str] = field(default_factory=list)
     schedule: Upcoming | None = None
     watermark: told.WatermarkView | None = None
     listener: ListenerView | None = None
+
+    @property
+    def open_rejects(self) -> int:
+        """Records that were set aside and not read again since, when the last job came to its end."""
+        return next((job.open_rejects for job in self.jobs if job.open_rejects is not None), 0)
 
 
 class StartPageForm(StartForm):
@@ -79,7 +89,8 @@ def _values(call: Call, **found: object) -> dict[str, Any]:
 
 def _standing(call: Call) -> Standing:
     view = told.sync(call)
-    standing = Standing(view, call.hosted.lookups.jobs(lambda _: True, limit=MOST_JOBS, sync=call.sync)[:MOST_JOBS])
+    jobs = call.hosted.lookups.jobs(lambda _: True, limit=MOST_JOBS, sync=call.sync)[:MOST_JOBS]
+    standing = Standing(view, jobs, call.hosted.app.edited().get(call.sync))
     try:
         return _sound(call, standing, call.hosted.app.definition(call.sync))
     except DefinitionError:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.definitions.catalogue import Edit
 from shared.permissions import Operation, rights
 from shared.values.events import ListenerView
 from shared.values.jobs import Job
@@ -18,9 +19,11 @@ from shared.web.routing import Call, Route
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One sync with what is known of it. `next_at`: when its schedule starts it next."""
+    """One sync with what is known of it. `edit`: of a definition that was edited in the app; `next_at`: when its
+    schedule starts it next."""
 
     sync: told.SyncView
+    edit: Edit | None
     last: Job | None
     next_at: datetime | None
     listener: ListenerView | None
@@ -28,10 +31,14 @@ class Line:
 
 def syncs(call: Call) -> Answer:
     """All of them, by name."""
+    edits = call.hosted.app.edited()
     views = told.syncs(call).syncs
     listeners = {one.sync: one for one in events.listeners(call)}
     due = _due(call)
-    lines = [Line(one, _last(call, one.name), due.get(one.name), listeners.get(one.name)) for one in views]
+    lines = [
+        Line(one, edits.get(one.name), _last(call, one.name), due.get(one.name), listeners.get(one.name))
+        for one in views
+    ]
     everywhere = bool(rights(call.caller, None))
     return page(call, "syncs.html", lines=lines, everywhere=everywhere, application=call.hosted.settings.api_client_id)
 

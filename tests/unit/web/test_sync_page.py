@@ -70,6 +70,21 @@ def test_buttons_are_those_of_the_caller_s_rights(group: str, forms: list[str], 
         assert api.hosted.app.jobs() == []
 
 
+def test_an_edit_is_told(api: Api) -> None:
+    """On the list and on the sync's page: by whom, and that the file has changed since."""
+    path = api.folder / "syncs/accounts.yaml"
+    text = path.read_text()
+    pages = [html(api.call("GET", one)) for one in ("/", "/syncs/accounts")]
+    assert not any("dited" in page for page in pages)
+    api.hosted.app.definitions.save("accounts", text.replace("A sync", "Another"), expected=0, by=HOSTILE)
+    pages = [html(api.call("GET", one)) for one in ("/", "/syncs/accounts")]
+    assert all(">Edited<" in page and ">Another<" in page and "has changed since" not in page for page in pages)
+    assert "edited in the app by &lt;script&gt;" in pages[1]
+    path.write_text(text.replace("A sync", "A third"))
+    pages = [html(api.call("GET", one)) for one in ("/", "/syncs/accounts")]
+    assert all("ts file has changed since" in page and "A third" not in page for page in pages)
+
+
 def test_a_broken_sync_shows_why(api: Api) -> None:
     """Every problem, no form to start it, and its check still."""
     text = html(api.call("GET", "/syncs/broken"))
