@@ -11,6 +11,7 @@ from shared.errors import DefinitionError
 from shared.ports import ProgressListener
 from shared.values.cases import ANY, Case, Choice
 from shared.values.changes import Action
+from shared.values.definitions import DefinitionView, Draft
 from shared.values.events import Bucket, ListenerView, ParkedEvent, RedriveResult, RejectedEvent
 from shared.values.jobs import Job
 from shared.values.looks import SourceSample
@@ -18,6 +19,7 @@ from shared.values.messages import DeadLetter
 from shared.values.plans import PlannedChange
 from shared.values.problems import Problem
 from shared.values.records import Reject
+from shared.values.revisions import Revision
 from shared.values.rights import Finding, Role
 from shared.values.schedules import Upcoming
 from shared.values.secrets import SecretEntry
@@ -178,3 +180,31 @@ class Hears(Protocol):
     @property
     def events(self) -> EventWords:
         """The words about real time."""
+
+
+class DefinitionWords(Protocol):
+    """The words about definitions that are edited in the app."""
+
+    def show(self, sync: str) -> DefinitionView:
+        """The definition as it is now."""
+
+    def revisions(self, sync: str, *, before: int | None = None, limit: int = 50) -> list[Revision]:
+        """What was changed, the newest first."""
+
+    def text(self, sync: str, number: int) -> str:
+        """The text of a revision; of 0, the file's."""
+
+    def draft(self, sync: str, text: str) -> Draft:
+        """What a text would be as the next definition."""
+
+    def save(self, sync: str, text: str | None, *, expected: int, by: str, note: str = "") -> Revision:
+        """A text in the definition's place, or (None) the definition dropped, by who has read revision `expected`."""
+
+
+@runtime_checkable
+class Edits(Protocol):
+    """An app whose definitions can be edited, because it keeps their revisions."""
+
+    @property
+    def definitions(self) -> DefinitionWords:
+        """The words about definitions."""

@@ -20,6 +20,13 @@ COMMANDS: Mapping[str, tuple[Operation, ...]] = {
     "rejects": (Operation.SEE_REJECTS,),
     "replay": (Operation.REPLAY,),
     "schedule": (Operation.LIST_SYNCS,),
+    "definition": (
+        Operation.SEE_DEFINITION,
+        Operation.CHANGE_DEFINITION,
+        Operation.CHANGE_GUARDED,
+        Operation.CREATE_SYNC,
+        Operation.TAKE_SYNC_AWAY,
+    ),
     "watermark": (Operation.SEE_WATERMARK, Operation.SET_WATERMARK),
     "listener": (
         Operation.SEE_LISTENER,

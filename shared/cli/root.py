@@ -13,6 +13,7 @@ import click
 
 from shared import VERSION
 from shared.cli.dataverse import dataverse
+from shared.cli.definition import definition
 from shared.cli.doctor import doctor, role
 from shared.cli.init import init
 from shared.cli.jobs import jobs, show
@@ -178,6 +179,7 @@ for command in (
     rejects,
     replay,
     schedule,
+    definition,
     watermark,
     listener,
     publish,

@@ -83,7 +83,7 @@ class Application:
             return route.again(call, error)
 
     def _done(self, route: Route, call: Call) -> object:
-        if route.asks:  # it knows the sync, and notes for itself
+        if route.asks or route.notes:  # it knows what is asked, and notes for itself
             return route.does(call)
         sync = call.path.get("sync") if call.found is None else call.found.sync
         with self._gate.noting(call.caller, route.operation, sync):

@@ -14,10 +14,8 @@ from pydantic import BaseModel, ValidationError
 from shared.errors import RequestError
 from shared.values.problems import Problem
 from shared.web.call import Request
-from shared.web.routing import Body, Route
+from shared.web.routing import JSON_BYTES, Body, Route
 
-JSON_BYTES = 1_000_000
-"""The longest JSON body, and the longest form field beside files."""
 MOST_PARTS = 50
 MOST_FIELDS = 500
 FORM_BYTES = 3 * JSON_BYTES
@@ -68,8 +66,9 @@ def read_body(route: Route, request: Request, upload_mb: int) -> Body:
         text, files = _parts(request.body, options, upload_mb * 1_000_000)
     elif kind != "application/json":
         raise RequestError(f"the body is {kind[:80] or 'of no type'}", status=415, remedy=f"send {_taken(route)}")
-    if len(text) > JSON_BYTES:
-        raise _too_large(f"the JSON is longer than {JSON_BYTES:,} bytes")
+    if len(text) > route.most_bytes:
+        found = f"the JSON is longer than {route.most_bytes:,} bytes"
+        raise _too_large(found) if route.files else RequestError(found, status=413, remedy="send less in one call")
     try:
         return Body(route.takes.model_validate_json(text), files)
     except ValidationError as error:

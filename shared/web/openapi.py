@@ -8,11 +8,14 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from shared.permissions import NEEDS, Scope
-from shared.web import idempotency
+from shared.web import idempotency, preconditions
 from shared.web.forms import FORM_FIELD
 from shared.web.problems import CONTENT_TYPE, ProblemDocument
 from shared.web.routing import Route
 
+_NAME = {"type": "string", "minLength": 1}
+_PATH = {"number": {"type": "integer", "minimum": 0, "maximum": 999_999_999_999_999}}
+"""What stands in a path and is no name."""
 _REF = "#/components/schemas/{model}"
 _REASONS = {
     400: "The call cannot be understood.",
@@ -20,9 +23,11 @@ _REASONS = {
     403: "The caller may not do that.",
     404: "There is no such thing, or the caller may not know of it.",
     409: "The state of the job, or of the definition, does not allow that.",
+    412: "Somebody else has changed it since it was read.",
     413: "The call is too large.",
     415: "The body has a type that is not taken.",
     422: "The call holds what is not allowed.",
+    428: "The call does not say which revision it changes.",
     500: "A fault of the program.",
     502: "Another system refused.",
     503: "Not now; try again after a while.",
@@ -98,13 +103,13 @@ def _operation(route: Route, schemas: Schemas, definitions: Mapping[str, Any]) -
 def _right(route: Route) -> str:
     need = NEEDS[route.operation]
     rights = " or ".join(sorted(right.value for right in need.any_of))
-    return f"Needs {rights} on {need.scope.value}." if rights else f"For {need.scope.value}."
+    more = " What it leads to may need more." if route.notes else ""
+    return f"Needs {rights} on {need.scope.value}.{more}" if rights else f"For {need.scope.value}."
 
 
 def _parameters(route: Route, schemas: Schemas, definitions: Mapping[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in route.names
+        {"name": name, "in": "path", "required": True, "schema": dict(_PATH.get(name, _NAME))} for name in route.names
     ]
     if route.query is not None:
         model = definitions[route.query.__name__]
@@ -116,7 +121,11 @@ def _parameters(route: Route, schemas: Schemas, definitions: Mapping[str, Any]) 
             if schema.get("type") == "array":
                 parameter |= {"style": "form", "explode": False}
             found.append(parameter)
-    return [*found, dict(idempotency.PARAMETER)] if route.takes is not None and route.files else found
+    if route.takes is not None and route.files:
+        found.append(dict(idempotency.PARAMETER))
+    if route.conditional:
+        found.append(dict(preconditions.PARAMETER))
+    return found
 
 
 def _body(route: Route, schemas: Schemas) -> dict[str, Any]:
@@ -143,6 +152,8 @@ def _responses(route: Route, schemas: Schemas) -> dict[str, Any]:
     }
     if route.status == 202:
         answer["headers"] = {"Location": {"description": "Where the job is.", "schema": {"type": "string"}}}
+    if route.tagged:
+        answer["headers"] = {"ETag": dict(preconditions.TAG)}
     found: dict[str, Any] = {str(route.status): answer}
     problem = {CONTENT_TYPE: {"schema": schemas["problem", "serialization"]}}
     for status in sorted(refusals(route)):
@@ -161,4 +172,6 @@ def refusals(route: Route) -> frozenset[int]:
         found |= {404}
     if route.takes is not None:
         found |= {400, 413, 415}
+    if route.conditional:
+        found |= {412, 428}
     return frozenset(found)

@@ -86,6 +86,7 @@ _OF_REQUESTS = {
     413: ("too-large", "Too large"),
     415: ("media-type", "A form that is not taken"),
     422: ("invalid", "The call holds what is not allowed"),
+    428: ("precondition", "The call does not say what it changes"),
 }
 """Name and title of a wrong call, by its status."""
 RETRY_AFTER_S = 10

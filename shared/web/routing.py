@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from shared.web.gate import Gate
     from shared.wiring.hosted import Hosted
 
+JSON_BYTES = 1_000_000
+"""The longest JSON body, where a route says no other, and the longest form field beside files."""
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
@@ -79,7 +82,10 @@ class Route:
     door is opened with a function key, by the host. `gives` is the type of the value; `takes` and `query` are
     models of the body and the query; `files`: the body may be a form with files. `media` are the types of the
     answer; a route of another than JSON gives an `Answer`. `id` is the operation's in the document, where `does`
-    serves several routes. `refuses` are statuses beside those that every route of its kind has.
+    serves several routes. `refuses` are statuses beside those that every route of its kind has. `notes`: what the
+    call leads to may need a further right, so `does` asks the gate once more, and notes for itself. `tagged`: the
+    answer has an `ETag`; `conditional`: the call has to say by `If-Match` which one it changes. `most_bytes` is the
+    longest JSON of a body.
     """
 
     method: str
@@ -99,6 +105,10 @@ class Route:
     refuses: tuple[int, ...] = ()
     page: bool = False
     again: Callable[[Call, DynsyncError], Answer] | None = None
+    notes: bool = False
+    tagged: bool = False
+    conditional: bool = False
+    most_bytes: int = JSON_BYTES
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -72,8 +72,8 @@ class Cloud:
     url: str = ""
     hosts: list[Child] = field(default_factory=list)
 
-    def start(self) -> Child:
-        """Start the app's host; the address is then in `url`."""
+    def start(self, **more: str) -> Child:
+        """Start the app's host, with more settings; the address is then in `url`."""
         settings = {
             **self.azure.environment,
             "DYNSYNC_BUS": self.bus.connection_string,
@@ -83,6 +83,7 @@ class Cloud:
             "DYNSYNC_KEY_SYNCS": "*",
             "DYNSYNC_MAX_SLICE_S": str(SLICE_S),
             "CONTAINER_NAME": "",
+            **more,
         }
         nothing = self.folder / "no.settings.json"
         words = [ROOT, "--port", "0", "--kept", self.folder / "host", "--settings", nothing, "--end-with-parent"]

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from shared.cli.remote.definitions import RemoteDefinitions
 from shared.cli.remote.events import RemoteEvents
 from shared.cli.remote.line import Line
 from shared.errors import DefinitionError, NotAllowedError, NotFoundError, RefuseError, UnavailableError
@@ -239,6 +240,11 @@ class RemoteApp:
     def events(self) -> RemoteEvents:
         """The words about real time."""
         return RemoteEvents(self._line)
+
+    @property
+    def definitions(self) -> RemoteDefinitions:
+        """The words about definitions."""
+        return RemoteDefinitions(self._line)
 
     # ---- what stays on one's own machine
 

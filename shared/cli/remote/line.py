@@ -23,9 +23,13 @@ from shared.errors import (
     NotFoundError,
     NotSignedInError,
     RefuseError,
+    RequestError,
+    StaleDefinitionError,
     TransitionError,
     UnavailableError,
 )
+from shared.values.problems import Problem
+from shared.web.problems import FoundProblem
 
 TIMEOUT_S = (10.0, 240.0)
 """To connect, and between two pieces of an answer. Azure's front ends give up on an answer after 230 s."""
@@ -35,6 +39,7 @@ _KINDS: Mapping[str, type[DynsyncError]] = {
     "not-built": NotBuiltError,
     "already-running": AlreadyRunningError,
     "transition": TransitionError,
+    "stale-definition": StaleDefinitionError,
 }
 _SCOPE = re.compile(r'scope="([!#-\[\]-~ ]{1,300})"')
 
@@ -113,12 +118,14 @@ class Line:
         if answer.status_code in (301, 302, 303, 307, 308, 401):
             return NotSignedInError(f"{self.base} does not know who you are", remedy=self._sign_in(answer))
         try:
-            told = answer.json()
+            told: dict[str, Any] = answer.json()
             kind, detail = str(told["type"]).rpartition(":")[2], str(told["detail"])
         except (ValueError, KeyError, TypeError):
             kind, detail = "", f"{self.base} answered {answer.status_code}"
         if answer.status_code in (429, 503, 504):
             return UnavailableError(detail)
+        if kind == "invalid":
+            return RequestError(detail, status=answer.status_code, problems=_problems(told.get("problems")))
         default = FailError if answer.status_code >= 500 else RefuseError
         return _KINDS.get(kind, default)(detail)
 
@@ -130,3 +137,12 @@ class Line:
         found = _SCOPE.search(answer.headers.get("WWW-Authenticate", ""))
         scope = found[1] if found else "api://<client id of the app's registration>/.default"
         return f"if you trust it, set DYNSYNC_APP_SCOPE={scope} and sign in with `az login`"
+
+
+def _problems(told: object) -> list[Problem]:
+    """All that is wrong, as the app says it; nothing when it says it in another form."""
+    try:
+        found = TypeAdapter(list[FoundProblem]).validate_python(told)
+    except ValidationError:
+        return []
+    return [Problem(one.path, one.found, one.remedy) for one in found]

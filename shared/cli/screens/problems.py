@@ -18,7 +18,7 @@ def print_problems(out: Console, found: Mapping[str, Sequence[Problem]]) -> None
     for sync, problems in found.items():
         say(out, (safe(sync), "bold"), ": ", _verdict(problems))
         for problem in sorted(problems, key=lambda one: list(Severity).index(one.severity)):
-            _print_problem(out, problem)
+            print_problem(out, problem)
 
 
 def _verdict(problems: Sequence[Problem]) -> tuple[str, str]:
@@ -29,7 +29,8 @@ def _verdict(problems: Sequence[Problem]) -> tuple[str, str]:
     return ", ".join(words) or "fine", style
 
 
-def _print_problem(out: Console, problem: Problem) -> None:
+def print_problem(out: Console, problem: Problem) -> None:
+    """One problem and its remedy."""
     style = _STYLES[problem.severity]
     place = f" {safe(problem.path)}:" if problem.path else ""
     say(out, "  ", (problem.severity.value, style), f"{place} {safe_lines(as_called(problem.found))}", hang=4)

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.permissions import Operation
 from shared.web.openapi import document
-from shared.web.routes import cases, environments, events, health, jobs, starts, syncs
+from shared.web.routes import cases, definitions, environments, events, health, jobs, starts, syncs
 from shared.web.routing import Call, Route
 
 VERSION = "1"
@@ -30,6 +30,7 @@ ROUTES: tuple[Route, ...] = (
         gives=dict[str, Any],
     ),
     *syncs.ROUTES,
+    *definitions.ROUTES,
     *environments.ROUTES,
     *starts.ROUTES,
     *jobs.ROUTES,

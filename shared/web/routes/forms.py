@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from shared.definitions.document import MAX_CHARACTERS
 from shared.definitions.resolving import MAX_VALUE
 from shared.definitions.variables import VariableName
 from shared.values.changes import Action
 from shared.values.jobs import JobState
 from shared.values.records import RejectType
+from shared.values.revisions import LONGEST_NOTE
 
 SyncName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 BlobAddress = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
@@ -138,3 +140,38 @@ class OpenQuery(Form):
     key: Value | None = Field(default=None, description="Only of this key.")
     after: Place = Field(default=0, description="Only those behind this place; for the next page.")
     limit: PageSize = 50
+
+
+DefinitionText = Annotated[str, StringConstraints(max_length=MAX_CHARACTERS)]
+Note = Annotated[str, StringConstraints(max_length=LONGEST_NOTE)]
+
+
+class DraftForm(Form):
+    """A definition that is to be examined."""
+
+    text: DefinitionText = Field(description="The whole definition, in YAML.")
+    deep: bool = Field(
+        default=False, description="true: hold a sound one against the source and Dataverse's metadata, too."
+    )
+
+
+class DefinitionForm(Form):
+    """A definition that is to be saved."""
+
+    text: DefinitionText = Field(description="The whole definition, in YAML.")
+    note: Note = Field(default="", description="Why, for those who read the history.")
+
+
+class RevisionsQuery(Form):
+    """Which revisions."""
+
+    before: Annotated[int, Field(ge=1, le=2**53)] | None = Field(
+        default=None, description="Only those below this number; for the next page."
+    )
+    limit: PageSize = 50
+
+
+class DropQuery(Form):
+    """Why a definition is dropped."""
+
+    note: Note = Field(default="", description="Why, for those who read the history.")

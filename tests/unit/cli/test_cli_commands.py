@@ -284,7 +284,7 @@ def test_every_command_explains_itself(command: str) -> None:
     assert all(option in result.stdout for option in ("--json", "--state", "--syncs"))
 
 
-@pytest.mark.parametrize("group", [[], ["listener"], ["secrets"]])
+@pytest.mark.parametrize("group", [[], ["listener"], ["secrets"], ["definition"]])
 def test_a_list_of_commands_is_read_whole(group: list[str]) -> None:
     """At 80 columns no command's line ends in dots."""
     said = call(MadeUpApp(), *group, "--help", environ={"COLUMNS": "80"}).stdout

@@ -30,7 +30,7 @@ class Front(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         sent = {name.lower(): value for name, value in self.headers.items()}
         if sent.get("authorization") == "Bearer good":
-            sent |= principal("dynsync.execute")
+            sent |= principal("dynsync.execute", "dynsync.write")
         url = urlsplit(self.path)
         body = self.rfile.read(int(sent.get("content-length", 0)))
         key = sent.get("x-functions-key") == "the-key"
@@ -43,7 +43,7 @@ class Front(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.body)
 
-    do_POST = do_GET  # noqa: N815 - as the library wants it
+    do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - as the library wants it
 
     def log_message(self, *_: Any) -> None:
         pass

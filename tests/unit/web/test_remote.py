@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
@@ -15,7 +17,7 @@ from click.testing import CliRunner, Result
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from shared.cli.facade import App, Doctor, EventWords
+from shared.cli.facade import App, Doctor, Edits, EventWords
 from shared.cli.remote import RemoteApp, open_remote
 from shared.cli.remote.events import _parts
 from shared.cli.remote.line import Line
@@ -23,16 +25,19 @@ from shared.cli.rights import COMMANDS
 from shared.cli.root import dynsync
 from shared.cli.session import Session
 from shared.errors import (
+    DefinitionError,
     FailError,
     NotAllowedError,
     NotFoundError,
     NotSignedInError,
     RefuseError,
+    StaleDefinitionError,
     TransitionError,
     UnavailableError,
 )
 from shared.permissions import NEEDS
 from shared.values.cases import Choice
+from shared.values.definitions import Draft
 from shared.values.jobs import JobState
 from shared.values.rights import Depth, Grade, Grant, Role
 from shared.web.call import Request
@@ -251,6 +256,54 @@ def test_real_time_is_told_and_steered(remote: RemoteApp, wire: Wire) -> None:
     for asked in (events.dead_letters, events.redrive):
         with pytest.raises(RefuseError, match="no setting says where the queues are"):
             asked()
+
+
+def test_definitions_are_told_and_changed(remote: RemoteApp, wire: Wire) -> None:
+    """On the revision that was read; the app's refusals are the house's errors, with all problems of a text."""
+    assert isinstance(remote, Edits)
+    words = remote.definitions
+    view = words.show("accounts")
+    assert (view.text, view.revision) == ((wire.api.folder / "syncs/accounts.yaml").read_text(), None)
+    text = view.text + "description: Größe\n"
+    assert words.draft("accounts", text) == Draft("accounts")
+    revision = words.save("accounts", text, expected=0, by="me", note="ü")
+    assert (revision.number, revision.by, revision.note) == (1, "nia@contoso.com", "ü")
+    assert words.show("accounts") == replace(view, text=text, revision=revision, from_file=False, problems=ANY)
+    assert words.revisions("accounts", before=2, limit=1) == [revision]
+    assert (words.text("accounts", 1), words.text("accounts", 0)) == (text, view.text)
+    with pytest.raises(StaleDefinitionError, match=r"nia@contoso\.com"):
+        words.save("accounts", view.text, expected=0, by="me")
+    with pytest.raises(DefinitionError, match="titel") as refused:
+        words.save("accounts", text + "titel: x\n", expected=1, by="me")
+    assert [problem.path for problem in refused.value.problems] == ["titel"]
+    assert words.save("accounts", None, expected=1, by="me", note="home & done").note == "home & done"
+    with pytest.raises(RefuseError):
+        words.save("accounts", None, expected=2, by="me")
+    for who, said in (
+        (wire.who, r"^[^;]*; did you mean accounts or contacts\?$"),
+        (principal("crm-writers"), r"see; did you mean accounts\?$"),
+        (principal("others"), r"see$"),
+    ):
+        wire.who = who
+        with pytest.raises(NotFoundError, match=said):
+            words.show("acounts")
+
+
+def test_a_definition_is_saved_by_the_command(remote: RemoteApp, wire: Wire, tmp_path: Path) -> None:
+    """A new sync, another text, and the way back, with the exit codes of the command line."""
+    text = (wire.api.folder / "syncs/accounts.yaml").read_text().replace("accounts", "fresh")
+    file = tmp_path / "fresh.yaml"
+    file.write_text(text)
+    ended = command(remote, "definition", "save", "fresh", str(file))
+    assert (ended.exit_code, json.loads(ended.stdout)["creates"]) == (0, True)
+    file.write_text(text + "description: x\n")
+    assert json.loads(command(remote, "definition", "save", "fresh", str(file)).stdout)["revision"]["number"] == 2
+    assert json.loads(command(remote, "definition", "drop", "fresh").stdout)["revision"]["number"] == 3
+    assert command(remote, "definition", "show", "fresh").exit_code == 1
+    assert json.loads(command(remote, "definition", "save", "fresh", str(file)).stdout)["revision"]["number"] == 4
+    file.write_text(text + "titel: x\n")
+    ended = command(remote, "definition", "save", "fresh", str(file))
+    assert (ended.exit_code, json.loads(ended.stdout)["error"]["problems"][0]["path"]) == (1, "titel")
 
 
 def test_the_app_looks_at_environments_itself(remote: RemoteApp, monkeypatch: pytest.MonkeyPatch, wire: Wire) -> None:
