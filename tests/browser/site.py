@@ -88,8 +88,13 @@ class Site:
 
 
 @contextmanager
-def serving(folder: Path, headers: Mapping[str, str] | None = None, **settings: str) -> Iterator[Site]:
-    """The app over a folder that is made, until the block ends; `headers` come with every request."""
+def serving(
+    folder: Path, headers: Mapping[str, str] | None = None, *, now: datetime = NOW, **settings: str
+) -> Iterator[Site]:
+    """The app over a folder that is made, until the block ends; `headers` come with every request.
+
+    `now`: when the last of its jobs came to its end.
+    """
     _furnish(folder)
     hosted = open_hosted({**DEVELOPER, **settings}, base=folder)
     _edit(hosted, folder / "syncs/contacts-from-crm.yaml")
@@ -99,7 +104,7 @@ def serving(folder: Path, headers: Mapping[str, str] | None = None, **settings: 
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
-            yield Site(f"http://127.0.0.1:{server.server_port}", hosted, folder, _jobs(hosted))
+            yield Site(f"http://127.0.0.1:{server.server_port}", hosted, folder, _jobs(hosted, now))
         finally:
             server.shutdown()
             thread.join()
@@ -151,7 +156,7 @@ def _edit(hosted: Hosted, path: Path) -> None:
     path.write_text(text.replace("*/15", "*/20"))
 
 
-def _jobs(hosted: Hosted) -> dict[JobState, str]:
+def _jobs(hosted: Hosted, now: datetime) -> dict[JobState, str]:
     """A job in each state, the newest last; as they look in the store when they got there."""
     sums = SourceBalance(read=1200, created=3, updated=41, unchanged=1150, rejected=6)
     rows = DestinationBalance(read=1191, matched=1190, kept=1)
@@ -168,7 +173,7 @@ def _jobs(hosted: Hosted) -> dict[JobState, str]:
     of = {JobState.AWAITING_APPROVAL: "contacts-from-crm", JobState.FAILED: "prospects", JobState.RUNNING: "signups"}
     found: dict[JobState, str] = {}
     for number, (state, words) in enumerate(told.items()):
-        begun = NOW - timedelta(hours=len(told) - number)
+        begun = now - timedelta(hours=len(told) - number)
         ended = None if state in (JobState.RUNNING, JobState.AWAITING_APPROVAL) else begun + timedelta(seconds=74)
         found[state] = f"{begun:%Y%m%d-%H%M%S}-{number:04x}"
         job = Job(

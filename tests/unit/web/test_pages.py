@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
@@ -16,6 +17,8 @@ from tests.pages import faults
 from tests.unit.web.conftest import Api, Opener, principal
 from tests.unit.web.test_gate import MAY, calling
 
+TESTS = Path(__file__).parents[2]
+DOCS = TESTS.parent / "docs"
 HOSTILE = "<script>alert(1)</script>\"'&"
 OWN = {"origin": "https://contoso.azurewebsites.net", "content-type": "application/x-www-form-urlencoded"}
 
@@ -86,6 +89,14 @@ def test_files_of_the_pages(open_api: Opener) -> None:
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert api.call("GET", "/assets/rendering.py").status == 404
     assert api.call("HEAD", "/assets/app.css").body == b""
+
+
+def test_every_picture_of_the_pages_is_drawn_and_shown() -> None:
+    """docs/page.md shows those that the script draws, and no other."""
+    told = re.findall(r"pictures/([a-z-]+\.png)", (DOCS / "page.md").read_text("utf-8"))
+    drawn = re.findall(r'"(page-[a-z]+\.png)":', (TESTS / "browser/pictures.py").read_text("utf-8"))
+    assert told == drawn
+    assert set(drawn) == {path.name for path in (DOCS / "pictures").glob("page-*.png")}
 
 
 # ---- the list of syncs
