@@ -8,7 +8,7 @@ from shared.engine.noted import Noted
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
 from shared.engine.rejects import while_reading
 from shared.ports import State
-from shared.values.changes import Action, OutcomeStatus
+from shared.values.changes import Action, Outcome, OutcomeStatus
 from shared.values.jobs import Job, JobState
 from shared.values.stories import ChangeStory, RecordStory, WrittenRow
 
@@ -39,10 +39,18 @@ def record_story(state: State, job: Job, key: str) -> RecordStory:
         return RecordStory(job, (), rejects)
     with PlanFile(state.path(job.id, ROWS), state.path(job.id, MANIFEST)) as plan:
         planned = plan.sample(limit=_MOST_CHANGES, key=key)
-        rows = plan.rows([one.change for one in planned])
-    noted = Noted(state.chunks(job.id) if planned else [])
-    outcomes = {row.change: noted.final(row.change, deferred=row.deferred is not None) for row in rows}
+    outcomes = outcomes_of(state, job, [one.change for one in planned])
     return RecordStory(job, tuple(ChangeStory(one, outcomes[one.change]) for one in planned), rejects)
+
+
+def outcomes_of(state: State, job: Job, changes: Collection[int]) -> dict[int, Outcome]:
+    """What became of changes of the job's plan, by their numbers."""
+    if not changes:
+        return {}
+    with PlanFile(state.path(job.id, ROWS), state.path(job.id, MANIFEST)) as plan:
+        rows = plan.rows(changes)
+    noted = Noted(state.chunks(job.id))
+    return {row.change: noted.final(row.change, deferred=row.deferred is not None) for row in rows}
 
 
 def written_rows(state: State, job_id: str, action: Action) -> Iterator[str]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
-from shared.engine.history import written
+from shared.engine.history import outcomes_of, written
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
 from shared.engine.queueing import outdated_by
 from shared.engine.rejects import rejects
 from shared.errors import NotFoundError
 from shared.ports import ProgressMemory, State
-from shared.values.changes import Action
+from shared.values.changes import Action, Outcome
 from shared.values.jobs import Job, JobState
 from shared.values.life import UNFINISHED
 from shared.values.plans import PlannedChange
@@ -131,6 +131,10 @@ class Lookups:
             return []
         with PlanFile(rows, manifest) as plan:
             return plan.page(limit=limit, after=after, actions=actions, key=key)
+
+    def outcomes(self, job: Job, changes: Sequence[PlannedChange]) -> dict[int, Outcome]:
+        """What became of changes of the job's plan, by their numbers."""
+        return outcomes_of(self.state, job, [one.change for one in changes])
 
     def written(self, job: Job, *, limit: int, after: int = 0, actions: Sequence[Action] = ()) -> list[WrittenRow]:
         """The rows that the job wrote, in the plan's order, those behind the change of number `after`."""

@@ -17,6 +17,7 @@ from shared.values.jobs import Brake, DestinationBalance, Job, JobState, SourceB
 from shared.web.application import Application
 from shared.web.call import Request
 from shared.wiring.hosted import Hosted, open_hosted
+from tests.browser.kept import keep_work
 
 NOW = datetime(2025, 3, 3, 8, 30, tzinfo=UTC)
 DEVELOPER = {"DYNSYNC_DEVELOPER": "unchecked"}
@@ -183,4 +184,5 @@ def _jobs(hosted: Hosted, now: datetime) -> dict[JobState, str]:
         hosted.app.stores.state.save(job)
         hosted.app.stores.state.save(replace(job, state=JobState.RUNNING))
         hosted.app.stores.state.save(replace(job, state=state, finished_at=ended, **words))
+    keep_work(hosted.app.stores.state, hosted.app.job(found[JobState.COMPLETED_WITH_ERRORS]))
     return found

@@ -54,7 +54,7 @@ def put(api: Api, state: JobState, **told: Any) -> str:
 def buttons(text: str) -> set[str]:
     """Where the forms and the big links of a page lead, without the job."""
     forms = re.findall(r'<form method="post" action="/jobs/[^/"]+/(\w+)"', text)
-    return {*forms, *(f"to {name}" for name in re.findall(r'class="button" href="/jobs/[^/"]+/(\w+)"', text))}
+    return {*forms, *(f"to {name}" for name in re.findall(r'class="button[^"]*" href="/jobs/[^/"]+/(\w+)"', text))}
 
 
 # ---- what a state means
@@ -242,7 +242,9 @@ def test_a_harmless_plan_is_applied_at_once(api: Api, monkeypatch: pytest.Monkey
     applied: list[tuple[str, str]] = []
     monkeypatch.setattr(api.hosted, "apply", lambda job, *, by: applied.append((job.id, by)) or job)
     job_id = put(api, A, planned=PLANNED, source=UNTOUCHED)
-    assert "<button>Apply 3 creates and 2 updates</button>" in html(api.call("GET", f"/jobs/{job_id}"))
+    assert '<button class="button--plain">Apply 3 creates and 2 updates</button>' in html(
+        api.call("GET", f"/jobs/{job_id}")
+    )
     answer = post(api, f"/jobs/{job_id}/apply")
     assert (answer.status, answer.headers["Location"]) == (303, f"/jobs/{job_id}?said=applied")
     braked = put(api, A, planned=PLANNED, source=UNTOUCHED, brakes=(BRAKE,))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.permissions import Operation
+from shared.values.changes import Outcome, OutcomeStatus
 from shared.values.plans import PlannedChange
 from shared.web.call import Answer
 from shared.web.pages.jobs import sums
@@ -14,20 +16,42 @@ from shared.web.pages.jobs.values import Shown, ShownField, shown, shown_field
 from shared.web.pages.rendering import page
 from shared.web.routing import Call, Route
 
+OUTCOMES: Mapping[OutcomeStatus, tuple[str, str]] = {
+    OutcomeStatus.DONE: ("Done", "ok"),
+    OutcomeStatus.REJECTED: ("Refused by Dataverse", "bad"),
+    OutcomeStatus.CONFLICT: ("Left alone: the row was changed meanwhile", "warn"),
+    OutcomeStatus.IN_DOUBT: ("Sent, without an answer", "warn"),
+    OutcomeStatus.NOT_ATTEMPTED: ("Not attempted", "off"),
+}
+"""What became of a change, in words, and the colour of its badge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a change. `said`: in Dataverse's own words."""
+
+    words: str
+    tone: str
+    said: str
+
 
 @dataclass(frozen=True, slots=True)
 class ShownChange:
-    """One change with its values as they are shown."""
+    """One change with its values as they are shown. `fate`: None while nothing of the plan is written."""
 
     change: PlannedChange
     key: Shown
     fields: tuple[ShownField, ...]
+    fate: Fate | None
 
 
-def shown_change(change: PlannedChange) -> ShownChange:
+def shown_change(change: PlannedChange, outcome: Outcome | None) -> ShownChange:
     """A change, ready for a page."""
     fields = tuple(shown_field(field, change.action) for field in change.fields)
-    return ShownChange(change, shown(change.key), fields)
+    fate = None
+    if outcome is not None:
+        fate = Fate(*OUTCOMES[outcome.status], ": ".join(filter(None, (outcome.code, outcome.message))))
+    return ShownChange(change, shown(change.key), fields, fate)
 
 
 def changes(call: Call) -> Answer:
@@ -38,11 +62,12 @@ def changes(call: Call) -> Answer:
         call.job, limit=AT_ONCE, after=query.after, actions=actions, key=query.key
     )  # fmt: skip
     stand = stand_of(call)
+    outcomes = call.hosted.lookups.outcomes(call.job, found) if stand.wrote else {}
     return page(
         call,
         "jobs/changes.html",
         job=call.job,
-        changes=[shown_change(change) for change in found],
+        changes=[shown_change(change, outcomes.get(change.change)) for change in found],
         planned=sums.planned(call.job),
         total=sum(call.job.planned.values()),
         in_words=sums.in_words(call.job),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.permissions import Operation
-from shared.values.changes import Outcome, OutcomeStatus
 from shared.values.jobs import Job
 from shared.values.records import Reject
 from shared.values.stories import RecordStory
@@ -17,14 +15,6 @@ from shared.web.pages.rendering import page
 from shared.web.routing import Call, Route
 
 MOST_JOBS = 50
-OUTCOMES: Mapping[OutcomeStatus, tuple[str, str]] = {
-    OutcomeStatus.DONE: ("Done", "ok"),
-    OutcomeStatus.REJECTED: ("Refused by Dataverse", "bad"),
-    OutcomeStatus.CONFLICT: ("Left alone: the row was changed meanwhile", "warn"),
-    OutcomeStatus.IN_DOUBT: ("Sent, without an answer", "warn"),
-    OutcomeStatus.NOT_ATTEMPTED: ("Not attempted", "off"),
-}
-"""What became of a change, in words, and the colour of its badge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +22,7 @@ class ShownStory:
     """What one job did to the record: its changes, each with what became of it, and why it was set aside."""
 
     job: Job
-    changes: tuple[tuple[ShownChange, Outcome, str, str], ...]
+    changes: tuple[ShownChange, ...]
     rejects: tuple[Reject, ...]
 
 
@@ -46,7 +36,7 @@ def record(call: Call) -> Answer:
 
 
 def _shown(story: RecordStory) -> ShownStory:
-    changes = tuple((shown_change(one.planned), one.outcome, *OUTCOMES[one.outcome.status]) for one in story.changes)
+    changes = tuple(shown_change(one.planned, one.outcome) for one in story.changes)
     return ShownStory(story.job, changes, story.rejects)
 
 
