@@ -91,6 +91,10 @@ def test_the_whole_cloud_runs_an_example_and_leaves_nothing(serve: Callable[...,
         until(lambda found=found: state_of(app, found[1]) == "Succeeded")
     assert len(lines) == 7
     assert '"status":"up"' in answers[0]
+    page = requests.get(f"{app}/", timeout=30)
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert ids[0] is not None
+    assert f'href="/jobs/{ids[0][1]}"' in page.text
     first = int(app.rpartition(":")[2])
     assert len(listening(first)) == PARTS
     child.tell(signal.SIGINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,13 +52,22 @@ class Files:
         return read_text(path)
 
     def _paths(self) -> list[Path]:
-        if not self._folder.is_dir():
-            return []
-        files = (path for path in self._folder.iterdir() if path.suffix.lower() in (".yaml", ".yml") and path.is_file())
-        return sorted(path for path in files if path.name != REACH_FILE and not path.name.startswith("."))
+        return [path for name in self._listed() if (path := self._folder / name).is_file()]
 
     def _path(self, name: str) -> Path | None:
-        return next((path for path in self._paths() if path.stem == name), None)
+        """One of those; the others are not looked at, for a list of syncs asks for each."""
+        found = (self._folder / file for file in self._listed() if file.rpartition(".")[0] == name)
+        return next((path for path in found if path.is_file()), None)
+
+    def _listed(self) -> list[str]:
+        """The names of what may be a definition, in order."""
+        try:
+            with os.scandir(self._folder) as entries:
+                names = [entry.name for entry in entries]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        ours = (name for name in names if name.lower().endswith((".yaml", ".yml")))
+        return sorted(name for name in ours if name != REACH_FILE and not name.startswith("."))
 
     def _read(self, path: Path) -> Read:
         try:

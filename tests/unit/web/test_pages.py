@@ -199,6 +199,15 @@ def test_whom_the_platform_knows_and_we_do_not_is_not_sent_round_and_round(open_
     assert 'aria-label="Main"' not in text
 
 
+def test_a_form_of_somebody_whose_session_ended_is_not_lost(open_api: Opener) -> None:
+    """It is not sent to sign in, which would drop what was typed: a page leads there in another tab, and not back to
+    the form's own address, where there is nothing to see."""
+    for path in ("/syncs/accounts/start", "/syncs/accounts/check"):
+        text = html(open_api().call("POST", path, headers=OWN, body=b"dry_run=true"), 401)
+        assert 'href="/.auth/login/aad?post_login_redirect_uri=%2F" target="_blank" rel="noopener"' in text
+        assert "going back shows what you typed" in text
+
+
 def test_without_the_platform_there_is_no_sign_in(open_api: Opener) -> None:
     """Where App Service authentication is off, a page says that nobody is signed in, and leads nowhere."""
     answer = open_api(WEBSITE_AUTH_ENABLED="").call("GET", "/")
