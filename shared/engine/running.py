@@ -49,6 +49,7 @@ _ENDINGS = {
     JobState.FAILED: "failed",
     JobState.CANCELLED: "cancelled",
 }
+_UNTOUCHED, _COUNTED = "nothing was written", "what was not attempted is counted so"
 LOOK_S = 1.0
 """How often, at most, a run looks whether somebody asked it to stop while it reads."""
 
@@ -114,11 +115,11 @@ class Run:
             finally:
                 self._sent = self.requests(destination)
 
-    def _stop_if_asked(self) -> None:
+    def _stop_if_asked(self, *, left: str = _UNTOUCHED) -> None:
         if self.held.lost:
             self.held.renew()
         if self.cancelled():
-            raise CancelledError(f"{self._asked()}; nothing was written")
+            raise CancelledError(f"{self._asked()}; {left}")
 
     def _asked(self) -> str:
         who = self.state.cancel_asked(self.job_id)
@@ -185,7 +186,7 @@ class Run:
             told = {"sync": job.sync, "job": job.id, "wait_s": round(self.held.settles_in_s)}
             event(_log, "lease.awaited", level=logging.WARNING, **told)
             self.held.settle(lambda: self.cancelled() or self.span.over, self._waiting)
-            self._stop_if_asked()
+            self._stop_if_asked(left=_COUNTED if job.planned else _UNTOUCHED)
             if self.held.lease.uneasy:
                 raise SliceOverError(job.slices.reached if job.slices else "")
 
@@ -288,7 +289,7 @@ class Run:
         if sum(applied.tally.values()) < plan.total:
             if self.span.over and not self.cancelled():
                 return self._rest(job, "the plan is made")
-            error = f"{self._asked()}; what was not attempted is counted so"
+            error = f"{self._asked()}; {_COUNTED}"
             return self._end(job, JobState.CANCELLED, error=error)
         lost = sum(n for (*_, status), n in applied.tally.items() if status in OPEN)
         if lost:

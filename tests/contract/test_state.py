@@ -590,6 +590,9 @@ def test_many_jobs_are_listed_to_the_end(state: State) -> None:
         state.save(job(number, sync="accounts" if number % 3 else "contacts"))
     assert [one.id for one in state.list(limit=1000)] == [f"job-{number}" for number in range(30, 0, -1)]
     assert len(state.list(sync="contacts", limit=1000)) == 10
+    assert [one.id for one in state.list(states=[JobState.QUEUED], limit=4)] == ["job-30", "job-29", "job-28", "job-27"]
+    found = state.list(states=[JobState.QUEUED, JobState.FAILED], before=job(4).created_at)
+    assert [one.id for one in found] == ["job-3", "job-2", "job-1"]
 
 
 def test_large_texts_are_kept_whole(kept: State) -> None:

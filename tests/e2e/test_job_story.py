@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -54,7 +55,20 @@ def test_cancel_stops_within_one_batch_and_apply_goes_on(world: World) -> None:
     assert (job.state, job.error) == (JobState.CANCELLED, "cancelled by otto; what was not attempted is counted so")
     assert job.source.created + job.source.updated + job.source.not_attempted == 4
     assert job.source.not_attempted >= 2
-    done = closes(world.apply(job))
+
+    state_of(world).acquire("story", job.id, now=job.created_at - timedelta(days=1), seconds=60)
+
+    def waits(progress: Progress) -> None:
+        if progress.phase is Phase.WAIT:
+            world.app.cancel(job.id, by="nia")
+
+    again = closes(world.app.apply(job.id, started_by="nia", progress=waits))
+    assert (again.state, again.error) == (JobState.CANCELLED, "cancelled by nia; what was not attempted is counted so")
+    assert again.source == job.source, "what it had done before, it still has done"
+
+    app, ticks = world.app, itertools.count(0, 50)
+    app._runner._around = replace(app._runner._around, sleep=ignore, monotonic=lambda: float(next(ticks)))
+    done = closes(app.apply(job.id, started_by="nia", progress=ignore))
     assert (done.state, done.source.not_attempted) == (JobState.SUCCEEDED, 0)
     assert column(world, "name") == {"A1": "Uno", "A2": "Due", "A3": "Three", "A4": "Four"}
 

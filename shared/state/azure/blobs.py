@@ -6,6 +6,8 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,10 +53,10 @@ class Blobs:
             return target
         try:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            number, beside = tempfile.mkstemp(prefix=".", dir=target.parent)
-            with worded(), os.fdopen(number, "wb") as file:
-                self._client.download_blob(blob).readinto(file)
-            Path(beside).replace(target)
+            with _beside(target) as (number, beside):
+                with worded(), os.fdopen(number, "wb") as file:
+                    self._client.download_blob(blob).readinto(file)
+                beside.replace(target)
         except OSError as error:
             raise StateError(
                 f"no local copy of {name!r} could be made ({error}); check the temporary disk and its room"
@@ -85,9 +87,19 @@ class Blobs:
             except ResourceNotFoundError:
                 return
 
-    def delete_all(self, job_id: str) -> None:
-        """Delete every blob of a job."""
+    def delete_all(self, job_id: str, kind: str) -> None:
+        """Delete every blob of a job of one kind, `files` or `texts`."""
         with worded():
-            names = [str(name) for name in self._client.list_blob_names(name_starts_with=f"{job_id}/")]
+            names = [str(name) for name in self._client.list_blob_names(name_starts_with=f"{job_id}/{kind}/")]
         for name in names:
             self.delete(name)
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[tuple[int, Path]]:
+    """An empty file in the folder of another, as descriptor and path; gone at the end unless it was renamed."""
+    number, name = tempfile.mkstemp(prefix=".", dir=target.parent)
+    try:
+        yield number, Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections.abc import Iterator
 from datetime import datetime
@@ -85,15 +86,16 @@ class JobRows:
             if stored is not None:
                 yield self._job(stored[0])
 
-    def _of_sync(self, sync: str, states: list[JobState], first: str, page: int) -> Iterator[Job]:
+    def _in(self, partition: str, states: frozenset[JobState], first: str, page: int) -> Iterator[Job]:
+        """Jobs of one sync; of unfinished ones there are few, however long its history is."""
+        if states and states <= UNFINISHED:
+            return iter(sorted(self._open(partition, states, first), key=self.key))
         rows = self._rows.range(
-            keys.partition(sync), first=f"job!{first}", last=f"job!{_LAST}", states=[*map(str, states)], page=page
+            partition, first=f"job!{first}", last=f"job!{_LAST}", states=[*map(str, sorted(states))], page=page
         )
         return map(self._job, rows)
 
-    def _open(self, sync: str, states: frozenset[JobState], first: str) -> Iterator[Job]:
-        """Unfinished jobs are few, however long the sync's history is."""
-        partition = keys.partition(sync)
+    def _open(self, partition: str, states: frozenset[JobState], first: str) -> Iterator[Job]:
         for row in self._rows.beginning(partition, "open!"):
             stored = self._rows.get(partition, f"job!{row['age']}") if row["age"] >= first else None
             if stored is not None and stored[0]["state"] in states:
@@ -105,10 +107,11 @@ class JobRows:
     def list(self, sync: str | None, states: frozenset[JobState], before: datetime | None, limit: int) -> list[Job]:
         """The newest first; of one sync, in some states, made before a time."""
         first = keys.older_than(before) if before is not None else "0"
-        if sync is None:
-            found: Iterator[Job] = (job for job in self._of_all(first, limit) if not states or job.state in states)
-        elif states and states <= UNFINISHED:
-            found = iter(sorted(self._open(sync, states, first), key=self.key))
+        if sync is not None:
+            found = self._in(keys.partition(sync), states, first, limit)
+        elif states:  # the list by age leads to every job that was ever made: the timer asks for few of them
+            of_each = (self._in(one, states, first, limit) for one in self._rows.partitions(keys.SYNCS))
+            found = heapq.merge(*of_each, key=self.key)
         else:
-            found = self._of_sync(sync, sorted(states), first, limit)
+            found = self._of_all(first, limit)
         return list(itertools.islice(found, limit))

@@ -11,6 +11,8 @@ from shared.state.rows import microseconds
 from shared.values.files import FileRead
 
 IDS, AGES = "ids", "ages"
+SYNCS = "sync!"
+"""Begins the name of every sync's partition."""
 LEASE = "lease"
 WATERMARK = "watermark"
 FREE = "fence!free"
@@ -37,7 +39,7 @@ def escaped(text: str) -> str:
 
 def partition(sync: str) -> str:
     """The partition of a sync."""
-    return f"sync!{escaped(sync)}"
+    return f"{SYNCS}{escaped(sync)}"
 
 
 def fence(epoch: int) -> str:

@@ -102,11 +102,12 @@ class AzureState(AzureCancels, AzureOutcomes, AzureReadings, AzureFiles):
         job = found[0]
         refuse_forget(job)
         self._remove(job.sync, keys.of_job("artifact", job_id))
-        self._blobs.delete_all(job_id)
+        self._blobs.delete_all(job_id, "files")
         for kind in ("chunk", "cancel"):
             self._remove(job.sync, keys.of_job(kind, job_id))
         self._remove(job.sync, self._jobs.key(job))
         self._jobs.withdraw(job)
+        self._blobs.delete_all(job_id, "texts")  # rows are made of them: after those, or the job could not be read
 
     def list(
         self,

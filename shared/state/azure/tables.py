@@ -90,6 +90,19 @@ class Rows:
         """Rows whose key begins so, by key; of all columns, or of these."""
         return self.range(partition, first=prefix, last=after(prefix), columns=columns)
 
+    def partitions(self, prefix: str) -> Iterator[str]:
+        """The partitions whose name begins so, in order: one request for each, however many rows it holds."""
+        query, end = "PartitionKey gt @last and PartitionKey lt @end", after(prefix)
+        found: str | None = prefix
+        while found is not None:
+            with worded():
+                rows = self._client.query_entities(
+                    query, parameters={"last": found, "end": end}, results_per_page=1, select=["PartitionKey"]
+                )
+                found = next((str(row["PartitionKey"]) for row in rows), None)
+            if found is not None:
+                yield found
+
     def put(self, row: Row) -> None:
         """Insert or replace one row, whatever stands there."""
         with worded():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -150,3 +151,61 @@ def test_a_list_that_leads_nowhere_is_passed_over(state: AzureState, monkeypatch
     assert (state.list(), state.list(sync="accounts"), state.find("job")) == ([], [], [])
     state.save(JOB)
     assert (state.list(), state.list(sync="accounts"), state.find("job")) == ([JOB], [JOB], ["job-1"])
+
+
+@pytest.mark.needs("azurite")
+def test_the_open_jobs_of_all_syncs_are_few(state: AzureState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The timer asks for them every minute: what is asked does not grow with the jobs that have ended."""
+    for number in range(8):
+        job = replace(JOB, id=f"job-{number}", sync=f"sync-{number % 2}", created_at=NOW + timedelta(seconds=number))
+        state.save(job)
+        if number < 6:
+            state.save(replace(job, state=JobState.CANCELLED))
+    asked: list[object] = []
+    get = Rows.get
+    monkeypatch.setattr(Rows, "get", lambda rows, *where: asked.append(where) or get(rows, *where))
+
+    assert [one.id for one in state.list(states=[JobState.QUEUED, JobState.RUNNING])] == ["job-7", "job-6"]
+    assert [one.id for one in state.list(states=[JobState.QUEUED], limit=1)] == ["job-7"]
+    assert [one.id for one in state.list(states=[JobState.CANCELLED], limit=3)] == ["job-5", "job-4", "job-3"]
+    assert len(asked) == 4
+
+
+@pytest.mark.needs("azurite")
+def test_half_a_copy_leaves_nothing(state: AzureState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full while a file is fetched is not filled further by every other try."""
+    made = tmp_path / "made"
+    made.write_bytes(b"rows")
+    state.save(JOB)
+    state.put("job-1", "plan", made)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken, pytest.raises(StateError, match="No space left"):
+        broken.setattr(Path, "replace", full)
+        state.path("job-1", "plan")
+    assert [path for path in state._blobs._cache.rglob("*") if path.is_file()] == []
+    assert state.path("job-1", "plan").read_bytes() == b"rows"
+
+
+@pytest.mark.needs("azurite")
+def test_a_long_job_that_is_half_forgotten_can_still_be_read(
+    state: AzureState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text too long for a row goes after its row, so a death between leaves a job that is listed and forgotten."""
+    monkeypatch.setattr("shared.state.azure.texts._MOST_BYTES", 10)
+    state.save(replace(JOB, state=JobState.FAILED))
+
+    def fail(*_: object) -> None:
+        raise StateError("went down")
+
+    with monkeypatch.context() as broken, pytest.raises(StateError):
+        broken.setattr(AzureState, "_remove", fail)
+        state.forget("job-1")
+    with monkeypatch.context() as broken, pytest.raises(StateError):
+        broken.setattr(state._jobs, "key", fail)
+        state.forget("job-1")
+    assert [one.id for one in state.list(sync="accounts")] == ["job-1"]
+    state.forget("job-1")
+    assert (state.list(), list(state._blobs._client.list_blob_names())) == ([], [])
