@@ -99,7 +99,7 @@ def save(session: Session, sync: str, file: str, note: str) -> None:
     """
     text, words = _read(file), _words(session)
     now, expected = _now(words, sync)
-    if now is not None and now.text == text:
+    if now is not None and now.text == text and not now.file_changed:
         _tell_same(session, sync)
         return
     draft = words.draft(sync, text)

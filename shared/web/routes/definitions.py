@@ -131,7 +131,8 @@ ROUTES = [
     ),
     Route(
         method="GET", path="/api/syncs/{sync}/definition/revisions/{number}", operation=Operation.SEE_DEFINITION,
-        does=revision_text, gives=TextView, summary="The text of one revision; of number 0, that of the file.",
+        does=revision_text, gives=TextView, refuses=(409,),
+        summary="The text of one revision; of number 0, that of the file.",
     ),
     Route(
         method="POST", path="/api/syncs/{sync}/definition/check", operation=Operation.CHANGE_DEFINITION, notes=True,

@@ -34,6 +34,7 @@ class Words:
     guarded: tuple[str, ...] = ()
     notes: list[tuple[str, str]] = field(default_factory=list)
     overtaken: bool = False
+    file_changed: bool = False
 
     def show(self, sync: str) -> DefinitionView:
         edit = self.texts[-1] if self.texts else None
@@ -41,7 +42,7 @@ class Words:
         if sync != "accounts" or text is None:
             raise NotFoundError(f"there is no sync {sync!r}; did you mean accounts?")
         newest = next(iter(self.revisions(sync)), None)
-        return DefinitionView(sync, text, newest, edit is None, self.file is not None, bool(self.guarded), self.wrong)
+        return DefinitionView(sync, text, newest, edit is None, self.file is not None, self.file_changed, self.wrong)
 
     def revisions(self, sync: str, *, before: int | None = None, limit: int = 50) -> list[Revision]:
         if sync != "accounts":
@@ -122,7 +123,7 @@ def test_an_older_text_is_shown(app: EditingApp) -> None:
 
 def test_show_tells_what_is_wrong_with_it(app: EditingApp) -> None:
     """Problems, and a file that has changed since; in JSON as the app says it."""
-    app.definitions.guarded, app.definitions.wrong = ("x",), (LATE,)
+    app.definitions.file_changed, app.definitions.wrong = True, (LATE,)
     ended = call(app, "definition", "show", "accounts")
     assert ended.stdout == FILE
     assert "file has changed since" in ended.stderr
@@ -163,6 +164,13 @@ def test_a_text_that_stands_there_already_is_not_saved(app: EditingApp, tmp_path
     ended = call(app, "definition", "save", "accounts", written(tmp_path, FILE))
     assert (ended.exit_code, app.definitions.texts) == (0, [])
     assert "nothing was saved" in ended.stdout
+
+
+def test_an_edit_whose_file_has_changed_is_saved_anew(app: EditingApp, tmp_path: Path) -> None:
+    """With the same text, which then sets out from the file as it is now."""
+    app.definitions.file_changed = True
+    ended = call(edited(app, EDIT), "definition", "save", "accounts", written(tmp_path, EDIT))
+    assert (ended.exit_code, app.definitions.texts) == (0, [EDIT, EDIT])
 
 
 def test_a_text_with_errors_is_refused_with_all_of_them(app: EditingApp, tmp_path: Path) -> None:
