@@ -31,13 +31,15 @@ class Draft:
     """What a text would be as the sync's next definition; of a drop, what the sync would be afterwards.
 
     `problems` holds errors and warnings, `guarded` the paths of guarded settings that would change (to be allowed by an
-    administrator of the sync). `creates`: there is no such sync yet. `takes_away`: there would be none afterwards.
+    administrator of the sync). `starts` are other syncs that it would start, by a step that is new or another one; who
+    saves it must be allowed to. `creates`: there is no such sync yet. `takes_away`: there would be none afterwards.
     `same`: it means what the definition means now.
     """
 
     sync: str
     problems: tuple[Problem, ...] = ()
     guarded: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
     creates: bool = False
     takes_away: bool = False
     same: bool = False

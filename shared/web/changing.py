@@ -34,7 +34,7 @@ def required(gate: Gate, caller: Caller, draft: Draft) -> None:
 
     Raises:
         NotSignedInError, NotAllowedError: they may not; names the guarded settings that the draft changes.
-        NotFoundError: they may not know of the sync.
+        NotFoundError: they may not know of the sync, or of one that its jobs would start.
     """
     operation = asked(draft)
     gate.require(caller, Operation.CHANGE_DEFINITION, draft.sync)
@@ -46,6 +46,8 @@ def required(gate: Gate, caller: Caller, draft: Draft) -> None:
         more = len(draft.guarded) - TOLD
         paths = ", ".join(draft.guarded[:TOLD]) + (f" and {more:,} more" if more > 0 else "")
         raise NotAllowedError(f"{refusal.found} ({paths})", remedy=refusal.remedy) from None
+    for name in draft.starts:  # its jobs will start them, whoever may start its own
+        gate.require(caller, Operation.RUN, name)
 
 
 def saved(call: Call, sync: str, text: str | None, *, expected: int, note: str = "") -> Revision:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from shared.definitions.catalogue import REACH_FILE, Catalogue, Read, definition_hash, text_hash
 from shared.definitions.guarded import guarded_changes
 from shared.definitions.part import SYNC_NAME
+from shared.definitions.post_sync import PostSyncStep
 from shared.definitions.sync import SyncDefinition
 from shared.errors import DefinitionError, NotFoundError, RefuseError
 from shared.log import event
@@ -94,7 +95,8 @@ class DefinitionDesk:
         if text is not None:
             new, problems = self.catalogue.reader.look(text, sync)
             guarded = guarded_changes(old, new) if new is not None else []
-            draft = Draft(sync, (*_unfit(sync), *problems), tuple(guarded), creates=now is None)
+            starts = _started_anew(old, new)
+            draft = Draft(sync, (*_unfit(sync), *problems), tuple(guarded), starts, creates=now is None)
             same = draft.sound and old is not None and new is not None and definition_hash(new) == _meaning(now)
             return replace(draft, same=same)
         if now is None:
@@ -175,6 +177,19 @@ def _unfit(sync: str) -> list[Problem]:
         return []
     allowed = f"at most {LONGEST_NAME} lower-case letters, digits and single hyphens"
     return [Problem("name", f"a sync cannot be called {sync[:80]!r}", allowed)]
+
+
+def _started_anew(old: SyncDefinition | None, new: SyncDefinition | None) -> tuple[str, ...]:
+    """The other syncs that steps of the new definition start, where the old one has no such step."""
+    known = [step.sync for step in _steps(old)]
+    names = {step.sync.name for step in _steps(new) if step.sync is not None and step.sync not in known}
+    return tuple(sorted(names))
+
+
+def _steps(definition: SyncDefinition | None) -> list[PostSyncStep]:
+    """What is whole of its steps that start a sync."""
+    steps = definition.post_sync if definition is not None and definition.stands("post_sync") else ()
+    return [step for step in steps if step.stands("sync") and step.sync is not None and step.sync.stands("name")]
 
 
 def _errors(problems: Iterable[Problem]) -> list[Problem]:

@@ -150,6 +150,24 @@ def test_what_is_guarded_takes_an_administrator(setting: str, open_api: Opener) 
     assert put(api, text, 0, ADMIN).status == 200
 
 
+def test_a_step_that_starts_another_sync_takes_the_right_to_start_it(open_api: Opener) -> None:
+    """Or an administrator of one sync could start every other; a sync that is hidden and one that is not there are
+    alike. A step that stands there already is nobody's new one."""
+    api = open_api(ADMIN)
+    chain = "post_sync:\n  - { name: next, sync: { name: %s } }\n"
+    bodies = []
+    for name, status in (("contacts", 404), ("hidden", 404), ("nothing", 404), ("files", 200)):
+        for answer in (check(api, file_text(api) + chain % name, deep=True), put(api, file_text(api) + chain % name)):
+            assert answer.status == status, answer.body
+            bodies += [answer.body.replace(name.encode(), b"NAME")] if status == 404 else []
+    assert len(set(bodies)) == 1
+    text = file_text(api) + chain % "hidden"
+    assert put(api, text, 1, principal("dynsync.admin")).status == 200
+    assert put(api, text + "description: x\n", 2).status == 200
+    other = text.replace("name: hidden }", "name: hidden, variables: { region: NL } }")
+    assert put(api, other, 3).status == 404
+
+
 def test_going_back_to_the_file_is_a_change_like_another(open_api: Opener) -> None:
     """A writer does not undo what an administrator changed by dropping it."""
     api = open_api(WRITER)
