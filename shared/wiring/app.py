@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from shared.definitions.catalogue import Catalogue, Edit
+from shared.definitions.catalogue import Catalogue, Edit, definition_hash
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.permissions import Permissions
 from shared.definitions.reach import load_local_reach, load_reach
@@ -19,7 +19,7 @@ from shared.engine.incremental import fits, put, watched
 from shared.engine.jobs import JobRunner
 from shared.engine.surroundings import Start, Surroundings
 from shared.engine.workspace import Limits
-from shared.errors import DefinitionError, NotFoundError
+from shared.errors import DefinitionError, NotFoundError, RefuseError
 from shared.ports import ProgressListener
 from shared.sources import Storage, sample_table
 from shared.values.cases import ANY, Case, Choice
@@ -219,6 +219,13 @@ class LocalApp(LookBack):
         """Let `slice` carry out the plan of a job that waits for approval, or go on with one that was stopped."""
         job = self.job(job_id)
         return self._runner.queue_apply(self._continuing.definition(job), job.id, by=by)
+
+    def keeps_its_definition(self, job: Job) -> bool:
+        """Whether a job would go on with the definition that it has, not be refused since that means something else."""
+        try:
+            return definition_hash(self._continuing.definition(job)) == job.definition_hash
+        except (DefinitionError, RefuseError):
+            return False
 
     def apply(self, job_id: str, *, started_by: str, progress: ProgressListener) -> Job:
         """Carry out the plan of a job that waits, or go on with one that was stopped."""

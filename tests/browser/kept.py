@@ -1,4 +1,4 @@
-"""A plan and rejects of a job, to look at: a change of each action, long and hostile values, open and closed cases."""
+"""A plan and rejects of a job, to look at: changes of most actions, long and hostile values, open and closed cases."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from shared.engine.cases.ledger import COLUMNS, LEDGER
 from shared.engine.plan import MANIFEST, ROWS, Manifest, PlannedColumn
 from shared.engine.rejects import FILE
 from shared.ports import State
-from shared.values.changes import Action
-from shared.values.jobs import Job
+from shared.values.changes import Action, ChunkOutcome, Outcome, OutcomeStatus
+from shared.values.jobs import DestinationBalance, Job, SourceBalance
 from shared.values.records import RejectType
 
 LONG = "A remark that goes on and on. " * 40
@@ -28,6 +28,8 @@ _REJECTS = (
     "row_no BIGINT, key VARCHAR, type VARCHAR, col VARCHAR, found VARCHAR, reason VARCHAR, code VARCHAR, "
     "request_id VARCHAR, rejecting BOOLEAN, source VARCHAR"
 )
+_SOURCE = SourceBalance(read=1200, created=1, updated=1, unchanged=1194, rejected=4)
+_ROWS = DestinationBalance(read=1198, matched=1196, deleted=1, deactivated=1)
 _CHANGES: Sequence[tuple[object, ...]] = (
     (Action.CREATE, "A1", 1, None, {"accountnumber": "A1", "name": "<b>One</b> \u202eeno", "description": LONG}),
     (Action.UPDATE, "A2", 2, {"name": "Contoso Benelux B.V.", "tier": 1}, {"name": "Contoso Benelux NV", "tier": 2}),
@@ -45,7 +47,13 @@ _SET_ASIDE: Sequence[tuple[object, ...]] = (
 def keep_work(state: State, job: Job) -> None:
     """Give the job a plan, rejects and a list of what is open: the first of them."""
     counts = {"create": 1, "update": 2, "deactivate": 1, "delete": 1}
-    state.save(replace(job, planned=counts, open_rejects=1, settled=1))
+    job = replace(
+        job, planned=counts, open_rejects=1, settled=1, definition_hash="f062840c26de" * 5, source=_SOURCE,
+        destination=_ROWS, timings_s={"read source": 0.5, "resolve": 1.4, "read destination": 5.3, "apply": 4.6},
+        requests={"requests": 168, "retries": 2, "throttled_s": 12}, applied_by="otto@contoso.com",
+        notes=("Writing: 8 requests at a time; Dataverse asked for a pause of 12 s.",),
+    )  # fmt: skip
+    state.save(job)
     manifest = Manifest(
         job=job.id, sync=job.sync, organization="", table="account", key=("accountnumber",), ids="derived",
         accent_sensitive=False, columns=tuple(_columns()), counts=counts, source=job.source,
@@ -64,6 +72,8 @@ def keep_work(state: State, job: Job) -> None:
         _write(path / LEDGER, ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items()), [case])
         for name in (MANIFEST, ROWS, FILE, LEDGER):
             state.put(job.id, name, path / name)
+    refused = Outcome(3, OutcomeStatus.REJECTED, "0x80040265", "A remark may not end in 'new'.", "8f2c41d0-77aa")
+    state.record(job.id, ChunkOutcome(0, 1, len(_CHANGES), answered=True, exceptions=(refused,)))
 
 
 def _columns() -> Sequence[PlannedColumn]:

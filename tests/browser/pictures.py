@@ -20,6 +20,7 @@ PICTURES: Mapping[str, tuple[str, str]] = {
     "page-syncs.png": ("/", "light"),
     "page-sync.png": ("/syncs/accounts-from-erp", "light"),
     "page-job.png": ("/jobs/{job}", "dark"),
+    "page-plan.png": ("/jobs/{job}/changes", "light"),
 }
 """Each picture: the path of its page, and whether the reader's system is light or dark."""
 

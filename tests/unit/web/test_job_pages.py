@@ -82,6 +82,8 @@ def test_every_state_has_its_sentence() -> None:
         (job_of(A, planned=PLANNED, brakes=(BRAKE, REMOVALS)), Stand(), "2 brakes hold it"),
         (job_of(A, planned=PLANNED, brakes=(BRAKE,)), Stand(wrote=True), "What was written until then stays"),
         (job_of(A, planned=PLANNED), Stand(outdated_by="x"), "it is out of date"),
+        (job_of(A, planned=PLANNED), Stand(redefined=True), "cannot be applied any more"),
+        (job_of(F, planned=PLANNED, source=UNTOUCHED), Stand(redefined=True), "make a new plan"),
         (job_of(S), Stand(), "Nothing differed"),
         (job_of(S, planned=PLANNED), Stand(wrote=True), "Everything was carried out"),
         (job_of(E, source=SourceBalance(rejected=1)), Stand(), "1 record was set aside"),
@@ -115,6 +117,7 @@ def test_ways_follow_the_life_of_a_job() -> None:
         assert not any((unable.apply, unable.cancel, unable.undo, unable.replay)), state
     waits = job_of(A, planned=PLANNED)
     assert not ways(waits, Stand(outdated_by="later"), lambda _: True).apply
+    assert not ways(waits, Stand(redefined=True), lambda _: True).apply
     assert not ways(waits, Stand(stopping=True), lambda _: True).cancel
     assert not ways(job_of(S, planned=PLANNED), Stand(), lambda _: True).undo
     assert not ways(job_of(S, planned=PLANNED, undoes="other"), Stand(wrote=True), lambda _: True).undo
@@ -283,3 +286,18 @@ def test_a_reader_s_forms_are_refused(open_api: Opener) -> None:
         admin = open_api(principal("dynsync.admin"))
         html(admin.call("POST", f"/jobs/{job_id}/{path}", headers=foreign), 403)
     html(post(open_api(principal("others")), f"/jobs/{job_id}/cancel"), 404)
+
+
+def test_a_plan_of_an_older_definition_is_not_offered(api: Api) -> None:
+    """Once the sync's was edited; a job that ran an edit names its revision, and who made it."""
+    waits = put(api, A, planned=PLANNED, source=UNTOUCHED)
+    assert "apply" in buttons(html(api.call("GET", f"/jobs/{waits}")))
+    text = (api.folder / "syncs/accounts.yaml").read_text().replace("changed: update", "changed: ignore")
+    edit = {"json_body": {"text": text}, "headers": {"if-match": '"0"'}}
+    assert api.call("PUT", "/api/syncs/accounts/definition", **edit).status == 200
+    page = html(api.call("GET", f"/jobs/{waits}"))
+    assert "it cannot be applied any more" in page
+    assert buttons(page) == {"cancel"}
+    assert "revision 1" not in page
+    page = html(api.call("GET", f"/jobs/{put(api, S)}"))
+    assert 'definition/revisions/1">revision 1</a> by nia@contoso.com' in page

@@ -18,14 +18,15 @@ class Stand:
     """What is known of a job beside itself.
 
     `wrote`: some of its changes were sent. `ahead`: jobs of its sync that come before it. `stopping`: it was asked to
-    stop. `outdated_by`: a later job of its sync that began. `undone_by`: the job that took it back. `open`: its rejects
-    of which nothing has become since.
+    stop. `outdated_by`: a later job of its sync that began. `redefined`: its plan is of another definition than the
+    sync's. `undone_by`: the job that took it back. `open`: its rejects of which nothing has become since.
     """
 
     wrote: bool = False
     ahead: int = 0
     stopping: bool = False
     outdated_by: str | None = None
+    redefined: bool = False
     undone_by: str | None = None
     open: int = 0
 
@@ -54,7 +55,7 @@ def ways(job: Job, stand: Stand, may: Callable[[Operation], bool]) -> Ways:
     waits = job.state is JobState.AWAITING_APPROVAL or resumable(job)
     undoable = JobState.UNDONE in TRANSITIONS[job.state] and job.undoes is None and stand.wrote
     return Ways(
-        apply=waits and stand.outdated_by is None and may(Operation.APPLY),
+        apply=waits and stand.outdated_by is None and not stand.redefined and may(Operation.APPLY),
         cancel=job.state in CANCELLABLE and not stand.stopping and may(Operation.CANCEL),
         undo=undoable and may(Operation.UNDO),
         replay=stand.open > 0 and may(Operation.REPLAY),
@@ -93,6 +94,11 @@ def _waiting(job: Job, stand: Stand) -> Meaning:
     if stand.outdated_by:
         return Meaning(
             "Its plan waits, but a later job of the sync has begun since: it is out of date.",
+            "Make a new plan of the sync; cancel this one to clear it away.",
+        )
+    if stand.redefined:
+        return Meaning(
+            "Its plan waits, but the definition was changed since: it cannot be applied any more.",
             "Make a new plan of the sync; cancel this one to clear it away.",
         )
     held = "a brake holds it" if len(job.brakes) == 1 else f"{len(job.brakes)} brakes hold it"
@@ -152,6 +158,8 @@ def _stopped(how: str, job: Job, stand: Stand) -> Meaning:
         means = f"{how}; nothing of its plan was written."
     if stand.outdated_by:
         return Meaning(means, "A later job of the sync has begun since, so it cannot go on.")
+    if stand.redefined:
+        return Meaning(means, "The definition was changed since, so it cannot go on: make a new plan of the sync.")
     return Meaning(
         means, "It can go on where it stopped: nothing is lost or doubled. Each row is looked at again first."
     )

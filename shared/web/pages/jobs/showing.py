@@ -33,6 +33,7 @@ def job(call: Call) -> Answer:
         in_words=sums.in_words(found),
         left=sums.left(found),
         spans=sums.spans(found),
+        revision=call.hosted.app.definitions.ran(found),
         aside=found.source.rejected + found.source.conflict + found.destination.refused,
         most_counted=MOST_COUNTED,
     )
@@ -49,6 +50,7 @@ def stand_of(call: Call) -> Stand:
         ahead=progress.before,
         stopping=progress.stopping,
         outdated_by=lookups.outdated_by(found) if may_go_on else None,
+        redefined=may_go_on and not call.hosted.app.keeps_its_definition(found),
         undone_by=lookups.undo_of(found) if over and found.undoes is None else None,
         open=_open(call, found) if over else 0,
     )

@@ -59,7 +59,7 @@ def shown_field(field: FieldChange, action: Action) -> ShownField:
         return ShownField(field.column, None, shown(new, label=field.new_label))
     if action is Action.DELETE:
         return ShownField(field.column, shown(old, label=field.old_label), None)
-    marks = differing(old, new) if old is not None and new is not None else (None, None)
+    marks = differing(old or "", new or "")
     return ShownField(
         field.column,
         shown(old, label=field.old_label, differs=marks[0]),
@@ -96,7 +96,8 @@ def shown(text: str | None, *, label: str | None = None, differs: range | None =
     seen = text[begin : begin + SHORT]
     part = range(marked.start - begin, min(marked.stop - begin, len(seen)))
     lead = (Piece("…"),) if begin else ()
-    return Shown((*lead, *pieces(seen, part), Piece("…")), label=label or "", folded=whole, length=len(text))
+    rest = (Piece("…"),) if begin + SHORT < len(text) else ()
+    return Shown((*lead, *pieces(seen, part), *rest), label=label or "", folded=whole, length=len(text))
 
 
 def pieces(text: str, differs: range = range(0)) -> Iterator[Piece]:
