@@ -70,17 +70,19 @@ class Row:
         if line is None or other is None:
             return ("", line.text if line is not None else "", "")
         longest = min(len(line.text), len(other.text))
-        before = _alike(line.text, other.text, longest)
-        after = _alike(line.text[::-1], other.text[::-1], longest - before)
+        before = _whole(line.text, other.text, _alike(line.text, other.text, longest))
+        backwards = line.text[::-1], other.text[::-1]
+        after = _whole(*backwards, _alike(*backwards, longest - before))
         end = len(line.text) - after
         return line.text[:before], line.text[before:end], line.text[end:]
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """So many lines in a row that are the same and are not shown."""
+    """So many lines in a row that are not shown: because they are the same, or because it would be too much."""
 
     lines: int
+    same: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,8 @@ class Difference:
 
     def folded(self, around: int = AROUND) -> Iterator[Row | Fold]:
         """What is changed with some lines around it; in place of the others, how many they are."""
-        shown = self._shown(around)
         hidden = 0
-        for row, is_shown in zip(self.rows, shown, strict=True):
+        for row, is_shown in zip(self._lines, self._shown(around), strict=True):
             if not is_shown:
                 hidden += 1
                 continue
@@ -119,20 +120,31 @@ class Difference:
         if hidden:
             yield Fold(hidden)
 
+    def few(self, most: int) -> Iterator[Row | Fold]:
+        """As `folded`, but no more than so many rows; in place of the rest, how many they are."""
+        shown, rest = 0, 0
+        for one in self.folded():
+            if shown < most:
+                shown += 1
+                yield one
+            else:
+                rest += one.lines if isinstance(one, Fold) else 1
+        if rest:
+            yield Fold(rest, same=False)
+
     def _shown(self, around: int) -> list[bool]:
-        shown = [False] * len(self.rows)
-        for number, row in enumerate(self.rows):
+        shown = [False] * len(self._lines)
+        for number, row in enumerate(self._lines):
             if row.kind is not Kind.SAME:
                 for near in range(max(0, number - around), min(len(shown), number + around + 1)):
                     shown[near] = True
-        if self.rows and self._is_end(self.rows[-1]):
-            shown[-1] = False
         return shown
 
-    @staticmethod
-    def _is_end(row: Row) -> bool:
-        """Whether it is what stands behind the last line's end: nothing, in both."""
-        return row.old is not None and row.new is not None and not row.old.text and not row.new.text
+    @property
+    def _lines(self) -> tuple[Row, ...]:
+        """The rows that people see: without what stands behind the last line's end, where that is nothing in both."""
+        last = self.rows[-1]
+        return self.rows[:-1] if last.old and last.new and not last.old.text and not last.new.text else self.rows
 
 
 def difference(old: str, new: str) -> Difference:
@@ -166,12 +178,14 @@ def _blocks(old: Sequence[str], new: Sequence[str]) -> Iterator[Block]:
 
 
 def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
-    """Lines that stand once in each text, as many as keep one order."""
+    """Lines that stand once in each text, as many as keep one order; and what stands behind the last line's end."""
     once = {line for line, count in Counter(old).items() if count == 1}
     once &= {line for line, count in Counter(new).items() if count == 1}
     places = {line: number for number, line in enumerate(new) if line in once}
     pairs = [(number, places[line]) for number, line in enumerate(old) if line in once]
-    return _rising(pairs)
+    found = _rising(pairs)
+    end = (len(old) - 1, len(new) - 1)
+    return [*found, end] if old[-1] == new[-1] == "" and end not in found[-1:] else found
 
 
 def _rising(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -219,3 +233,12 @@ def _matched(old: Sequence[str], new: Sequence[str], block: Block) -> Iterator[B
 def _alike(one: str, other: str, longest: int) -> int:
     """How many signs two texts begin with alike."""
     return next((number for number in range(longest) if one[number] != other[number]), longest)
+
+
+def _whole(one: str, other: str, alike: int) -> int:
+    """As many of the signs that are alike as are whole words."""
+    if not any(text[alike : alike + 1].isalnum() for text in (one, other)):
+        return alike
+    while alike and (one[alike - 1].isalnum() or one[alike - 1] == "_"):
+        alike -= 1
+    return alike

@@ -17,7 +17,8 @@ from shared.web.call import Request
 from shared.web.routing import JSON_BYTES, Body, Route
 
 MOST_PARTS = 50
-MOST_FIELDS = 500
+MOST_FIELDS = 6_000
+"""Of a form: a definition may have a thousand mappings, with some fields each."""
 FORM_BYTES = 3 * JSON_BYTES
 """The longest form without files: a text of the longest kind, most of whose characters are written as `%20`."""
 FORM_FIELD = "request"

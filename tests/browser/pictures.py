@@ -19,6 +19,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 PICTURES: Mapping[str, tuple[str, str]] = {
     "page-syncs.png": ("/", "light"),
     "page-sync.png": ("/syncs/accounts-from-erp", "light"),
+    "page-definition.png": ("/syncs/contacts-from-crm/definition", "light"),
     "page-job.png": ("/jobs/{job}", "dark"),
     "page-plan.png": ("/jobs/{job}/changes", "light"),
 }

@@ -6,13 +6,14 @@ A page is a `Route` like any other, so the gate asks for its operation before it
 
 from __future__ import annotations
 
-from shared.web.pages import assets, jobs, sync, syncs
+from shared.web.pages import assets, definition, jobs, sync, syncs
 from shared.web.routing import Route
 
 PAGES: tuple[Route, ...] = (
     *assets.ROUTES,
     *syncs.ROUTES,
     *sync.ROUTES,
+    *definition.ROUTES,
     *jobs.ROUTES,
 )
 """Every page, form and asset; none of them stands in the OpenAPI document."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.values.jobs import JobState
 from shared.values.wording import counted, duration, state_words, what_it_did
-from shared.web.pages import assets
+from shared.web.pages import assets, lines
 
 TONES: Mapping[JobState, str] = {
     JobState.QUEUED: "wait",
@@ -44,9 +44,12 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "did": what_it_did,
     "duration": duration,
     "moment": moment,
+    "line": lines.line,
     "number": number,
+    "of_path": lines.of_path,
     "sentence": sentence,
     "state_words": state_words,
     "tone": TONES.__getitem__,
+    "unlined": lines.unlined,
 }
-GLOBALS: Mapping[str, Callable[..., Any]] = {"asset": assets.address}
+GLOBALS: Mapping[str, Callable[..., Any]] = {"asset": assets.address, "zones": lines.zones}

@@ -43,6 +43,7 @@ SENTENCES: Mapping[str, str] = {
     "released": "Parked events that had no more reason to wait were let go.",
     "saved": "The definition is saved, and in force from now on.",
     "dropped": "The edit is dropped.",
+    "taken-away": "The sync is taken away.",
     "created": "The sync is there.",
     "watermark-set": "The watermark is set; the next run reads from there.",
 }

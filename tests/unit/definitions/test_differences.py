@@ -52,7 +52,8 @@ def test_folds_hide_only_what_is_the_same(old: list[str], new: list[str], around
     assert [one for one in shown if isinstance(one, Row) and one.kind is not Kind.SAME] == [
         row for row in found.rows if row.kind is not Kind.SAME
     ]
-    assert sum(one.lines if isinstance(one, Fold) else 1 for one in shown) == len(found.rows)
+    at_end = all(not text or text.endswith("\n") for text in ("\n".join(old), "\n".join(new)))
+    assert sum(one.lines if isinstance(one, Fold) else 1 for one in shown) == len(found.rows) - at_end
 
 
 def test_a_small_change_is_told_as_such() -> None:
@@ -62,6 +63,19 @@ def test_a_small_change_is_told_as_such() -> None:
     assert kinds == [Kind.SAME, Kind.CHANGED, Kind.SAME, Kind.REMOVED, Kind.SAME, Kind.ADDED, Kind.SAME]
     assert (found.removed, found.added) == (2, 2)
     assert found.rows[1].old_pieces == ("title: ", "Old", "")
+    renamed = difference("  - { target: new_citycode }", "  - { target: new_code }").rows[0]
+    assert renamed.old_pieces == ("  - { target: ", "new_citycode", " }")
+    longer = difference("a\n\n", "a\n\nb\n")
+    assert [row.kind for row in longer.rows] == [Kind.SAME, Kind.SAME, Kind.ADDED, Kind.SAME]
+
+
+def test_a_great_difference_is_shown_in_part() -> None:
+    """So many rows and no more; the rest is counted."""
+    found = difference("a\n" * 50, "b\n" * 50)
+    shown = list(found.few(10))
+    assert shown[:10] == list(found.rows[:10])
+    assert shown[10:] == [Fold(40, same=False)]
+    assert list(found.few(100)) == list(found.folded())
 
 
 def dense(lines: list[str]) -> str:
