@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from shared.cli.root import dynsync
 from shared.cli.screens.definitions import Side, difference, print_difference
+from shared.cli.session import Session
 from shared.errors import NotFoundError, RefuseError, StaleDefinitionError
 from shared.values.definitions import DefinitionView, Draft
 from shared.values.problems import Problem, Severity
@@ -295,6 +297,18 @@ def test_a_terminal_gets_colours_and_no_signs_that_move() -> None:
     assert "\x1b[1m--- syncs/a.yaml    old" in paper.getvalue()
     assert "\x1b[31m-x: 1" in paper.getvalue()
     assert "\x1b[32m+x: \\x1b[2J\\r" in paper.getvalue()
+
+
+def test_a_terminal_gets_a_text_that_moves_nothing(
+    app: EditingApp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A definition that somebody else saved is shown sign by sign, and ends its last line."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    with pytest.raises(SystemExit):
+        dynsync.main(
+            ["definition", "show", "accounts"], obj=Session(open_app=lambda *_: edited(app, "x: \x1b[2J\n# ü"))
+        )
+    assert capsys.readouterr().out == "x: \\x1b[2J\n# ü\n"
 
 
 def test_a_last_line_without_an_end_is_told() -> None:

@@ -16,7 +16,9 @@ import pytest
 
 from shared.permissions import NEEDS, Operation, Scope
 from shared.web.call import Request
+from shared.web.openapi import refusals
 from shared.web.problems import STATUSES
+from shared.web.routes import ROUTES
 from tests.unit.web.conftest import Api, Opener, principal
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -94,3 +96,4 @@ def test_every_status_is_told() -> None:
     table = (DOCS / "api.md").read_text("utf-8").split("| status | when |")[1]
     told = {int(code) for code in re.findall(r"\b\d{3}\b", table.split("\n\n")[0])}
     assert {status for status, _ in STATUSES.values()} <= told
+    assert {status for route in ROUTES for status in refusals(route)} <= told
