@@ -10,21 +10,18 @@ from datetime import datetime
 from pathlib import Path
 
 from shared import reconcile
-from shared.brakes import PlanCounts
 from shared.columns import TypedColumn, TypedSource, compose
 from shared.dataverse.client import DataverseClient
 from shared.definitions.sync import SyncDefinition
 from shared.engine import reading
-from shared.engine.balances import planned_changes, planned_destination, planned_source
 from shared.engine.cases.noting import LeftOut
-from shared.engine.findings import emptied_columns, notes, skipped_cells
+from shared.engine.draft import Draft, Planned
 from shared.engine.fingerprint.known import KnownRows
 from shared.engine.fingerprint.making import tracking_of
 from shared.engine.fingerprint.tracking import Tracking
 from shared.engine.identity import sequence_start
 from shared.engine.incremental import reached, watched
 from shared.engine.keeping import keep_deleted_rows
-from shared.engine.plan import Manifest, store_rows
 from shared.engine.planning import Planner, create_id
 from shared.engine.preparing import Filters, record_filter
 from shared.engine.present import PresentRows
@@ -32,34 +29,19 @@ from shared.engine.realtime.overtaking import Overtaking
 from shared.engine.reconciling import Comparison, Found
 from shared.engine.rejecting import Rejections, tell_records
 from shared.engine.resolving import Resolver
-from shared.engine.ruling import ids_of, planned_columns, rules_of
+from shared.engine.ruling import ids_of, rules_of
 from shared.engine.slicing import Begun, SliceOverError, leave, shape
 from shared.engine.steady import SteadyFiles
-from shared.engine.workspace import SourceTable, Workspace, room_in_words
+from shared.engine.workspace import SourceTable, Workspace
 from shared.errors import DefinitionError, FailError
 from shared.mapping.build import Metadata, Prepared, prepare
 from shared.ports import ProgressListener, Source, StagedSource
-from shared.sql import literal
-from shared.values.changes import Action
-from shared.values.files import FileRead
 from shared.values.jobs import Phase, Progress
-from shared.values.watermarks import Since, Watermark
+from shared.values.watermarks import Since
 
 _LEFT_OUT = "(SELECT * FROM source WHERE row_no NOT IN (SELECT row_no FROM records))"
 EXPRESSION_LIMIT_S = 1800.0
 """The longest that a definition's formulas, conditions and filters may take over the whole source, in seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What a job knows when its plan is drafted; the plan's rows stand in the workspace's table `plan`."""
-
-    manifest: Manifest
-    counts: PlanCounts
-    skipped_cells: int
-    notes: tuple[str, ...]
-    files: tuple[FileRead, ...] = ()
-    watermark: Watermark | None = None
 
 
 @dataclass(slots=True)
@@ -139,7 +121,7 @@ class Drafter:
         with self._phase(Phase.PLAN):
             ids = self._plan(prepared, rejections, found)
             tell_records(self.workspace, reconcile.CLOSER)
-        draft = self._draft(prepared, begun.staged, found, ids)
+        draft = self._planned(prepared, begun.staged, found, ids).draft()
         column, choice = watched(self.definition), self.definition.choice(self.variables)
         mark = reached(self.workspace, column, typed, choice=choice, began=self.now)
         return replace(draft, watermark=mark)
@@ -295,56 +277,17 @@ class Drafter:
         keep_deleted_rows(self.workspace, self.client, self.metadata.table)
         return ids
 
-    def _manifest(self, prepared: Prepared, staged: StagedSource, found: Found, ids: str) -> Manifest:
-        return Manifest(
-            job=self.job_id,
-            sync=self.definition.name,
-            organization=self.metadata.environment.organization_id,
-            table=self.metadata.table.name,
-            key=prepared.mapping.key,
-            ids=ids,
-            accent_sensitive=prepared.mapping.accent_sensitive,
-            columns=planned_columns(prepared),
-            counts=planned_changes(self.workspace),
-            source=planned_source(self.workspace, staged=staged.records, malformed=len(staged.malformed)),
-            destination=planned_destination(self.workspace, found),
-            reported=self.workspace.value("SELECT count(DISTINCT row_no) FROM rejects WHERE NOT rejecting"),
+    def _planned(self, prepared: Prepared, staged: StagedSource, found: Found, ids: str) -> Planned:
+        return Planned(
+            self.workspace,
+            self.definition,
+            self.client,
+            self.metadata,
+            prepared,
+            self.job_id,
+            staged,
+            found,
+            ids,
+            self._owned,
+            self.tracking,
         )
-
-    # ---- counting
-
-    def _owned_rows(self, found: Found, manifest: Manifest) -> int:
-        """Rows the sync owns. A part of the source needs those of its few records only, so the service counts them."""
-        if not self.definition.reads_a_part or not manifest.counts:
-            return found.present
-        return max(found.present, self.client.at_least(self.metadata.table, self._owned))
-
-    def _draft(self, prepared: Prepared, staged: StagedSource, found: Found, ids: str) -> Draft:
-        manifest = self._manifest(prepared, staged, found, ids)
-        planned = manifest.counts
-        counts = PlanCounts(
-            present=self._owned_rows(found, manifest),
-            creates=planned.get(Action.CREATE, 0),
-            updates=planned.get(Action.UPDATE, 0) + planned.get(Action.REVIVE, 0),
-            removals=sum(planned.get(action, 0) for action in (Action.DELETE, Action.EXPIRE, Action.DEACTIVATE)),
-            read=manifest.source.read,
-            rejected=manifest.source.rejected,
-            emptied=emptied_columns(self.workspace, prepared, self.tracking.filled if self.tracking else ()),
-        )
-        return Draft(
-            manifest,
-            counts,
-            skipped_cells(self.workspace, prepared),
-            notes(self.workspace, prepared, found, manifest.reported, self.tracking.note if self.tracking else ""),
-            staged.files,
-        )
-
-
-def store(workspace: Workspace, draft: Draft, folder: Path) -> dict[str, Path]:
-    """The draft as files: the plan's rows and manifest, and the rejects."""
-    rows, manifest, rejects = folder / "plan.parquet", folder / "plan.json", folder / "rejects.parquet"
-    store_rows(workspace, rows)
-    with room_in_words():
-        manifest.write_bytes(draft.manifest.to_json())
-    workspace.run(f"COPY (FROM told ORDER BY row_no) TO {literal(str(rejects))} (FORMAT parquet, COMPRESSION zstd)")
-    return {path.name: path for path in (rows, manifest, rejects)}

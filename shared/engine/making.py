@@ -13,7 +13,8 @@ from shared.engine import preparing
 from shared.engine.cases.ledger import REPLAYED, ledger
 from shared.engine.cases.noting import note_records
 from shared.engine.cases.replaying import ReplayedRecords, as_replayed, made_before, with_stale
-from shared.engine.drafting import Draft, Drafter, store
+from shared.engine.draft import Draft, store
+from shared.engine.drafting import Drafter
 from shared.engine.drift import drifted, told_columns
 from shared.engine.fingerprint import shelf
 from shared.engine.fingerprint.shelf import Kept

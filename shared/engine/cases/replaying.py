@@ -22,7 +22,7 @@ from shared.definitions.source import SourceBase
 from shared.definitions.sync import SyncDefinition
 from shared.engine.cases.giving import given_these
 from shared.engine.cases.ledger import RECORDS, REPLAYED, SEEN, made, open_cases, read_again, utc
-from shared.engine.drafting import Draft
+from shared.engine.draft import Draft
 from shared.errors import RefuseError
 from shared.ports import SourceSink, StagedSource, State
 from shared.sql import identifier, literal

@@ -15,7 +15,7 @@ from shared.canonical import form_of
 from shared.dataverse.client import DataverseClient
 from shared.dataverse.relations import Relations
 from shared.engine.canonical_rows import CanonicalRows
-from shared.engine.drafting import Draft
+from shared.engine.draft import Draft
 from shared.engine.plan import Manifest, PlanRow
 from shared.engine.readback import ReadBack, readable_columns
 from shared.engine.undoing.going import Below, Going

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from shared.engine.drafting import Draft, store
+from shared.engine.draft import Draft, store
 from shared.engine.making import Running, superseding
 from shared.engine.noted import Noted
 from shared.engine.plan import MANIFEST, ROWS, PlanFile
