@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from shared.engine.fingerprint.tracking import Tracking
 from shared.engine.plan import Manifest, store_rows
 from shared.engine.reconciling import Found
 from shared.engine.ruling import planned_columns
+from shared.engine.taking import Taken, told
 from shared.engine.workspace import Workspace, room_in_words
 from shared.mapping.build import Metadata, Prepared
 from shared.ports import StagedSource
@@ -37,8 +39,8 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One job's tables, its plan among them, about to be told. `ids`: how new ids were made; `owned`: the filter of
-    the rows that the sync owns, its variables bound.
+    """One job's tables, its plan among them, about to be told. `ids`: how new ids were made; `taken`: what its
+    deletes take along; `owned`: the filter of the rows that the sync owns, its variables bound.
     """
 
     workspace: Workspace
@@ -50,6 +52,7 @@ class Planned:
     staged: StagedSource
     found: Found
     ids: str
+    taken: Taken
     owned: str | None
     tracking: Tracking | None
 
@@ -71,9 +74,13 @@ class Planned:
             manifest,
             counts,
             skipped_cells(self.workspace, self.prepared),
-            notes(self.workspace, self.prepared, found, manifest.reported, read),
+            (*notes(self.workspace, self.prepared, found, manifest.reported, read), *self._goes_along()),
             self.staged.files,
         )
+
+    def _goes_along(self) -> Iterator[str]:
+        if self.taken:
+            yield f"rows that hang below those to delete go along with them: {told(self.taken)}"
 
     def _manifest(self) -> Manifest:
         return Manifest(
@@ -89,6 +96,7 @@ class Planned:
             source=planned_source(self.workspace, staged=self.staged.records, malformed=len(self.staged.malformed)),
             destination=planned_destination(self.workspace, self.found),
             reported=self.workspace.value("SELECT count(DISTINCT row_no) FROM rejects WHERE NOT rejecting"),
+            taken=self.taken,
         )
 
     def _owned_rows(self, manifest: Manifest) -> int:

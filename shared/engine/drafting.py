@@ -32,6 +32,7 @@ from shared.engine.resolving import Resolver
 from shared.engine.ruling import ids_of, rules_of
 from shared.engine.slicing import Begun, SliceOverError, leave, shape
 from shared.engine.steady import SteadyFiles
+from shared.engine.taking import Taken, taken_along
 from shared.engine.workspace import SourceTable, Workspace
 from shared.errors import DefinitionError, FailError
 from shared.mapping.build import Metadata, Prepared, prepare
@@ -119,9 +120,9 @@ class Drafter:
             if self.overtaking is not None:
                 self.overtaking.set_aside(self.workspace, prepared, typed, rejections)
         with self._phase(Phase.PLAN):
-            ids = self._plan(prepared, rejections, found)
+            ids, taken = self._plan(prepared, rejections, found)
             tell_records(self.workspace, reconcile.CLOSER)
-        draft = self._planned(prepared, begun.staged, found, ids).draft()
+        draft = self._planned(prepared, begun.staged, found, ids, taken).draft()
         column, choice = watched(self.definition), self.definition.choice(self.variables)
         mark = reached(self.workspace, column, typed, choice=choice, began=self.now)
         return replace(draft, watermark=mark)
@@ -260,7 +261,8 @@ class Drafter:
 
     # ---- plan
 
-    def _plan(self, prepared: Prepared, rejections: Rejections, found: Found) -> str:
+    def _plan(self, prepared: Prepared, rejections: Rejections, found: Found) -> tuple[str, Taken]:
+        """How new ids are made, and what the deletes take along."""
         ids = ids_of(prepared, self.metadata.table)
         planner = Planner(
             self.workspace,
@@ -274,10 +276,10 @@ class Drafter:
         environment, table = self.metadata.environment.organization_id, self.metadata.table.name
         id_sql = create_id(prepared, environment=environment, table=table, job=self.job_id, sequence_start=start)
         planner.plan(id_sql=id_sql, drop=not self.definition.reads_a_part and found.withheld is None)
-        keep_deleted_rows(self.workspace, self.client, self.metadata.table)
-        return ids
+        deleted = keep_deleted_rows(self.workspace, self.client, self.metadata.table)
+        return ids, taken_along(self.client, self.metadata.table, deleted)
 
-    def _planned(self, prepared: Prepared, staged: StagedSource, found: Found, ids: str) -> Planned:
+    def _planned(self, prepared: Prepared, staged: StagedSource, found: Found, ids: str, taken: Taken) -> Planned:
         return Planned(
             self.workspace,
             self.definition,
@@ -288,6 +290,7 @@ class Drafter:
             staged,
             found,
             ids,
+            taken,
             self._owned,
             self.tracking,
         )

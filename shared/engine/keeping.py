@@ -12,8 +12,8 @@ from shared.values.tables import Table
 _DELETED_AT_A_TIME = 500
 
 
-def keep_deleted_rows(workspace: Workspace, client: DataverseClient, table: Table) -> None:
-    """A deleted row is kept whole in the plan, so that it can be made again."""
+def keep_deleted_rows(workspace: Workspace, client: DataverseClient, table: Table) -> list[str]:
+    """A deleted row is kept whole in the plan, so that it can be made again; gives the ids of these rows."""
     rows = workspace.rows("SELECT id::VARCHAR FROM plan WHERE action = 'delete'")
     ids = [str(row_id) for (row_id,) in rows]
     for start in range(0, len(ids), _DELETED_AT_A_TIME):
@@ -27,3 +27,4 @@ def keep_deleted_rows(workspace: Workspace, client: DataverseClient, table: Tabl
             {"files": [str(path)]},
         )
         path.unlink()
+    return ids

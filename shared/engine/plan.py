@@ -17,6 +17,7 @@ import duckdb
 import orjson
 
 from shared.engine.same_key import same_key
+from shared.engine.taking import Taken
 from shared.engine.workspace import Workspace
 from shared.errors import RefuseError
 from shared.sql import literal
@@ -61,6 +62,7 @@ class PlannedColumn:
 class Manifest:
     """What a plan's rows mean and where they belong.
 
+    `taken`: what the deletes take along; None in plans that were stored before it was told.
     `ids`: how new ids were made (growing, derived, source). `source` and `destination` are the balances while nothing
     is written; `reported` counts records that break a rule which only reports. `waves` are the changes before which all
     earlier ones must be through.
@@ -79,6 +81,7 @@ class Manifest:
     destination: DestinationBalance
     reported: int
     waves: tuple[int, ...] = ()
+    taken: Taken | None = None
     version: int = VERSION
 
     def to_json(self) -> bytes:

@@ -289,7 +289,7 @@ tables:
 
 
 def test_what_a_cascade_took_is_said(tmp_path: Path) -> None:
-    """A delete takes rows of other tables along; the undo makes the row again, and names those tables."""
+    """A delete takes rows of other tables along; plan and undo tell how many, and the undo makes the row again."""
     (tmp_path / "syncs").mkdir()
     (tmp_path / "syncs" / "reach.yaml").write_text("folders: ['..']\n", encoding="utf-8")
     (tmp_path / "tables.yaml").write_text(FAMILY, encoding="utf-8")
@@ -297,14 +297,15 @@ def test_what_a_cascade_took_is_said(tmp_path: Path) -> None:
     with LocalDataverse(tmp_path / "tables.yaml", clock=an_hour_ago) as dataverse:
         world = World(dataverse, tmp_path, {})
         (parent,) = dataverse.insert("new_parent", [{"new_name": "One"}])
-        dataverse.insert("new_child", [{"new_parentid@odata.bind": f"/new_parents({parent})"}])
+        dataverse.insert("new_child", [{"new_parentid@odata.bind": f"/new_parents({parent})"}] * 2)
         job = parents.run(world, ["Two"])
+        assert "rows that hang below those to delete go along with them: 2 of new_child" in job.notes
         assert dataverse.rows("new_child") == []
         done = undo(world, job, apply=True)
         assert (done.state, done.source.created) == (JobState.SUCCEEDED, 1)
         assert [row["new_name"] for row in dataverse.rows("new_parent")] == ["One"]
-        told = "rows that hung below deleted ones were deleted along with them and do not come back: new_child"
-        assert told in done.notes
+        told = "rows that hung below deleted ones were deleted along with them and do not come back"
+        assert f"{told} (as counted when the deletes were planned): 2 of new_child" in done.notes
 
 
 def test_an_undo_after_later_jobs(world: World) -> None:

@@ -18,6 +18,7 @@ from shared.engine.canonical_rows import CanonicalRows
 from shared.engine.draft import Draft
 from shared.engine.plan import Manifest, PlanRow
 from shared.engine.readback import ReadBack, readable_columns
+from shared.engine.taking import Taken, told
 from shared.engine.undoing.going import Below, Going
 from shared.engine.undoing.originals import Original, Originals
 from shared.engine.undoing.relinking import Relinker
@@ -274,6 +275,12 @@ class UndoDrafter:
             waves=waves,
         )
 
+    def _taken(self) -> Taken:
+        """What the deletes took along; of a plan that did not tell, the tables."""
+        known = self.originals.plan.manifest.taken
+        below = () if known is not None else self._relations.below(self.table.name)
+        return known or tuple(dict.fromkeys((one.entity, None) for one in below if one.on_delete == "Cascade"))
+
     def _notes(self, counts: Mapping[str, int], below: Below | None) -> Iterator[str]:
         if counts:
             sync = self.originals.plan.manifest.sync
@@ -282,10 +289,10 @@ class UndoDrafter:
         if counts.get(Action.CREATE):
             yield "rows that are made again have their ids and values; who created and changed them, and when, is new"
             yield "other rows that pointed at deleted ones lost that link when they were deleted; it stays empty"
-            taken = sorted({one.entity for one in self._relations.below(self.table.name) if one.on_delete == "Cascade"})
+            taken = told(self._taken())
             if taken:
                 lost = "rows that hung below deleted ones were deleted along with them and do not come back"
-                yield f"{lost}: {', '.join(taken)}"
+                yield f"{lost} (as counted when the deletes were planned): {taken}"
         if below is not None and below.unseen:
             names = ", ".join(sorted(below.unseen))
             yield f"this user may not read {names}: whether rows there refer to created ones is not known"
