@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -13,6 +13,8 @@ SHRUNKEN = Decimal("0.5")
 """A source with less than this share of the records of the last finished job is suspicious."""
 EMPTIED = Decimal("0.5")
 """A column that would become empty in more than this share of its filled rows is suspicious."""
+
+_EMPTY = "empty_source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,20 @@ def applied_brakes(limits: Brakes, counts: PlanCounts) -> tuple[Brake, ...]:
     return tuple(brake for brake in found if brake is not None)
 
 
+def settings_of(brakes: Iterable[Brake]) -> tuple[str, ...]:
+    """The settings of `behaviour.brakes` that have to be raised, all of them, so that such a plan is not held back.
+
+    An empty source passes by no setting.
+    """
+    names = (brake.name if brake.name in Brakes.model_fields else "at_least" for brake in brakes if not is_empty(brake))
+    return tuple(dict.fromkeys(names))
+
+
+def is_empty(brake: Brake) -> bool:
+    """Whether the source is held for being empty."""
+    return brake.name == _EMPTY
+
+
 def _share(name: str, found: int, of: int, limits: Brakes, what: str) -> Brake | None:
     limit: Decimal | None = getattr(limits, name)
     if limit is None:
@@ -73,7 +89,7 @@ def _share(name: str, found: int, of: int, limits: Brakes, what: str) -> Brake |
 def _source(limits: Brakes, counts: PlanCounts) -> Brake | None:
     if counts.read == 0 and counts.present:
         message = f"the source is empty, the destination has {counts.present:,} rows"
-        return Brake("empty_source", 0, counts.present, 1, message)
+        return Brake(_EMPTY, 0, counts.present, 1, message)
     previous = counts.previous_read
     if previous is None or previous - counts.read <= limits.at_least or counts.read >= previous * SHRUNKEN:
         return None

@@ -95,8 +95,8 @@ class App(Protocol):
     def watermark(self, sync: str) -> Watermark | None:
         """How far an incremental sync has read its source; None: the next run reads all."""
 
-    def set_watermark(self, sync: str, text: str | None) -> Watermark | None:
-        """Put the watermark there; None takes it away."""
+    def set_watermark(self, sync: str, text: str | None, *, dry: bool = False) -> Watermark | None:
+        """Put the watermark there; None takes it away. `dry`: only say what it would be."""
 
     def upcoming(self) -> list[Upcoming]:
         """Every sync that has a schedule, with its next times."""

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from shared.cli.facade import EventWords, Hears
 from shared.cli.options import everywhere, session_of
 from shared.cli.output import CLEAN, FAILED, WITH_REJECTS, say_json
+from shared.cli.screens.events import print_parked, print_rejected, print_with_reasons
 from shared.cli.screens.listeners import print_listeners
-from shared.cli.screens.paper import draw, say
+from shared.cli.screens.paper import say
 from shared.cli.session import Session, who
 from shared.cli.texts import called, counted, safe
 from shared.errors import RefuseError
@@ -96,15 +96,7 @@ def rejects(session: Session, sync: str, limit: int) -> int:
     if session.json:
         say_json(found)
         return WITH_REJECTS if found else CLEAN
-    table = Table(box=None, pad_edge=False)
-    for name in ("Message", "Key", "Error", "Column", "Reason"):
-        table.add_column(name)
-    for one in found:
-        told = one.reject
-        cells = (str(one.origin.number), told.key or "", told.type.value, told.column or "", told.reason)
-        table.add_row(*map(safe, cells))
-    if found:
-        draw(session.out(), table)
+    print_rejected(session.out(), found)
     say(session.out(), f"Set aside: {counted(len(found), 'event')}{' or more' if len(found) == limit else ''}.")
     return WITH_REJECTS if found else CLEAN
 
@@ -184,13 +176,7 @@ def parked(session: Session, sync: str, limit: int) -> int:
     if session.json:
         say_json(found)
         return CLEAN
-    table = Table(box=None, pad_edge=False)
-    for name in ("Message", "Since", "Waits because", "More"):
-        table.add_column(name)
-    for one in found:
-        table.add_row(str(one.event.origin.number), f"{one.since:%Y-%m-%d %H:%M}Z", one.hold.value, safe(one.why))
-    if found:
-        draw(session.out(), table)
+    print_parked(session.out(), found)
     say(session.out(), f"Waiting: {counted(view.parked, 'event')}.")
     if view.on and view.parked:
         say(session.out(), _GOES_ON.format(command=called(), sync=safe(sync)))
@@ -236,20 +222,10 @@ def _print_dead(session: Session, letters: list[DeadLetter]) -> None:
     if session.json:
         say_json([{**_told(letter), "properties": dict(letter.properties)} for letter in letters])
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("Number", "Sync", "Sent", "Deliveries", "Why"):
-        table.add_column(name)
-    for letter in letters:
-        told = _told(letter)
-        table.add_row(
-            str(told["number"]),
-            safe(str(told["sync"])),
-            str(told["sent"]),
-            str(told["deliveries"]),
-            safe(str(told["why"])),
-        )
-    if letters:
-        draw(session.out(), table)
+    told = [_told(letter) for letter in letters]
+    names = ("number", "sync", "sent", "deliveries")
+    rows = [([str(one[name]) for name in names], str(one["why"])) for one in told]
+    print_with_reasons(session.out(), [name.capitalize() for name in names], rows)
     say(session.out(), f"Dead letters: {len(letters):,}{' or more' if len(letters) == _LIMIT else ''}.")
 
 

@@ -20,16 +20,23 @@ from shared.values.watermarks import Watermark
     "--set", "value", metavar="VALUE", help="Read from here on: a number, or a date such as 2026-01-31T08:00Z."
 )
 @click.option("--reset", is_flag=True, help="Forget it: the next run reads everything.")
+@click.option("--dry-run", "dry", is_flag=True, help="With --set or --reset: say what it would be; change nothing.")
 @everywhere
 @session_of
-def watermark(session: Session, sync: str, value: str | None, reset: bool) -> None:
+def watermark(session: Session, sync: str, value: str | None, reset: bool, dry: bool) -> None:
     """Show how far an incremental sync has read its source, or set it."""
     if value is not None and reset:
         raise click.UsageError("give --set or --reset, not both")
     app, setting = session.app, value is not None
-    found = app.set_watermark(sync, value) if reset or setting else app.watermark(sync)
+    if dry and not (reset or setting):
+        raise click.UsageError("--dry-run goes with --set or --reset: it says what these would do")
+    found = app.set_watermark(sync, value, dry=dry) if reset or setting else app.watermark(sync)
     if session.json:
-        say_json({"sync": sync, "column": found and found.column, "watermark": found and str(found)})
+        told = {"sync": sync, "column": found and found.column, "watermark": found and str(found)}
+        say_json(told | ({"dry_run": True} if dry else {}))
+    elif dry:
+        say(session.out(), f"With this, {_sentence(sync, found)}")
+        say(session.out(), f"Nothing was changed: {_sentence(sync, app.watermark(sync))}")
     else:
         say(session.out(), _sentence(sync, found))
     if found is not None and setting and (caution := found.caution(datetime.now(UTC))):

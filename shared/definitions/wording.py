@@ -128,6 +128,25 @@ def nearest_key(key: str, allowed: Sequence[str]) -> str | None:
     return near[0] if near else None
 
 
+_BY_ANOTHER_NAME = {
+    "delimited": ("csv", "tsv", "text", "txt", "csv file", "semicolon", "tab"),
+    "fixed_width": ("fixed", "fwf", "flat", "flat file", "positional"),
+    "excel": ("xlsx", "xlsm", "xls", "spreadsheet", "workbook"),
+    "json": ("jsonl", "ndjson", "json lines"),
+    "sql": ("database", "sqlite", "postgres", "postgresql", "sqlserver", "sql server", "mssql"),
+    "rest": ("http", "https", "api", "rest api", "odata"),
+    "dataverse": ("dynamics", "dynamics 365", "crm", "d365"),
+}
+"""What people call a kind beside its name here."""
+
+
+def nearest_kind(kind: str, allowed: Sequence[str]) -> str | None:
+    """The allowed kind that an unknown one was probably meant to be, by another name or by its spelling."""
+    plain = kind.lower().strip().replace("-", " ").replace("_", " ")
+    named = next((one for one, others in _BY_ANOTHER_NAME.items() if plain in others and one in allowed), None)
+    return named or next(iter(get_close_matches(kind.lower(), allowed, n=1)), None)
+
+
 def words(findings: Sequence[ErrorDetails], root: type[Part], document: Document) -> list[Problem]:
     """The findings as problems, in their order, each once; without those that only follow from another one."""
     meant = {
@@ -275,8 +294,8 @@ def _no_variant(value: object, place: _Place) -> tuple[str, str]:
     if kinds and isinstance(value, Mapping):
         if "type" not in value:
             return "has no type", f"add type: {', '.join(kinds)}"
-        near = get_close_matches(str(value["type"]), kinds, n=1)
-        meant = f"did you mean {near[0]!r}? " if near else ""
+        near = nearest_kind(str(value["type"]), kinds)
+        meant = f"did you mean {near!r}? " if near else ""
         return f"type {shown(value['type'])} is not known", f"{meant}Allowed: {', '.join(kinds)}"
     wrong = (
         "is not one of the forms that are allowed" if isinstance(value, Mapping) else f"{shown(value)} is not allowed"

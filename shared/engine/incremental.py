@@ -93,8 +93,12 @@ def moved(memory: WatermarkMemory, job: Job) -> Job:
     return job
 
 
-def put(definition: SyncDefinition, memory: WatermarkMemory, text: str | None) -> Watermark | None:
+def put(
+    definition: SyncDefinition, memory: WatermarkMemory, text: str | None, *, dry: bool = False
+) -> Watermark | None:
     """Set the sync's watermark to a value as a person writes it; None takes it away, so that all is read.
+
+    `dry`: only say what it would be.
 
     Raises:
         RefuseError: the sync is not incremental, or the text is no value of its column.
@@ -106,5 +110,6 @@ def put(definition: SyncDefinition, memory: WatermarkMemory, text: str | None) -
             "`source.watermark` in its definition makes it read what is newer only"
         )
     to = None if text is None else Watermark.from_text(column.label, text, date=column.type == "date")
-    memory.move_watermark(definition.name, to)
+    if not dry:
+        memory.move_watermark(definition.name, to)
     return to

@@ -28,7 +28,7 @@ from shared.log import event
 from shared.ports import ProgressListener
 from shared.values.cases import Choice
 from shared.values.jobs import Job, JobState, Slices
-from shared.values.life import APPLICABLE, FINISHED, refuse_cancel, way_on
+from shared.values.life import APPLICABLE, FINISHED, named, refuse_cancel, way_on
 from shared.values.problems import Problem
 
 __all__ = ["FINISHED", "JobRunner"]
@@ -334,7 +334,7 @@ class JobRunner:
 
     def _refuse_unless_applicable(self, job: Job) -> None:
         if job.state not in APPLICABLE:
-            raise RefuseError(f"job {job.id} is {job.state}, which is final, and has no plan to apply; {way_on(job)}")
+            raise RefuseError(f"{named(job)}, which is final, and has no plan to apply; {way_on(job)}")
         newest = queueing.outdated_by(self._state, job)
         if newest is not None:
             raise RefuseError(

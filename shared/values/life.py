@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from shared.errors import TransitionError
 from shared.values.jobs import Job, JobState
+from shared.values.wording import state_words
 
 _Q, _R, _A = JobState.QUEUED, JobState.RUNNING, JobState.AWAITING_APPROVAL
 _S, _E, _F = JobState.SUCCEEDED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED
@@ -49,6 +50,11 @@ _WAYS_ON: Mapping[JobState, str] = {
 }
 
 
+def named(job: Job) -> str:
+    """The job and the state it is in, as a clause; the state as the screens have it."""
+    return f"job {job.id} is {state_words(job.state)}"
+
+
 def way_on(job: Job) -> str:
     """What may be done with a job in its state, as a clause."""
     return _WAYS_ON[job.state].format(id=job.id, sync=job.sync)
@@ -67,16 +73,16 @@ def refuse_transition(stored: Job, wanted: JobState) -> None:
         TransitionError: the stored state does not lead there; says what it is and what may be done.
     """
     if wanted is not stored.state and wanted not in TRANSITIONS[stored.state]:
-        raise TransitionError(f"job {stored.id} is {stored.state} and cannot become {wanted}; {way_on(stored)}")
+        raise TransitionError(f"{named(stored)} and cannot become {state_words(wanted)}; {way_on(stored)}")
 
 
 def refuse_cancel(job: Job) -> None:
     """Raises `TransitionError` for a job that has come to an end and so cannot be cancelled."""
     if job.state not in CANCELLABLE:
-        raise TransitionError(f"job {job.id} is {job.state} and cannot be cancelled; {way_on(job)}")
+        raise TransitionError(f"{named(job)} and cannot be cancelled; {way_on(job)}")
 
 
 def refuse_forget(job: Job) -> None:
     """Raises `TransitionError` for a job that is not finished: it is never removed."""
     if job.state in UNFINISHED:
-        raise TransitionError(f"job {job.id} is {job.state} and is not removed; {way_on(job)}")
+        raise TransitionError(f"{named(job)} and is not removed; {way_on(job)}")

@@ -280,9 +280,9 @@ class LocalApp(LookBack):
         column, kept = watched(self._catalogue.get(sync)), self._state.watermark(sync)
         return kept if column is not None and kept is not None and fits(column, kept) else None
 
-    def set_watermark(self, sync: str, text: str | None) -> Watermark | None:
-        """Put the watermark there; None takes it away."""
-        return put(self._catalogue.get(sync), self._state, text)
+    def set_watermark(self, sync: str, text: str | None, *, dry: bool = False) -> Watermark | None:
+        """Put the watermark there; None takes it away. `dry`: only say what it would be."""
+        return put(self._catalogue.get(sync), self._state, text, dry=dry)
 
     def upcoming(self) -> list[Upcoming]:
         """Every sync that has a schedule, with its next times."""

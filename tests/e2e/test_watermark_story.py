@@ -193,6 +193,16 @@ def test_the_command_shows_and_moves_it(world: World) -> None:
     )
     told = {"sync": "story", "column": "changed", "watermark": "2026-03-01T00:00:00.000000Z"}
     assert json.loads(says("--json")) == told
+    begins = [line.partition(", and its overlap")[0] for line in says("--set", "2026-04-01", "--dry-run").splitlines()]
+    assert begins == [
+        "With this, story reads from changed 2026-04-01T00:00:00.000000Z on",
+        "Nothing was changed: story reads from changed 2026-03-01T00:00:00.000000Z on",
+    ]
+    reset = {"sync": "story", "column": None, "watermark": None, "dry_run": True}
+    assert json.loads(says("--reset", "--dry-run", "--json")) == reset
+    assert "is no value of changed" in says("--set", "soon", "--dry-run")
+    assert "--dry-run goes with --set or --reset" in says("--dry-run")
+    assert json.loads(says("--json")) == told
     assert says("--set", "9999-01-01").splitlines() == [
         "story reads from changed 9999-01-01T00:00:00.000000Z on, and its overlap, where it has one, once more.",
         "Warning: that is in the future: what changes before then is not read.",

@@ -52,6 +52,8 @@ def test_a_refused_step_says_what_it_is_and_what_may_be_done() -> None:
     """The state found, the one asked for, and the way on."""
     with pytest.raises(TransitionError, match=r"job-1 is Superseded and cannot become Running; .*`plan accounts`"):
         refuse_transition(job(JobState.SUPERSEDED), JobState.RUNNING)
+    with pytest.raises(TransitionError, match=r"is Completed with errors and cannot become Awaiting approval; "):
+        refuse_transition(job(JobState.COMPLETED_WITH_ERRORS), JobState.AWAITING_APPROVAL)
     with pytest.raises(TransitionError, match=r"is Succeeded and cannot be cancelled; it is done"):
         refuse_cancel(job(JobState.SUCCEEDED))
     with pytest.raises(TransitionError, match=r"is Running and is not removed; wait"):

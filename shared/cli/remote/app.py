@@ -224,9 +224,10 @@ class RemoteApp:
         """How far an incremental sync has read its source; None: the next run reads all."""
         return self._line.ask(WatermarkView, "GET", "syncs", sync, "watermark").value()
 
-    def set_watermark(self, sync: str, text: str | None) -> Watermark | None:
-        """Put the watermark there; None takes it away."""
-        return self._line.ask(WatermarkView, "PUT", "syncs", sync, "watermark", body={"watermark": text}).value()
+    def set_watermark(self, sync: str, text: str | None, *, dry: bool = False) -> Watermark | None:
+        """Put the watermark there; None takes it away. `dry`: only say what it would be."""
+        body = {"watermark": text, **({"dry_run": True} if dry else {})}
+        return self._line.ask(WatermarkView, "PUT", "syncs", sync, "watermark", body=body).value()
 
     def findings(self, sync: str) -> list[Finding]:
         """What stands in the way of the sync in its environment, as the app finds it with its own credentials."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
+from shared.brakes import is_empty, settings_of
 from shared.cli.screens.paper import draw, say
 from shared.cli.texts import as_called, called, counted, cut, duration, instant, safe, safe_lines, state_words
-from shared.definitions.behaviour import Brakes
 from shared.values.changes import Action
-from shared.values.jobs import FATES, SOURCE_BUCKETS, DestinationBalance, Job, JobState, bucket_word
+from shared.values.jobs import FATES, SOURCE_BUCKETS, Brake, DestinationBalance, Job, JobState, bucket_word
 from shared.values.life import resumable
 
 LONGEST_VALUE = 80
@@ -142,11 +144,21 @@ def _print_brakes(out: Console, job: Job) -> None:
     say(out, "\n", (head, "bold yellow"))
     for brake in job.brakes:
         say(out, f"  {safe_lines(brake.message)}")
-    limits = [f"`behaviour.brakes.{brake.name}`" for brake in job.brakes if brake.name in Brakes.model_fields]
-    if limits and job.state is JobState.AWAITING_APPROVAL:
+    if job.state is JobState.AWAITING_APPROVAL:
         once = f"`{called()} apply {job.id}` lets it through once"
-        always = f"for every job, raise {' and '.join(limits)} in the definition"
-        say(out, f"{once}; {always} (null: no limit; `at_least`: so many are always let through) and plan again.")
+        say(out, "; ".join([once, *_for_good(job.brakes)]) + ".")
+
+
+def _for_good(brakes: Sequence[Brake]) -> Iterator[str]:
+    """What lets such a plan through in every job: all the settings that it takes."""
+    settings = settings_of(brakes)
+    if settings:
+        limits = " and ".join(f"`behaviour.brakes.{name}`" for name in settings)
+        null = "" if settings == ("at_least",) else "null: no limit; "
+        floor = "`at_least`: so many are always let through"
+        yield f"for every job, raise {limits} in the definition ({null}{floor}) and plan again"
+    if any(map(is_empty, brakes)):
+        yield "no setting lets an empty source through"
 
 
 def _next_steps(job: Job) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from shared.errors import NotFoundError, RefuseError
 from shared.ports import State
 from shared.values.changes import Action
 from shared.values.jobs import Job, JobState
-from shared.values.life import TRANSITIONS, way_on
+from shared.values.life import TRANSITIONS, named, way_on
 from shared.values.tables import Table
 
 _AT_A_TIME = 1000
@@ -36,7 +36,7 @@ def refuse_undo(state: State, job: Job) -> None:
     if job.state is JobState.UNDONE:
         raise RefuseError(f"job {job.id} was undone by job {_undo_of(state, job)}; a job is undone once")
     if not job.has_begun:
-        raise RefuseError(f"job {job.id} is {job.state} and has written nothing; {way_on(job)}")
+        raise RefuseError(f"{named(job)} and has written nothing; {way_on(job)}")
     if not state.chunks(job.id):
         raise RefuseError(f"job {job.id} of {job.sync} wrote nothing, so there is nothing to undo")
 

@@ -113,6 +113,7 @@ class WatermarkForm(Form):
     """Where to read from."""
 
     watermark: Value | None = Field(description="A plain number, or an ISO date; null: the next run reads everything.")
+    dry_run: bool = Field(default=False, description="true: only say what the watermark would be; nothing is changed.")
 
 
 class UndoForm(Form):

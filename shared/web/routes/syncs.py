@@ -195,7 +195,7 @@ def watermark(call: Call) -> WatermarkView:
 def set_watermark(call: Call) -> WatermarkView:
     """Put the watermark elsewhere."""
     form: WatermarkForm = call.body.value
-    found = call.hosted.app.set_watermark(call.sync, form.watermark)
+    found = call.hosted.app.set_watermark(call.sync, form.watermark, dry=form.dry_run)
     caution = found.caution(call.gate.clock()) if found is not None else ""
     return WatermarkView.of(found).model_copy(update={"caution": caution})
 

@@ -66,16 +66,23 @@ SCREENS: dict[str, tuple[MadeUpApp, list[str]]] = {
     [
         (["creates"], "raise `behaviour.brakes.creates` in the definition"),
         (["updates", "rejects"], "raise `behaviour.brakes.updates` and `behaviour.brakes.rejects` in the definition"),
-        (["empty_source", "emptied:name"], None),
+        (
+            ["removals", "emptied:name", "emptied:fax", "shrunken_source"],
+            "raise `behaviour.brakes.removals` and `behaviour.brakes.at_least` in the definition (null: no limit; ",
+        ),
+        (["empty_source", "emptied:name"], "raise `behaviour.brakes.at_least` in the definition (`at_least`: so many"),
+        (["empty_source"], None),
     ],
 )
 def test_a_brake_says_how_to_let_more_through(names: list[str], limits: str | None) -> None:
-    """Once by applying, for good by the limit's own setting; a brake without a setting promises none."""
+    """Once by applying, for good by all the settings that hold it; a brake without a setting promises none."""
     brakes = tuple(Brake(name, 9_000, 8, 20, f"{name}: too many") for name in names)
     said = call(MadeUpApp(replace(HELD, brakes=brakes)), "run", "s").stdout
     assert f"dynsync apply {HELD.id}" in said
-    assert (limits is not None) == ("lets it through once" in said) == ("behaviour.brakes" in said)
+    assert "lets it through once; " in said
+    assert (limits is not None) == ("behaviour.brakes" in said)
     assert limits is None or limits in said
+    assert ("; no setting lets an empty source through." in said) == ("empty_source" in names)
 
 
 def test_a_running_job_tells_how_to_stop_it_and_how_to_go_on() -> None:
