@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,9 +27,14 @@ from shared.definitions.destination import DynamicsDestination
 from shared.definitions.reach import Reach
 from shared.definitions.sync import SyncDefinition
 from shared.errors import AuthenticationError, NotAllowedError
-from shared.ports import Secrets
+from shared.ports import Clock, Secrets
 from shared.values.tables import Table
 from shared.wiring.rotation import Reached
+
+
+def utc_now() -> datetime:
+    """The present time."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,8 @@ class Connected:
 class Connector:
     """Opens connections to Dataverse with the credentials that a definition names. `verify` is what requests takes.
 
-    `pauses` and `timeout_s` bound how long a request is tried and waited for, where a definition allows for more.
+    `pauses` and `timeout_s` bound how long a request is tried and waited for, where a definition allows for more;
+    `clock` and `sleep` are those of its requests.
     """
 
     secrets: Secrets
@@ -57,6 +64,8 @@ class Connector:
     verify: bool | str = True
     pauses: PausePolicy | None = None
     timeout_s: float | None = None
+    clock: Clock = utc_now
+    sleep: Callable[[float], None] = time.sleep
 
     @contextmanager
     def connect(self, definition: SyncDefinition) -> Iterator[Connected]:
@@ -86,6 +95,8 @@ class Connector:
             tokens,
             timeout_s=min(connection.timeout_s, self.timeout_s or connection.timeout_s),
             parallel=parallel,
+            sleep=self.sleep,
+            clock=self.clock,
             verify=self.verify,
             pauses=self.pauses,
         ) as line:
@@ -96,7 +107,7 @@ class Connector:
             return [self._tokens(sync, connection, credential) for credential in connection.sign_ins]
         client_id = connection.client_id
         chosen = self.secret(sync, client_id.secret) if client_id else None
-        return [ManagedIdentityTokens(chosen, connection.service_url, clock=utc_now)]
+        return [ManagedIdentityTokens(chosen, connection.service_url, clock=self.clock)]
 
     def _tokens(self, sync: str, connection: DataverseConnection, credential: Credential) -> EntraTokens:
         authority = connection.authority or DEFAULT_AUTHORITY
@@ -114,8 +125,9 @@ class Connector:
             read,
             connection.service_url,
             authority,
-            clock=utc_now,
+            clock=self.clock,
             allowed_authorities=allowed,
+            sleep=self.sleep,
             verify=self.verify,
             pauses=self.pauses,
         )
@@ -150,8 +162,3 @@ def options_of(destination: DynamicsDestination) -> WriteOptions:
         caller=destination.caller,
         tag=destination.tag,
     )
-
-
-def utc_now() -> datetime:
-    """The present time."""
-    return datetime.now(UTC)

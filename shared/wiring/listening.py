@@ -57,15 +57,21 @@ class EventMemory:
         return cls(stores.ledger, stores.park, stores.rejected_events, stores.listeners, stores.state)
 
 
+def quick_to_give_up(connector: Connector) -> Connector:
+    """The connector as messages want it, which are locked meanwhile."""
+    return replace(connector, pauses=_PAUSES, timeout_s=_TIMEOUT_S)
+
+
 class Listening:
     """All listeners of this process."""
 
     def __init__(self, stores: Stores, catalogue: Catalogue, connector: Connector, sources: Sources) -> None:
         self.memory = EventMemory.of(stores)
         self._catalogue, self._sources = catalogue, sources
-        patient = replace(connector, pauses=_PAUSES, timeout_s=_TIMEOUT_S)
         limits = Limits(memory_mb=_MEMORY_MB, threads=1, disk_mb=1000)
-        self._ground = Ground(patient.connect, stores.ledger, utc_now, lambda: uuid.uuid4().hex, limits)
+        self._ground = Ground(
+            quick_to_give_up(connector).connect, stores.ledger, utc_now, lambda: uuid.uuid4().hex, limits
+        )
         self._listeners: dict[str, SyncListener] = {}
         self._trying: set[str] = set()
         self._lock = threading.Lock()
