@@ -198,12 +198,16 @@ class Applier:
         return outcomes
 
     def _guarded(self, rows: list[PlanRow], *, in_doubt: bool) -> dict[int, Outcome]:
-        present = self._present(rows)
-        outcomes = self._settled(rows, present) if in_doubt else self._compared(rows, present)
-        etags = {row_id: row.etag for row_id, row in present.items()}
+        outcomes, etags = self._looked_at(rows, in_doubt=in_doubt)
         outcomes |= self.guard([row for row in rows if row.change not in outcomes])
         unsent = [row for row in rows if row.change not in outcomes]
         return outcomes | self._known(unsent, self._written(unsent, etags))
+
+    def _looked_at(self, rows: list[PlanRow], *, in_doubt: bool) -> tuple[dict[int, Outcome], dict[str, str | None]]:
+        """What a look at the rows decides, and their versions; the rows themselves, which take room, are let go."""
+        present = self._present(rows)
+        outcomes = self._settled(rows, present) if in_doubt else self._compared(rows, present)
+        return outcomes, {row_id: row.etag for row_id, row in present.items()}
 
     def _known(self, rows: list[PlanRow], outcomes: dict[int, Outcome]) -> dict[int, Outcome]:
         """The outcomes, after a look at the rows whose answer was lost; what stands as before stays in doubt."""

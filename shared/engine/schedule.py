@@ -29,6 +29,8 @@ from shared.values.schedules import Mark
 _NEAR = timedelta(hours=50)
 """A change of the clocks farther away than this (the longest skipped a day) does not touch an instant."""
 _BEYOND = timedelta(seconds=1)
+_AHEAD = timedelta(days=1)
+"""No two machines' clocks differ so much."""
 _HOUR = 1
 """Where the hours stand in what the library makes of an expression."""
 
@@ -96,6 +98,11 @@ def due(schedule: Schedule, mark: Mark, now: datetime) -> datetime | None:
     """The instant for which a job is due at `now`: the last one behind the mark, however many were missed."""
     last = Timetable.of(schedule).before(now)
     return last if last is not None and last > mark.dealt_with else None
+
+
+def is_ahead(mark: Mark, now: datetime) -> bool:
+    """Whether a mark can only be of a clock that ran ahead and was set back."""
+    return mark.dealt_with - now > _AHEAD
 
 
 def marked(schedule: Schedule, at: datetime) -> Mark:

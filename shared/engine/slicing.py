@@ -161,6 +161,7 @@ def advanced(state: State, job: Job, *, died: bool) -> Slices:
     found = job.slices or Slices()
     answered = sum(chunk.answered for chunk in state.chunks(job.id)) if job.planned else 0
     mark = f"{found.reached}; {answered} chunks are answered; {found.waited_s:.0f} s were waited"
+    mark += f"; {len(job.steps)} of the steps after it are taken" if job.steps else ""
     idle = found.idle + 1 if mark == found.mark else 0
     if idle >= MOST_IDLE:
         how = "the last one died" if died else "their time was up"

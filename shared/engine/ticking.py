@@ -63,6 +63,9 @@ class Ticker:
         if mark is None or not timetable.fits(schedule, mark):
             self._note(definition.name, timetable.marked(schedule, now))
             return None
+        if timetable.is_ahead(mark, now):  # else nothing would be due before that day
+            self._set_back(definition.name, mark, timetable.marked(schedule, now))
+            return None
         at = timetable.due(schedule, mark, now)
         if at is None:
             return None
@@ -124,3 +127,7 @@ class Ticker:
 
     def _note(self, sync: str, new: Mark) -> None:
         self.schedules.change(sync, lambda stored: timetable.later(stored, new))
+
+    def _set_back(self, sync: str, seen: Mark, new: Mark) -> None:
+        self.schedules.change(sync, lambda stored: new if stored == seen else timetable.later(stored, new))
+        event(_log, "schedule.set_back", level=logging.WARNING, sync=sync, was=seen.dealt_with.isoformat())

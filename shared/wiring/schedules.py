@@ -74,7 +74,8 @@ class ScheduleDesk:
         return self.runner.queue(definition, start, apply=True, job_id=job_id, at=made)
 
     def _lies(self, job: Job, now: datetime) -> bool:
-        fresh = not job.has_begun and now - job.created_at < FRESH
+        # One that was made in days to come, by a clock that ran ahead, is not fresh until then.
+        fresh = not job.has_begun and abs(now - job.created_at) < FRESH
         return not fresh and self.stores.state.held_by(job.sync, now=now) is None
 
 

@@ -4,22 +4,26 @@ import functools
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import duckdb
 import orjson
 import pytest
 
 from shared.dataverse.client import DataverseClient
+from shared.dataverse.writing import Writer
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.reach import Reach
 from shared.engine import reading
 from shared.engine.applying import Applier
 from shared.engine.plan import MANIFEST
-from shared.engine.readback import ReadBack
+from shared.engine.readback import Present, ReadBack
 from shared.engine.workspace import SourceTable
 from shared.errors import NotAllowedError, NotBuiltError, RefuseError, UnavailableError
 from shared.state import LocalState
+from shared.values.changes import Outcome
 from shared.values.jobs import JobState
 from shared.values.problems import Severity
 from shared.wiring.connections import Connector
@@ -100,15 +104,36 @@ def test_what_is_compared_is_read_side_by_side(world: World, monkeypatch: pytest
     assert (job.state, job.source.updated + job.source.created, together.broken) == (JobState.SUCCEEDED, 2, False)
 
 
-def test_a_row_that_somebody_deleted_before_is_deleted(world: World) -> None:
-    """An approved plan deletes what is gone by then: that is what was wanted, no conflict."""
+def test_a_row_that_somebody_deleted_before_is_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An approved plan deletes what is gone by then: that is what was wanted, no conflict.
+
+    While the others go, the rows that were compared, every column of them, take no room any more.
+    """
+
+    class Looked(dict[str, Present]):
+        pass
+
+    looked: list[weakref.ref[Looked]] = []
+    whole, write = ReadBack.whole, Writer.write
+
+    def read(readback: ReadBack, ids: Iterable[str]) -> dict[str, Present]:
+        found = Looked(whole(readback, ids))
+        looked.append(weakref.ref(found))
+        return found
+
+    def written(writer: Writer, *what: Any) -> list[Outcome]:
+        assert [one() for one in looked] == [None]
+        return write(writer, *what)
+
     ACCOUNT.run(world, *THREE)
     plan = ACCOUNT.plan(world, ["A1", "One", 1])
     world.remove("accounts", column(world, "accountid")["A2"])
+    monkeypatch.setattr(ReadBack, "whole", read)
+    monkeypatch.setattr(Writer, "write", written)
 
     job = closes(world.apply(plan))
 
-    assert (job.state, job.destination.deleted, job.destination.refused) == (JobState.SUCCEEDED, 2, 0)
+    assert (job.state, job.destination.deleted, job.destination.refused, len(looked)) == (JobState.SUCCEEDED, 2, 0, 1)
     assert column(world, "name") == {"A1": "One"}
 
 

@@ -85,6 +85,8 @@ def test_a_job_lies_when_nobody_works_on_it(folder: Path) -> None:
     assert app(folder).schedules.stranded(now + HOUR) == []
     one.stores.state.release(lease)
     assert [job.id for job in app(folder).schedules.stranded(now + HOUR)] == [made[0].id]
+    set_back = now - timedelta(days=1000)
+    assert [job.id for job in app(folder).schedules.stranded(set_back)] == [made[0].id], "its clock ran ahead"
 
 
 def test_next_times(folder: Path) -> None:

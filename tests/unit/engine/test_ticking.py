@@ -113,6 +113,18 @@ def test_missed_runs_are_caught_up_once(world: World) -> None:
     assert world.tick(at=NOON + 10 * HOUR + 6 * MINUTE) == []
 
 
+def test_a_clock_that_ran_ahead_stops_no_schedule(world: World) -> None:
+    """Set back by years, the schedule counts from now on, as a new one does; by minutes, nothing is queued twice."""
+    world.tick()
+    (ahead,) = world.tick(at=NOON + timedelta(days=1000))
+    world.end(ahead)
+    assert world.tick(at=NOON + HOUR + MINUTE) == []
+    (job,) = world.tick(at=NOON + 2 * HOUR)
+    assert job.id.startswith("20260304-140000")
+    world.end(job)
+    assert world.tick(at=NOON + HOUR) == world.tick(at=NOON + 2 * HOUR + MINUTE) == []
+
+
 @pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING])
 def test_no_job_overlaps_another(world: World, state: JobState) -> None:
     """While a job waits or runs, nothing is queued; what was missed meanwhile is caught up once when it has ended."""
