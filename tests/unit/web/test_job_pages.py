@@ -82,6 +82,7 @@ def test_every_state_has_its_sentence() -> None:
         (job_of(A, planned=PLANNED, brakes=(BRAKE, REMOVALS)), Stand(), "2 brakes hold it"),
         (job_of(A, planned=PLANNED, brakes=(BRAKE,)), Stand(wrote=True), "What was written until then stays"),
         (job_of(A, planned=PLANNED), Stand(outdated_by="x"), "it is out of date"),
+        (job_of(E, source=SourceBalance(rejected=20_000)), Stand(open=10_000), "At least 10,000 records are still"),
         (job_of(A, planned=PLANNED), Stand(redefined=True), "cannot be applied any more"),
         (job_of(F, planned=PLANNED, source=UNTOUCHED), Stand(redefined=True), "make a new plan"),
         (job_of(S), Stand(), "Nothing differed"),

@@ -12,6 +12,9 @@ from shared.values.life import CANCELLABLE, TRANSITIONS, resumable
 from shared.values.wording import counted
 from shared.web.pages.jobs.sums import in_words, left
 
+MOST_COUNTED = 10_000
+"""Open rejects that are counted for a job's page; of more it says so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stand:
@@ -132,7 +135,8 @@ def _with_errors(job: Job, stand: Stand) -> Meaning:
     means = f"It came to its end; {' and '.join(said)}." if said else "It came to its end, with problems to look at."
     if stand.open:
         verb = "is" if stand.open == 1 else "are"
-        todo = f"{counted(stand.open, 'record')} {verb} still open: look at the causes, mend them, then replay."
+        many = "At least " if stand.open >= MOST_COUNTED else ""
+        todo = f"{many}{counted(stand.open, 'record')} {verb} still open: look at the causes, mend them, then replay."
         return Meaning(means, todo)
     return Meaning(means, "All that was set aside has been read again since." if aside else "")
 

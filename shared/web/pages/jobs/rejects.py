@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 from shared.permissions import Operation
-from shared.values.cases import Case, Choice
+from shared.values.cases import ANY, Case, Choice
 from shared.values.causes import Cause, Tally, by_cause, pattern
 from shared.values.jobs import Job
 from shared.values.records import Reject
@@ -46,41 +46,67 @@ class ShownReject:
     source: tuple[tuple[str, Shown], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What was set aside by a job, or is open of a sync. There may be a million, so each look is a pass of its own."""
+
+    call: Call
+    sync: str
+    job: Job | None = None
+
+    @property
+    def target(self) -> str:
+        """As replay is told of it."""
+        return self.sync if self.job is None else self.job.id
+
+    @property
+    def path(self) -> str:
+        """Of the sync's page, or the job's."""
+        return f"/syncs/{self.sync}" if self.job is None else f"/jobs/{self.job.id}"
+
+    def open(self, choice: Choice = ANY) -> Iterator[Case]:
+        """What is still open, record by record."""
+        return self.call.hosted.app.open_rejects(self.target, choice)
+
+    def all(self) -> Iterator[Reject]:
+        """All rejects: of a sync, those that are open."""
+        if self.job is None:
+            return (case.reject for case in self.open())
+        return self.call.hosted.app.rejects(self.job.id)
+
+    def open_records(self) -> int:
+        """How many records are open; the reasons of one come one after another."""
+        return sum(1 for _ in groupby(self.open(), lambda case: (case.job, case.reject.row)))
+
+
 def of_job(call: Call) -> Answer:
     """All that the job set aside, and what is still open of it."""
-    open_cases = list(call.hosted.app.open_rejects(call.job.id))
-    rejects = (reject for reject in call.hosted.app.rejects(call.job.id))
-    return _page(call, call.job.sync, call.job, rejects, open_cases)
+    return _page(Aside(call, call.job.sync, call.job))
 
 
 def of_sync(call: Call) -> Answer:
     """All that is open of the sync."""
-    open_cases = list(call.hosted.app.open_rejects(call.sync))
-    return _page(call, call.sync, None, (case.reject for case in open_cases), open_cases)
+    return _page(Aside(call, call.sync))
 
 
-def _page(call: Call, sync: str, job: Job | None, rejects: Iterator[Reject], open_cases: list[Case]) -> Answer:
+def _page(aside: Aside) -> Answer:
+    call = aside.call
     query: RejectsQuery = call.query
-    tally = Tally()
-    replayable = any(case.kept for case in open_cases)
+    replayable = call.gate.may(call.caller, Operation.REPLAY, aside.sync) and any(case.kept for case in aside.open())
     shared: dict[str, Any] = {
-        "sync": sync,
-        "job": job,
-        "query": query,
-        "here": f"/jobs/{job.id}" if job is not None else f"/syncs/{sync}",
-        "open": len({(case.job, case.reject.row) for case in open_cases}),
-        "replayable": replayable and call.gate.may(call.caller, Operation.REPLAY, sync),
-    }
+        "sync": aside.sync, "job": aside.job, "query": query, "here": aside.path, "replayable": replayable,
+    }  # fmt: skip
     if query.cause is None and query.key is None:
-        causes = _causes(tally.counting(rejects), open_cases)
-        return page(call, "jobs/causes.html", causes=causes, words=tally.words(), **shared)
-    found = list(islice(_each(rejects, open_cases, query, job), query.after, query.after + AT_ONCE))
+        tally = Tally()
+        causes, still_open = _causes(aside, tally), aside.open_records()
+        return page(call, "jobs/causes.html", causes=causes, words=tally.words(), open=still_open, **shared)
+    found = _each(aside, Choice(cause=query.cause, keys=() if query.key is None else (query.key,)), query.after)
     after = query.after + AT_ONCE if len(found) == AT_ONCE else None
     return page(call, "jobs/rejects.html", rejects=found, after=after, **shared)
 
 
-def _causes(rejects: Iterator[Reject], open_cases: list[Case]) -> list[ShownCause]:
-    still = {_name(cause): cause.count for cause in by_cause(case.reject for case in open_cases)}
+def _causes(aside: Aside, tally: Tally) -> list[ShownCause]:
+    still = {_name(cause): cause.count for cause in by_cause(case.reject for case in aside.open())}
     return [
         ShownCause(
             cause,
@@ -89,7 +115,7 @@ def _causes(rejects: Iterator[Reject], open_cases: list[Case]) -> list[ShownCaus
             tuple(map(shown, cause.found)),
             tuple(map(shown, cause.keys)),
         )
-        for cause in by_cause(rejects)
+        for cause in by_cause(tally.counting(aside.all()))
     ]
 
 
@@ -97,19 +123,17 @@ def _name(cause: Cause) -> _Name:
     return cause.type, cause.column, pattern(cause.reason), cause.rejecting
 
 
-def _each(
-    rejects: Iterator[Reject], open_cases: list[Case], query: RejectsQuery, job: Job | None
-) -> Iterator[ShownReject]:
-    """The rejects that are meant, one by one."""
-    choice = Choice(cause=query.cause, keys=() if query.key is None else (query.key,))
-    if job is None:
-        return (_shown(case.reject, case.job, case) for case in open_cases if choice.fits(case))
-    still = {_place(case.reject): case for case in open_cases}
-    return (
-        _shown(reject, job.id, still.get(_place(reject)))
-        for reject in rejects
-        if choice.fits(Case(job.id, reject, kept=False))
-    )
+def _each(aside: Aside, choice: Choice, after: int) -> list[ShownReject]:
+    """The rejects that are meant, one by one, a page of them."""
+    if aside.job is None:
+        cases = islice(aside.open(choice), after, after + AT_ONCE)
+        return [_shown(case.reject, case.job, case) for case in cases]
+    job = aside.job.id
+    meant = (reject for reject in aside.all() if choice.fits(Case(job, reject, kept=False)))
+    rejects = list(islice(meant, after, after + AT_ONCE))
+    places = set(map(_place, rejects))
+    still = {place: case for case in aside.open(choice) if (place := _place(case.reject)) in places}
+    return [_shown(reject, job, still.get(_place(reject))) for reject in rejects]
 
 
 def _place(reject: Reject) -> tuple[int | None, str | None, str, str | None, str]:

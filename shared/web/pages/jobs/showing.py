@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import groupby, islice
 
 from shared.permissions import Operation
 from shared.values.jobs import Job, JobState
 from shared.values.life import UNFINISHED, resumable
 from shared.web.call import Answer
 from shared.web.pages.jobs import sums
-from shared.web.pages.jobs.life import Stand, Ways, meaning, ways
+from shared.web.pages.jobs.life import MOST_COUNTED, Stand, Ways, meaning, ways
 from shared.web.pages.rendering import page
 from shared.web.routing import Call, Route
-
-MOST_COUNTED = 10_000
-"""Open rejects that are counted for a page; of more it says so."""
 
 
 def job(call: Call) -> Answer:
@@ -35,7 +32,6 @@ def job(call: Call) -> Answer:
         spans=sums.spans(found),
         revision=call.hosted.app.definitions.ran(found),
         aside=found.source.rejected + found.source.conflict + found.destination.refused,
-        most_counted=MOST_COUNTED,
     )
 
 
@@ -65,8 +61,8 @@ def _open(call: Call, found: Job) -> int:
     """How many of its records are still open, as far as they are counted."""
     if found.state in UNFINISHED or not (found.source.rejected or found.source.conflict):
         return 0
-    cases = call.hosted.app.open_rejects(found.id)
-    return len({case.reject.row for case in islice(cases, MOST_COUNTED)})
+    records = groupby(call.hosted.app.open_rejects(found.id), lambda case: case.reject.row)
+    return sum(1 for _ in islice(records, MOST_COUNTED))
 
 
 ROUTES = [
