@@ -89,7 +89,7 @@ def _values(call: Call, **found: object) -> dict[str, Any]:
 
 def _standing(call: Call) -> Standing:
     view = told.sync(call)
-    jobs = call.hosted.lookups.jobs(lambda _: True, limit=MOST_JOBS, sync=call.sync)[:MOST_JOBS]
+    jobs = call.hosted.app.jobs(sync=call.sync, limit=MOST_JOBS)
     standing = Standing(view, jobs, call.hosted.app.edited().get(call.sync))
     try:
         return _sound(call, standing, call.hosted.app.definition(call.sync))

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from shared.web.call import Answer
+from shared.web.call import Answer, Request
 from shared.web.pages import PAGES, assets
+from shared.web.pages.refusals import own_path
 from shared.web.pages.rendering import HEADERS, SENTENCES, TEMPLATES, see, templates
 from shared.web.routes import ROUTES, described
 from tests.pages import faults
@@ -188,6 +189,19 @@ def test_nobody_is_sent_to_sign_in_and_comes_back(open_api: Opener) -> None:
     answer = api.call("GET", "//evil.example/")
     assert answer.status == 404
     assert "evil" not in answer.headers.get("Location", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "back"),
+    [
+        ("/jobs/1", "/jobs/1"), ("//evil.example", "/"), ("/\\evil.example", "/"), ("https://evil.example", "/"),
+        ("", "/"), ("/syncs/a b\r\nSet-Cookie: x", "/syncs/a%20b%0D%0ASet-Cookie%3A%20x"), ("/a\udcff", "/a%3F"),
+    ],
+)  # fmt: skip
+def test_the_way_back_stays_within_the_app(path: str, back: str) -> None:
+    """Whatever was asked for; what was posted is not asked for again."""
+    assert own_path(Request("GET", path)) == back
+    assert own_path(Request("POST", path)) == "/"
 
 
 def test_whom_the_platform_knows_and_we_do_not_is_not_sent_round_and_round(open_api: Opener) -> None:
