@@ -40,4 +40,5 @@ def _row(job: Job) -> dict[str, object]:
         **{name: job.requests.get(name, 0) for name in _REQUESTS},
         "brakes": "; ".join(brake.name for brake in job.brakes),
         "notes": " ".join(job.notes),
+        "steps": "; ".join(f"{step.name}: {'done' if step.succeeded else 'failed'}" for step in job.steps),
     }

@@ -332,6 +332,9 @@ def test_a_chunk_sent_again_is_in_doubt_again(kept: State) -> None:
     kept.record("job-1", ChunkOutcome(0, 0, 9, answered=True))
     kept.mark_sent("job-1", ChunkOutcome(0, 0, 9, answered=True))
     assert kept.chunks("job-1") == [ChunkOutcome(0, 0, 9, answered=False)]
+    kept.record("job-1", ChunkOutcome(0, 0, 9, answered=True))
+    kept.record("job-1", ChunkOutcome(0, 0, 9, answered=False))
+    assert kept.chunks("job-1") == [ChunkOutcome(0, 0, 9, answered=False)]
 
 
 def test_threads_note_chunks_side_by_side(kept: State) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +19,19 @@ from shared.state.azure.tables import worded
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
+COPIES_LAST_S = 86_400.0
+"""A local copy that nobody has asked for in this time is removed: no job works on one for so long."""
+
 
 class Blobs:
     """The blobs of one container; raises as `Rows` does. `cache` is a folder for local copies."""
 
-    def __init__(self, client: ContainerClient, cache: Path) -> None:
-        self._client = client
-        self._cache = cache
+    def __init__(
+        self, client: ContainerClient, cache: Path, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client, self._cache, self._monotonic = client, cache, monotonic
+        self._asked_at: dict[Path, float] = {}
+        self._lock = threading.Lock()
 
     def create_container(self) -> None:
         """Make the container unless it is there."""
@@ -47,8 +55,9 @@ class Blobs:
         return blob
 
     def local(self, blob: str, name: str) -> Path:
-        """A local copy, whole; the same at every call."""
+        """A local copy, whole; the same at every call for a day at least."""
         target = self._copies(blob) / name
+        self._note_asked(target.parent)
         if target.exists():
             return target
         try:
@@ -62,6 +71,15 @@ class Blobs:
                 f"no local copy of {name!r} could be made ({error}); check the temporary disk and its room"
             ) from error
         return target
+
+    def _note_asked(self, folder: Path) -> None:
+        """Remember when a copy was asked for, and remove those that were not for long: an app's process lives on."""
+        now = self._monotonic()
+        with self._lock:
+            self._asked_at[folder] = now
+            for old in [one for one, asked_at in self._asked_at.items() if now - asked_at > COPIES_LAST_S]:
+                del self._asked_at[old]
+                shutil.rmtree(old, ignore_errors=True)
 
     def _copies(self, blob: str) -> Path:
         return self._cache / blob.replace("/", "!")

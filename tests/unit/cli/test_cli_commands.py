@@ -16,7 +16,7 @@ from shared.cli.screens.changes import LONGEST_VALUE, shortened
 from shared.cli.texts import duration
 from shared.errors import AuthenticationError, DefinitionError, DestinationError, NotFoundError, SourceError
 from shared.values.causes import EXAMPLES, MOST_CAUSES, Tally, by_cause
-from shared.values.jobs import Job, JobState
+from shared.values.jobs import Job, JobState, StepResult
 from shared.values.problems import Problem, Severity
 from shared.values.records import Reject, RejectType
 from tests.unit.cli.cases import (
@@ -400,13 +400,15 @@ def test_jobs_as_a_file(tmp_path: Path) -> None:
 def test_the_history_is_all_in_csv_and_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both balances, the seconds of each phase, requests and pauses, who, with what, by which definition."""
     sent = {"requests": 7, "throttled": 2, "retries": 1, "throttled_s": 5}
-    monkeypatch.setattr("tests.unit.cli.cases.JOBS", [replace(CLEAN, requests=sent)])
+    steps = (StepResult("tell", "http", True, 1, 0.1, ""), StepResult("mark", "sql", False, 3, 9.0, "no answer"))
+    monkeypatch.setattr("tests.unit.cli.cases.JOBS", [replace(CLEAN, requests=sent, steps=steps)])
     app = MadeUpApp()
     path = tmp_path / "jobs.csv"
     call(app, "jobs", "--csv", str(path))
     with path.open(encoding="utf-8-sig", newline="") as file:
         line = list(csv.DictReader(file))[-1]
     told = spoken(app, "jobs")[-1]
+    assert (line["steps"], [step["succeeded"] for step in told["steps"]]) == ("tell: done; mark: failed", [True, False])
     for side in ("source", "destination"):
         assert {name: line[f"{side}_{name}"] for name in told[side]} == {k: str(v) for k, v in told[side].items()}
         assert told[side]["read"] == sum(count for name, count in told[side].items() if name != "read")

@@ -190,6 +190,25 @@ def test_half_a_copy_leaves_nothing(state: AzureState, tmp_path: Path, monkeypat
 
 
 @pytest.mark.needs("azurite")
+def test_copies_that_nobody_asks_for_go(state: AzureState, tmp_path: Path) -> None:
+    """An app's process lives for weeks, and its disk is small; what is asked for again within a day stays."""
+    state.save(JOB)
+    for name in ("one", "two", "three"):
+        made = tmp_path / name
+        made.write_bytes(name.encode())
+        state.put("job-1", name, made)
+    now = 0.0
+    state._blobs._monotonic = lambda: now
+    one, two = (state.path("job-1", name) for name in ("one", "two"))
+    now = 80_000.0
+    assert state.path("job-1", "two") == two
+    now = 90_000.0
+    three = state.path("job-1", "three")
+    assert [path.exists() for path in (one, two, three)] == [False, True, True]
+    assert state.path("job-1", "one").read_bytes() == b"one"
+
+
+@pytest.mark.needs("azurite")
 def test_a_long_job_that_is_half_forgotten_can_still_be_read(
     state: AzureState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
