@@ -142,7 +142,8 @@ class LocalApp(LookBack):
 
     def findings(self, sync: str) -> list[Finding]:
         """What stands in the way of the sync in its environment, each with its fix."""
-        return doctor.findings(self._catalogue.get(sync), self._connector)
+        of_edit = doctor.of_edit(self._catalogue.edited().get(sync))
+        return [*of_edit, *doctor.findings(self._catalogue.recent(sync), self._connector)]
 
     def roles(self, syncs: Sequence[str], *, undo: bool) -> list[Role]:
         """The least-privilege security role of each environment that the syncs write to; none named: all of them."""

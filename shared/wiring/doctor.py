@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from shared.dataverse.pauses import PausePolicy
 from shared.dataverse.service_url import parse_service_url
-from shared.definitions.catalogue import Catalogue
+from shared.definitions.catalogue import Catalogue, Edit, noted
 from shared.definitions.connection import DataverseConnection
 from shared.definitions.sync import SyncDefinition
 from shared.engine.doctor import diagnose, role_of
 from shared.errors import AuthenticationError, NotAllowedError
+from shared.values.problems import Severity
 from shared.values.rights import Finding, Grade, Role
 from shared.wiring.connections import Connector
 
@@ -33,6 +34,13 @@ def findings(definition: SyncDefinition, connector: Connector) -> list[Finding]:
             fix = error.remedy or "set the secret with `secrets set`, or an operator adds what is missing to the reach"
             return [Finding("identity", Grade.ERROR, error.found, fix)]
         return diagnose(definition, users)
+
+
+def of_edit(edit: Edit | None) -> list[Finding]:
+    """That a sync is edited in the app, and what became of its file."""
+    grades = {Severity.NOTE: Grade.NOTE, Severity.WARNING: Grade.WARNING, Severity.ERROR: Grade.ERROR}
+    notes = noted(edit) if edit is not None else []
+    return [Finding("definition", grades[note.severity], note.found, note.remedy) for note in notes]
 
 
 def roles(catalogue: Catalogue, connector: Connector, syncs: Sequence[str], *, undo: bool) -> list[Role]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tools.deployment.smoke_test import LOGIN, Answer, Get, get, look
+from tools.deployment.smoke_test import LOGIN, Answer, Get, get, look, token_of
 
 
 def never(_: float) -> None:
@@ -58,6 +60,47 @@ def test_an_app_that_is_not_up(status: int, said: str) -> None:
     assert not up
     assert said in sentences[0]
     assert len(pauses) == 2
+
+
+def health(note: str) -> bytes:
+    parts = [{"name": "store", "note": ""}, {"name": "definitions", "note": note}]
+    return json.dumps({"status": "up", "parts": parts}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (health("5 sound"), "definitions: 5 sound"),
+        (
+            health("5 sound; 1 edited in the app: accounts (its file has changed since)"),
+            "accounts (its file has changed since). A deployment does not end an edit",
+        ),
+        (b'{"status": "up", "parts": null}', "`dynsync check --app https://app` tells"),
+        (b"no JSON", "`dynsync check --app https://app` tells"),
+        (None, "`dynsync check --app https://app` tells"),
+    ],
+)
+def test_edited_syncs_are_told_to_who_may_know(body: bytes | None, said: str) -> None:
+    """Somebody who has just deployed a file learns that it does not count; who may not know is told where to ask."""
+    signed = None if body is None else lambda _: Answer(200, body)
+    assert said in look("https://app", answers(200), never, signed=signed)[1][-1]
+
+
+def test_a_token_is_asked_for_the_app_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of az, for the registration that the deployment names; without az, or without a registration, there is none."""
+    asked: list[list[str]] = []
+
+    def run(words: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(words)
+        if len(asked) > 1:
+            raise FileNotFoundError("az")
+        return subprocess.CompletedProcess(words, 0, "ey.J.0\n", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert (token_of(""), token_of("--help"), asked) == ("", "", [])
+    assert token_of("0d000000-0000-4000-8000-00000000aaaa") == "ey.J.0"
+    assert "api://0d000000-0000-4000-8000-00000000aaaa/.default" in asked[0]
+    assert token_of("0d000000-0000-4000-8000-00000000aaaa") == ""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -82,6 +82,33 @@ def test_a_broken_definition_is_told_with_its_reason(
     assert desk.near()[0] == PartHealth("definitions", True, "4 sound")
 
 
+def test_edited_syncs_and_changed_files_are_told(api: Api) -> None:
+    """So that whoever deploys a new file knows that it does not count; no reason to call the app unwell."""
+    app, syncs = api.hosted.app, api.folder / "syncs"
+    (syncs / "broken.yaml").unlink()
+    text = (syncs / "accounts.yaml").read_text()
+    app.definitions.save("accounts", text.replace("A sync", "Edited"), expected=0, by="Nia")
+    app.definitions.save("made", text.replace("accounts", "made"), expected=0, by="Nia")
+    look = lambda: HealthDesk(app, api.hosted.nudges, lambda: 0.0).near()[0]  # noqa: E731
+    assert look() == PartHealth("definitions", True, "5 sound; 2 edited in the app: accounts, made (it has no file)")
+    (syncs / "accounts.yaml").write_text(text.replace("A sync", "Of a later deployment"))
+    assert "accounts (its file has changed since), made" in look().note
+
+
+def test_a_store_without_definitions_takes_the_app_down(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows what a sync means, so nothing is started and no right is known: 503, not a wrong 404."""
+
+    def newest(*_: object) -> None:
+        raise StateError("the disk is gone")
+
+    monkeypatch.setattr(type(api.hosted.app.stores.definitions), "newest", newest)
+    answer = api.call("GET", "/api/health")
+    assert (answer.status, json.loads(answer.body)["parts"][0]["note"]) == (503, "the disk is gone")
+    for method, path in (("GET", "/api/syncs/accounts"), ("GET", "/api/syncs"), ("POST", "/api/syncs/accounts/jobs")):
+        body = {"mode": "plan"} if method == "POST" else None
+        assert api.call(method, path, json_body=body).status == 503, path
+
+
 def test_definitions_that_cannot_be_looked_at_take_the_app_down(open_api: Opener) -> None:
     """A folder that is not there is no folder without syncs: nothing could be started."""
     api = open_api(principal("dynsync.admin"), DYNSYNC_SYNCS="elsewhere")
