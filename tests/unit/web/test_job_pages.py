@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -82,6 +82,8 @@ def test_every_state_has_its_sentence() -> None:
         (job_of(A, planned=PLANNED, brakes=(BRAKE, REMOVALS)), Stand(), "2 brakes hold it"),
         (job_of(A, planned=PLANNED, brakes=(BRAKE,)), Stand(wrote=True), "What was written until then stays"),
         (job_of(A, planned=PLANNED), Stand(outdated_by="x"), "it is out of date"),
+        (job_of(E, source=SourceBalance(conflict=7), undoes="x"), Stand(), "7 changes were not taken back"),
+        (job_of(E, destination=DestinationBalance(refused=1)), Stand(), "1 removal was refused. The rejects tell"),
         (job_of(E, source=SourceBalance(rejected=20_000)), Stand(open=10_000), "At least 10,000 records are still"),
         (job_of(A, planned=PLANNED), Stand(redefined=True), "cannot be applied any more"),
         (job_of(F, planned=PLANNED, source=UNTOUCHED), Stand(redefined=True), "make a new plan"),
@@ -268,7 +270,11 @@ def test_nothing_is_confirmed_that_does_not_wait(api: Api) -> None:
 def test_cancel_and_undo(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancel stops the job; an undo is planned, never carried out at once; what is refused is told as a page."""
     job_id = api.job()
-    assert post(api, f"/jobs/{job_id}/cancel").headers["Location"] == f"/jobs/{job_id}?said=cancelled"
+    assert post(api, f"/jobs/{job_id}/cancel").headers["Location"] == f"/jobs/{job_id}"
+    running = put(api, R)
+    api.hosted.app.stores.state.acquire("accounts", running, now=datetime.now(UTC), seconds=60)
+    assert post(api, f"/jobs/{running}/cancel").headers["Location"] == f"/jobs/{running}?said=cancelled"
+    assert "was asked to stop" in html(api.call("GET", f"/jobs/{running}"))
     assert api.get(f"/api/jobs/{job_id}")["state"] == "Cancelled"
     html(post(api, f"/jobs/{job_id}/cancel"), 409)
     html(post(api, f"/jobs/{job_id}/undo"), 422)

@@ -59,7 +59,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def job(api: Api) -> str:
     aside = SourceBalance(read=9, created=5, rejected=4)
-    return put(api, JobState.COMPLETED_WITH_ERRORS, planned=PLANNED, source=aside)
+    return put(api, JobState.COMPLETED_WITH_ERRORS, planned=PLANNED, source=aside, open_rejects=3)
 
 
 def harmless(text: str) -> None:
@@ -133,6 +133,19 @@ def test_rejects_by_cause(open_api: Opener) -> None:
     reader = open_api(principal("crm-readers"))
     for path in (f"/jobs/{job_id}/rejects", "/syncs/accounts/rejects"):
         assert "<form" not in html(reader.call("GET", path))
+
+
+@pytest.mark.usefixtures("kept")
+def test_open_or_closed_is_told_of_a_job_at_its_end_only(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before, a record is just set aside; and what an undo left as it is was never a record to run again."""
+    monkeypatch.setattr("shared.wiring.app.LocalApp.open_rejects", lambda *_: iter(()))
+    for told, word in (({}, "Set aside"), ({"undoes": "20250101-000000-aaaa"}, "Left as it is")):
+        job_id = put(api, JobState.AWAITING_APPROVAL, planned=PLANNED, **told)
+        for query in ({}, {"cause": "Invalid Format"}):
+            text = html(api.call("GET", f"/jobs/{job_id}/rejects", query=query))
+            assert f">{word}<" in text
+            assert ">Closed<" not in text
+            assert "open any more" not in text
 
 
 @pytest.mark.usefixtures("kept")

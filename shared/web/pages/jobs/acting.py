@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.permissions import Operation
 from shared.values.changes import Action
+from shared.values.jobs import JobState
 from shared.values.life import resumable
 from shared.web.call import Answer
 from shared.web.pages.jobs import sums
@@ -43,9 +44,9 @@ def apply(call: Call) -> Answer:
 
 
 def cancel(call: Call) -> Answer:
-    """Stop the job."""
-    api.cancel(call)
-    return see(f"/jobs/{call.job.id}", said="cancelled")
+    """Stop the job: one that waits at once; one that runs is asked to."""
+    stopped = api.cancel(call).state is JobState.CANCELLED
+    return see(f"/jobs/{call.job.id}", said=None if stopped else "cancelled")
 
 
 def undo(call: Call) -> Answer:

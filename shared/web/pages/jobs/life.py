@@ -128,17 +128,30 @@ def _succeeded(job: Job, stand: Stand) -> Meaning:
 
 
 def _with_errors(job: Job, stand: Stand) -> Meaning:
-    aside = job.source.rejected + job.source.conflict + job.destination.refused
+    aside, refused = job.source.rejected + job.source.conflict, job.destination.refused
     failed = sum(not step.succeeded for step in job.steps)
-    said = [f"{counted(aside, 'record')} {'was' if aside == 1 else 'were'} set aside"] * bool(aside)
+    if job.undoes:
+        said = [f"{_were(aside + refused, 'change')} not taken back"] * bool(aside + refused)
+    else:
+        said = [f"{_were(aside, 'record')} set aside"] * bool(aside)
+        said += [f"{_were(refused, 'removal')} refused"] * bool(refused)
     said += [f"{counted(failed, 'step')} after it failed"] * bool(failed)
     means = f"It came to its end; {' and '.join(said)}." if said else "It came to its end, with problems to look at."
-    if stand.open:
-        verb = "is" if stand.open == 1 else "are"
-        many = "At least " if stand.open >= MOST_COUNTED else ""
-        todo = f"{many}{counted(stand.open, 'record')} {verb} still open: look at the causes, mend them, then replay."
-        return Meaning(means, todo)
-    return Meaning(means, "All that was set aside has been read again since." if aside else "")
+    return Meaning(means, _of_what_is_open(job, stand) if aside or refused else "")
+
+
+def _of_what_is_open(job: Job, stand: Stand) -> str:
+    if job.undoes or not (job.source.rejected or job.source.conflict):
+        return "The rejects tell which rows were left as they are, and why."
+    if not stand.open:
+        return "All that was set aside has been read again since."
+    many = "At least " if stand.open >= MOST_COUNTED else ""
+    verb = "is" if stand.open == 1 else "are"
+    return f"{many}{counted(stand.open, 'record')} {verb} still open: look at the causes, mend them, then replay."
+
+
+def _were(number: int, noun: str) -> str:
+    return f"{counted(number, noun)} {'was' if number == 1 else 'were'}"
 
 
 def _failed(job: Job, stand: Stand) -> Meaning:

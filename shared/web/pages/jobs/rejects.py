@@ -74,6 +74,11 @@ class Aside:
             return (case.reject for case in self.open())
         return self.call.hosted.app.rejects(self.job.id)
 
+    @property
+    def settled(self) -> bool:
+        """Whether its rejects are open or closed: those of a job are once it has come to its end; an undo's never."""
+        return self.job is None or (self.job.open_rejects is not None and self.job.undoes is None)
+
     def open_records(self) -> int:
         """How many records are open; the reasons of one come one after another."""
         return sum(1 for _ in groupby(self.open(), lambda case: (case.job, case.reject.row)))
@@ -95,6 +100,7 @@ def _page(aside: Aside) -> Answer:
     replayable = call.gate.may(call.caller, Operation.REPLAY, aside.sync) and any(case.kept for case in aside.open())
     shared: dict[str, Any] = {
         "sync": aside.sync, "job": aside.job, "query": query, "here": aside.path, "replayable": replayable,
+        "settled": aside.settled,
     }  # fmt: skip
     if query.cause is None and query.key is None:
         tally = Tally()
