@@ -17,6 +17,8 @@ from shared.values.jobs import Job, JobState
 from shared.values.life import UNFINISHED
 
 _LAST = "~"
+_OF_EACH = 100
+"""Jobs of one sync in memory at a time, where those of all syncs are merged."""
 
 
 class JobRows:
@@ -110,7 +112,8 @@ class JobRows:
         if sync is not None:
             found = self._in(keys.partition(sync), states, first, limit)
         elif states:  # the list by age leads to every job that was ever made: the timer asks for few of them
-            of_each = (self._in(one, states, first, limit) for one in self._rows.partitions(keys.SYNCS))
+            page = min(limit, _OF_EACH)
+            of_each = (self._in(one, states, first, page) for one in self._rows.partitions(keys.SYNCS))
             found = heapq.merge(*of_each, key=self.key)
         else:
             found = self._of_all(first, limit)
