@@ -7,28 +7,27 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 from shared.definitions.catalogue import definition_hash
 from shared.definitions.sync import SyncDefinition
-from shared.definitions.unbuilt import unbuilt_parts
 from shared.engine import preparing, queueing
 from shared.engine.cases.giving import variables_of
 from shared.engine.cases.replaying import add_replay, choice_of, chosen, keep_open
-from shared.engine.leasing import Timing, after, leased
+from shared.engine.leasing import leased
 from shared.engine.running import Run
 from shared.engine.slicing import Span, sweep
+from shared.engine.starting import leased_run, new_job, refuse_unbuilt, refuse_unless_applicable, timing
 from shared.engine.surroundings import Start, Surroundings
 from shared.engine.undoing import refuse_undo
-from shared.errors import AlreadyRunningError, NotBuiltError, RefuseError
+from shared.errors import AlreadyRunningError, RefuseError
 from shared.log import event
 from shared.ports import ProgressListener
 from shared.values.cases import Choice
 from shared.values.jobs import Job, JobState, Slices
-from shared.values.life import APPLICABLE, FINISHED, named, refuse_cancel, way_on
+from shared.values.life import FINISHED, refuse_cancel
 from shared.values.problems import Problem
 
 __all__ = ["FINISHED", "JobRunner"]
@@ -67,7 +66,7 @@ class JobRunner:
             RefuseError: the job was undone before, is an undo itself, or wrote nothing.
         """
         refuse_undo(self._state, self._state.get(job_id))
-        job = replace(self._new_job(definition, start, apply=apply), undoes=job_id)
+        job = replace(new_job(self._around, definition, start, apply=apply), undoes=job_id)
         return self._started(definition, job, start, lambda _: refuse_undo(self._state, self._state.get(job_id)))
 
     def replay(self, definition: SyncDefinition, choice: Choice, start: Start, *, apply: bool) -> Job:
@@ -78,19 +77,19 @@ class JobRunner:
         Raises:
             RefuseError: no open reject is meant, or their jobs were given different values of a variable that it needs.
         """
-        self._refuse_unbuilt(definition)
+        refuse_unbuilt(definition)
         rows = chosen(self._state, definition.name, choice)
         start = replace(start, variables=variables_of(self._state, definition, list(rows)))
         words = f"{definition.name} {choice}".strip()
-        job = replace(self._new_job(definition, start, apply=apply), replays=words)
+        job = replace(new_job(self._around, definition, start, apply=apply), replays=words)
         return self._started(definition, job, start, lambda run: keep_open(run.state, job, definition, choice))
 
     def queue_replay(self, definition: SyncDefinition, choice: Choice, start: Start, *, apply: bool) -> Job:
         """A replay that waits for its turn; what is open then is run again. Raises as `replay`."""
-        self._refuse_unbuilt(definition)
+        refuse_unbuilt(definition)
         rows = chosen(self._state, definition.name, choice)
         start = replace(start, variables=variables_of(self._state, definition, list(rows)))
-        job, _ = queueing.queued(self._new_job(definition, start, apply=apply), start)
+        job, _ = queueing.queued(new_job(self._around, definition, start, apply=apply), start)
         job = replace(job, replays=f"{definition.name} {choice}".strip())
         add_replay(self._state, job, choice)
         event(_log, "job.queued", sync=job.sync, job=job.id)
@@ -116,10 +115,10 @@ class JobRunner:
             StateError: there is a job of that id.
         """
         if undoes is None:
-            self._refuse_unbuilt(definition)
+            refuse_unbuilt(definition)
         else:
             refuse_undo(self._state, self._state.get(undoes))
-        new = self._new_job(definition, start, apply=apply)
+        new = new_job(self._around, definition, start, apply=apply)
         job, files = queueing.queued(
             replace(new, id=job_id or new.id, created_at=at or new.created_at, undoes=undoes), start
         )
@@ -149,7 +148,7 @@ class JobRunner:
         if job.state not in queueing.AT_WORK or job.slices is None or queueing.before_it(self._state, job):
             return job
         start = Start({}, job.started_by, progress=progress)
-        with self._leased(job, definition, start) as run:
+        with leased_run(self._around, job, definition, start) as run:
             job = self._state.get(job_id)
             if job.state not in queueing.AT_WORK or queueing.before_it(self._state, job):
                 return job
@@ -162,7 +161,7 @@ class JobRunner:
         if job.state is JobState.RUNNING:
             self._refuse_other_definition(job, definition)
         if job.undoes is None:
-            self._refuse_unbuilt(definition)
+            refuse_unbuilt(definition)
             queueing.refuse_other_variables(job, definition)
         elif job.state is JobState.QUEUED:
             refuse_undo(self._state, self._state.get(job.undoes))
@@ -184,11 +183,11 @@ class JobRunner:
         """
         job = self._state.get(job_id)
         self._refuse_other_definition(job, definition)
-        self._refuse_unless_applicable(job)
+        refuse_unless_applicable(self._state, job)
         queueing.refuse_lost_files(job, definition)
-        with leased(self._state, job.sync, job.id, timing=self._timing(0)) as held:
+        with leased(self._state, job.sync, job.id, timing=timing(self._around)) as held:
             job = self._state.get(job_id)
-            self._refuse_unless_applicable(job)
+            refuse_unless_applicable(self._state, job)
             held.state.clear_cancel(job.id)
             slices = replace(job.slices or Slices(), resting=True, careful=True, mark="")
             job = queueing.resumed(job, slices, by)
@@ -208,10 +207,10 @@ class JobRunner:
         if job.state in queueing.AT_WORK and job.slices is not None:
             return self._carried_through(definition, job, start)
         if job.undoes is None:
-            self._refuse_unbuilt(definition)
+            refuse_unbuilt(definition)
         self._refuse_other_definition(job, definition)
-        self._refuse_unless_applicable(job)
-        with self._leased(job, definition, start) as run:
+        refuse_unless_applicable(self._state, job)
+        with leased_run(self._around, job, definition, start) as run:
             job = self._state.get(job_id)  # another start may have made its plan until the lease was ours
             if not job.planned:
                 queueing.refuse_lost_files(job, definition)
@@ -228,7 +227,7 @@ class JobRunner:
 
     def _begun_again(self, run: Run, job_id: str) -> Job:
         job = self._state.get(job_id)
-        self._refuse_unless_applicable(job)
+        refuse_unless_applicable(self._state, job)
         run.state.clear_cancel(job.id)
         slices = job.slices and replace(job.slices, resting=False, careful=True, mark="")
         run.sent_before = job.requests
@@ -251,7 +250,7 @@ class JobRunner:
         job = self._state.get(job_id)
         refuse_cancel(job)
         try:
-            with leased(self._state, job.sync, job.id, timing=self._timing(0)) as held:
+            with leased(self._state, job.sync, job.id, timing=timing(self._around)) as held:
                 job = self._state.get(job_id)
                 refuse_cancel(job)
                 ended = replace(
@@ -271,14 +270,14 @@ class JobRunner:
     # ---- starting
 
     def _start(self, definition: SyncDefinition, start: Start, *, apply: bool) -> Job:
-        self._refuse_unbuilt(definition)
-        return self._started(definition, self._new_job(definition, start, apply=apply), start)
+        refuse_unbuilt(definition)
+        return self._started(definition, new_job(self._around, definition, start, apply=apply), start)
 
     def _started(
         self, definition: SyncDefinition, job: Job, start: Start, first: Callable[[Run], None] = lambda _: None
     ) -> Job:
         """A new job, at work at once. `first` is done when the sync is ours and the job is stored."""
-        with self._leased(job, definition, start) as run:
+        with leased_run(self._around, job, definition, start) as run:
             queueing.refuse_unless_first(self._state, job)
             run.end_the_dead(job)
             run.save(job)
@@ -290,54 +289,9 @@ class JobRunner:
 
             return run.guarded(job, work)
 
-    def _new_job(self, definition: SyncDefinition, start: Start, *, apply: bool) -> Job:
-        newest = next(iter(self._state.list(sync=definition.name, limit=1)), None)
-        now = after(newest.created_at if newest else None, self._around.clock())
-        return Job(
-            id=self._around.new_job_id(now),
-            sync=definition.name,
-            state=JobState.RUNNING,
-            started_by=start.started_by,
-            created_at=now,
-            definition_version=definition.version,
-            definition_hash=definition_hash(definition),
-            variables=dict(start.variables),
-            to_apply=apply,
-            chain=start.chain,
-        )
-
-    @contextmanager
-    def _leased(self, job: Job, definition: SyncDefinition, start: Start) -> Iterator[Run]:
-        """Hold the sync's lease for one run of a job."""
-        timing = self._timing(definition.destination.timeout_s)
-        with leased(self._state, job.sync, job.id, timing=timing) as held:
-            yield Run(self._around, definition, start, held, job.id)
-
-    def _timing(self, timeout_s: float) -> Timing:
-        around = self._around
-        return Timing(around.clock, timeout_s, around.sleep, around.monotonic)
-
     def _refuse_other_definition(self, job: Job, definition: SyncDefinition) -> None:
         if definition_hash(definition) != job.definition_hash:
             raise RefuseError(
                 f"the definition of {job.sync} was changed after job {job.id} made its plan; "
                 f"start a new one with `plan {job.sync}`"
-            )
-
-    def _refuse_unbuilt(self, definition: SyncDefinition) -> None:
-        if not definition.enabled:
-            raise RefuseError(f"sync {definition.name!r} is switched off; set `enabled: true` to run it")
-        problems = unbuilt_parts(definition)
-        if problems:
-            listed = "\n".join(f"  {problem}" for problem in problems)
-            raise NotBuiltError(f"sync {definition.name!r} uses parts that do not run yet:\n{listed}")
-
-    def _refuse_unless_applicable(self, job: Job) -> None:
-        if job.state not in APPLICABLE:
-            raise RefuseError(f"{named(job)}, which is final, and has no plan to apply; {way_on(job)}")
-        newest = queueing.outdated_by(self._state, job)
-        if newest is not None:
-            raise RefuseError(
-                f"job {job.id} is not the newest of {job.sync}: {newest.id} started later, so this plan is "
-                f"out of date; start a new one with `plan {job.sync}`"
             )
