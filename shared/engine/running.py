@@ -20,9 +20,8 @@ from shared.dataverse.throughput.wall import measured, sentence
 from shared.definitions.sync import SyncDefinition
 from shared.engine.applying import Applied, Applier
 from shared.engine.balances import counted
-from shared.engine.cases.settling import settled
+from shared.engine.closing import Closing
 from shared.engine.guarding import Claims, no_guard
-from shared.engine.incremental import moved
 from shared.engine.leasing import Held
 from shared.engine.linking import OPEN
 from shared.engine.making import PlanMaking
@@ -31,24 +30,16 @@ from shared.engine.readback import ReadBack
 from shared.engine.realtime.claiming import claims_of
 from shared.engine.retention import prune
 from shared.engine.slicing import RESTS, SliceOverError, Span, sweep
-from shared.engine.stepping import Steps
 from shared.engine.surroundings import Destination, Start, Surroundings
-from shared.engine.undoing import UndoMaking, guard, note_undone
+from shared.engine.undoing import UndoMaking, guard
 from shared.engine.workspace import workspace_folder
 from shared.errors import CancelledError, DynsyncError, StaleLeaseError
 from shared.log import event
 from shared.ports import State
 from shared.values.changes import OutcomeStatus
 from shared.values.jobs import Job, JobState, Phase, Progress, Slices
-from shared.values.life import FINISHED
 
 _log = logging.getLogger(__name__)
-_ENDINGS = {
-    JobState.SUCCEEDED: "succeeded",
-    JobState.COMPLETED_WITH_ERRORS: "completed",
-    JobState.FAILED: "failed",
-    JobState.CANCELLED: "cancelled",
-}
 _UNTOUCHED, _COUNTED = "nothing was written", "what was not attempted is counted so"
 LOOK_S = 1.0
 """How often, at most, a run looks whether somebody asked it to stop while it reads."""
@@ -129,7 +120,7 @@ class Run:
         """With the lease in our hands, any other job of the sync that says it runs has lost its process."""
         for other in self.state.list(sync=job.sync, states=[JobState.RUNNING], limit=1000):
             if other.id != job.id and other.slices is None:
-                self._close(
+                self._closing.close(
                     other, JobState.FAILED, error="its process ended without a word; its counts are not confirmed"
                 )
 
@@ -147,9 +138,9 @@ class Run:
         except SliceOverError as over:
             return self._rest(self._as_left(job), over.reached)
         except CancelledError as error:
-            return self._end(self._as_left(job), JobState.CANCELLED, error=str(error))
+            return self._closing.end(self._as_left(job), JobState.CANCELLED, error=str(error))
         except DynsyncError as error:
-            return self._end(self._as_left(job), JobState.FAILED, error=str(error))
+            return self._closing.end(self._as_left(job), JobState.FAILED, error=str(error))
         except KeyboardInterrupt:
             self._end_if_ours(job, JobState.CANCELLED, "cancelled by the person who started it")
             raise
@@ -161,7 +152,7 @@ class Run:
 
     def _end_if_ours(self, job: Job, state: JobState, error: str) -> None:
         with contextlib.suppress(StaleLeaseError):
-            self._close(self._as_left(job), state, error=error)
+            self._closing.close(self._as_left(job), state, error=error)
 
     def _as_left(self, job: Job) -> Job:
         """The stored job, with what was sent for it in vain, and the time that it took."""
@@ -199,14 +190,14 @@ class Run:
         """Draft the plan and store it; with `apply`, carry it out unless a brake or the definition holds it."""
         if job.open_rejects is not None:  # it had come to its end, whose plan was empty: another look finds less
             manifest = Manifest.from_json(self.state.path(job.id, MANIFEST).read_bytes())
-            return self._finish(job, troubled=manifest.reported > 0)
+            return self._closing.finish(job, troubled=manifest.reported > 0)
         if apply:
             self._settle(job)  # before the rows are read: a late write of an earlier start has to be seen
         with self._connected() as destination:
             making = PlanMaking(self, destination) if job.undoes is None else UndoMaking(self, destination)
             job, draft = making.made(job)
             if draft.counts.changes == 0:
-                return self._finish(job, troubled=draft.manifest.reported > 0)
+                return self._closing.finish(job, troubled=draft.manifest.reported > 0)
             if not apply or job.brakes or self.definition.behaviour.approval == "required":
                 return self._await_approval(job)
             # One write says that the plan is there and that nothing holds it: who goes on may rely on both.
@@ -290,52 +281,22 @@ class Run:
             if self.span.over and not self.cancelled():
                 return self._rest(job, "the plan is made")
             error = f"{self._asked()}; {_COUNTED}"
-            return self._end(job, JobState.CANCELLED, error=error)
+            return self._closing.end(job, JobState.CANCELLED, error=error)
         lost = sum(n for (*_, status), n in applied.tally.items() if status in OPEN)
         if lost:
             error = f"Dataverse gave no answer for {lost:,} changes; `apply {job.id}` goes on with them"
-            return self._end(job, JobState.FAILED, error=error)
+            return self._closing.end(job, JobState.FAILED, error=error)
         troubled = any(n for (*_, status), n in applied.tally.items() if status is not OutcomeStatus.DONE)
-        return self._finish(job, troubled=troubled or plan.manifest.reported > 0)
+        return self._closing.finish(job, troubled=troubled or plan.manifest.reported > 0)
 
-    def _finish(self, job: Job, *, troubled: bool) -> Job:
-        errors = troubled or job.source.rejected or job.source.conflict
-        # Kept before the source's own progress is noted, so nothing that is open is ever passed over.
-        job = moved(self.state, self.save(settled(self.state, job, self.definition)))
-        self.state.note_files(job)
-        if job.undoes is not None:
-            note_undone(self.state, job)
-        return self._end(job, JobState.COMPLETED_WITH_ERRORS if errors else JobState.SUCCEEDED)
-
-    def _end(self, job: Job, state: JobState, *, error: str | None = None) -> Job:
-        """Take the steps that follow such an end, then close the job."""
-        steps = Steps(self.around, self.definition, self.start.variables, self._permit, self.save)
-        if job.undoes is None and steps.wanted(state):
-            self.start.progress(Progress(Phase.POST_SYNC))
-            job = steps.taken(replace(job, error=error), state)
-            if state is JobState.SUCCEEDED and not all(step.succeeded for step in job.steps):
-                state = JobState.COMPLETED_WITH_ERRORS
-        return self._close(job, state, error=error)
-
-    def _permit(self) -> None:
+    def permit(self) -> None:
+        """Called before each request of a step after the job."""
         if not self.held.lease.uneasy:
             self.held.permit()
 
-    def _close(self, job: Job, state: JobState, *, error: str | None = None) -> Job:
-        job = self.save(replace(job, state=state, error=error, finished_at=self.around.clock()))
-        sweep(self.state, job, ended=state in FINISHED)
-        event(
-            _log,
-            f"job.{_ENDINGS[state]}",
-            sync=job.sync,
-            job=job.id,
-            changes=sum(job.planned.values()),
-            records=job.source.read,
-            rejected=job.source.rejected,
-            seconds=round(sum(job.timings_s.values())),
-            throttled_s=job.requests.get("throttled_s", 0),
-        )
-        return job
+    @property
+    def _closing(self) -> Closing:
+        return Closing(self)
 
 
 def _with_apply(job: Job, seconds: float) -> dict[str, float]:

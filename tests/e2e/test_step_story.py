@@ -277,7 +277,7 @@ def test_a_circle_of_syncs_ends(world: World) -> None:
 def test_steps_that_were_taken_are_not_taken_again(world: World, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job whose process dies among its steps goes on with the next one."""
     sync = stepping(*({"name": name, "http": {"url": f"{hook.url}/{name}"}} for name in ("one", "two")))
-    monkeypatch.setattr("shared.engine.running.Run._permit", _dies_at_second())
+    monkeypatch.setattr("shared.engine.running.Run.permit", _dies_at_second())
     with pytest.raises(StaleLeaseError):
         sync.run(world, ["A1", "One"])
     monkeypatch.undo()
