@@ -7,23 +7,22 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field, replace
 
-from shared.canonical import MONEY_SCALE, Form, form_of
+from shared.canonical import Form, form_of
 from shared.columns import TypedColumn
 from shared.definitions.mapping import ColumnMapping, EntityFromColumn, Link
 from shared.definitions.sync import SyncDefinition
 from shared.expressions import Expression, ExpressionError, parse
 from shared.expressions.probe import result_type
-from shared.mapping.cells import Cell, accepted_types, cell
+from shared.mapping.cells import accepted_types, cell
 from shared.mapping.compose import Mapping, Target
 from shared.mapping.deferring import undeferrable
 from shared.mapping.links import LinkSide, LinkTable, link_cell
+from shared.mapping.money import Money
 from shared.mapping.removals import Removal, removal_of
 from shared.mapping.states import note_closing, with_states
-from shared.sql import identifier, literal
+from shared.sql import identifier
 from shared.values.problems import Problem, Severity
 from shared.values.tables import Column, ColumnKind, Environment, Table
-
-_CURRENCY = "transactioncurrencyid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,11 @@ class Builder:
     problems: list[Problem] = field(default_factory=list)
     linked: dict[int, tuple[Table, ...]] = field(default_factory=dict)
 
+    @property
+    def money(self) -> Money:
+        """The destination's money."""
+        return Money(self.metadata.table, self.metadata.environment, self.definition.destination.currency)
+
     def note(self, path: str, found: str, remedy: str = "", severity: Severity = Severity.ERROR) -> None:
         """Add a problem."""
         self.problems.append(Problem(path, found, remedy, severity))
@@ -71,7 +75,7 @@ class Builder:
         sources = [self.columns[name] for name in mapping.sources if name in self.columns]
         if column is None or len(sources) < len(mapping.sources):
             return None
-        form = form_of(column, money_scale=self._money_scale(column))
+        form = form_of(column, money_scale=self.money.scale(column))
         link = self._link(f"{path}.link", number, mapping.link, column, sources) if mapping.link else None
         if mapping.link and link is None:
             return None
@@ -98,15 +102,6 @@ class Builder:
             self.note(path, f"{name} is not writable: Dataverse computes it", "remove the mapping")
             return None
         return column
-
-    def _money_scale(self, column: Column) -> int:
-        """Digits that Dataverse keeps; with a currency per record as many as money can have (see `_by_currency`)."""
-        environment, code = self.metadata.environment, self.definition.destination.currency
-        if column.precision_source == 1:
-            return environment.pricing_precision
-        if code and code in environment.currencies:
-            return environment.currencies[code][1]
-        return MONEY_SCALE
 
     def _fits(self, path: str, column: Column, form: Form, source: TypedColumn) -> bool:
         if column.is_lookup and len(column.targets) != 1:
@@ -203,10 +198,10 @@ def prepare(
     builder = Builder(definition, metadata, columns)
     found = [builder.target(number, mapping) for number, mapping in enumerate(definition.mappings)]
     targets = [target for target in found if target is not None]
-    targets += _currency(builder, targets)
+    targets += builder.money.stated(targets, builder.note)
     targets = with_states(metadata.table, targets)
-    targets = _by_currency(builder, targets)
-    _check_money(builder, targets)
+    targets = builder.money.by_record(targets)
+    builder.money.check(targets, builder.note)
     _check_ids(builder)
     _check_key(builder, targets)
     _check_options(builder)
@@ -227,54 +222,6 @@ def prepare(
     names = {target.name for target in targets} | {form.name for form in extra}
     more = tuple(form for form in removal.reads if form.name not in names)
     return Prepared(mapping, (*extra, *more), when, removal, builder.linked), builder.problems
-
-
-def _currency(builder: Builder, targets: Sequence[Target]) -> list[Target]:
-    code = builder.definition.destination.currency
-    column = builder.metadata.table.columns.get(_CURRENCY)
-    if code is None or column is None or any(target.name == _CURRENCY for target in targets):
-        return []
-    known = builder.metadata.environment.currencies
-    if code not in known:
-        listed = ", ".join(sorted(known)) or "none"
-        builder.note("destination.currency", f"the environment has no currency {code}", f"it has {listed}")
-        return []
-    return [Target(form_of(column), (), Cell(f"{literal(known[code][0])}::UUID"))]
-
-
-def _by_currency(builder: Builder, targets: list[Target]) -> list[Target]:
-    """Where each record names its currency, money is rounded to that currency's precision."""
-    currency = next((target for target in targets if target.name == _CURRENCY and target.sources), None)
-    if currency is None:
-        return targets
-    known = builder.metadata.environment.currencies.values()
-
-    def rounded(target: Target) -> Target:
-        column = target.form.column
-        if column.kind is not ColumnKind.MONEY or column.precision_source != 2:
-            return target
-        cases = " ".join(
-            f"WHEN {literal(id_)}::UUID THEN ({_at_scale(target, digits)})::{target.form.sql_type}"
-            for id_, digits in known
-        )
-        if not cases:
-            return target
-        value = f"CASE {currency.cell.value} {cases} ELSE {target.cell.value} END"
-        return replace(target, cell=replace(target.cell, value=value))
-
-    return [rounded(target) for target in targets]
-
-
-def _at_scale(target: Target, digits: int) -> str:
-    """SQL of a money cell at another scale: rounded once, from the source's own number."""
-    return cell(form_of(target.form.column, money_scale=digits), target.sources[0]).value
-
-
-def _check_money(builder: Builder, targets: Sequence[Target]) -> None:
-    names = [target.name for target in targets if target.form.column.kind is ColumnKind.MONEY]
-    if names and not any(target.name == _CURRENCY for target in targets):
-        found = f"money is mapped ({', '.join(names)}) but no currency is"
-        builder.note("destination.currency", found, f"state `currency`, or map {_CURRENCY}")
 
 
 def _check_ids(builder: Builder) -> None:
