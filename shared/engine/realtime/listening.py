@@ -27,10 +27,6 @@ from shared.engine.realtime.accounts import (
     Account,
     Memory,
     deadline_of,
-    is_skipped,
-    origin_of,
-    told_whole,
-    whole,
 )
 from shared.engine.realtime.batch import Batch
 from shared.engine.realtime.braking import RateBrake
@@ -38,20 +34,16 @@ from shared.engine.realtime.hearing import Hearing
 from shared.engine.realtime.line import Ground, Line, TooLateError
 from shared.engine.realtime.meaning import Meaning
 from shared.engine.realtime.pace import Pace
+from shared.engine.realtime.receiving import Receiving
 from shared.engine.realtime.verdicts import BEHIND, Verdict, waits
 from shared.errors import DefinitionError, DynsyncError, FailError, RetryError, StateError
-from shared.formats import Passed, Told, read_message
 from shared.log import event
-from shared.values.events import Bucket, Event, Hold, Operation, Origin, ParkedEvent, Pulse, RejectedEvent, Wish
+from shared.values.events import Bucket, Event, Hold, Operation, ParkedEvent, Pulse, Wish
 from shared.values.messages import ReceivedMessage
-from shared.values.records import Reject
 
 _log = logging.getLogger(__name__)
 MOST = 500
 """Events that are applied at once."""
-KEPT_BYTES = 1_000_000
-"""A message is kept with each of its records that cannot be read, up to so much: what is read otherwise some day can be
-replayed."""
 PROBE = timedelta(seconds=10)
 """So often is a destination that failed tried again."""
 FRESH = timedelta(minutes=10)
@@ -75,6 +67,7 @@ class SyncListener:
         self.sync = sync
         self.memory = memory
         self._meaning, self._ground = Meaning(sync, definition, variables), ground
+        self._receiving = Receiving(sync, self._hearing, ground.clock)
         self._line: Line | None = None
         self._brake, self._was_braked = RateBrake(), False
         self._pace = Pace()
@@ -118,7 +111,7 @@ class SyncListener:
         return account
 
     def _take(self, messages: Sequence[ReceivedMessage], wish: Wish, account: Account) -> None:
-        self.decide(self._read(messages, wish, account), wish, account, deadline_of(messages))
+        self.decide(self._receiving.events(messages, wish, account), wish, account, deadline_of(messages))
         self.keep(account)
         self._beat(messages, account)
 
@@ -131,40 +124,9 @@ class SyncListener:
         held = self.is_on(wish) and wish.hold in (Hold.OUTAGE, Hold.FAILED)
         return held and (wish.since is None or self._ground.clock() >= wish.since + PROBE)
 
-    def _read(self, messages: Sequence[ReceivedMessage], wish: Wish, account: Account) -> list[Event]:
-        events: list[Event] = []
-        for message in messages:
-            if is_skipped(wish, message.enqueued_at):
-                account.passed[Bucket.SKIPPED] += 1
-                continue
-            try:
-                events += self._parts(message.body, origin_of(message), message.properties, account)
-            except StateError:
-                raise
-            except FailError as error:  # a broken definition: the message waits until it is mended
-                one = whole(self.sync, message.body, message.properties, origin_of(message))
-                account.events.append((one, waits(Hold.FAILED, str(error)[:1000])))
-        return sorted(events, key=lambda one: one.origin.place)
-
-    def _parts(
-        self, body: bytes, origin: Origin, properties: Mapping[str, object], account: Account
-    ) -> Iterator[Event]:
-        parts = read_message(body, self._hearing().shape, properties)
-        kept = len(body) * sum(isinstance(part, Reject) for part in parts) <= KEPT_BYTES
-        for number, part in enumerate(parts):
-            own = replace(origin, part=origin.part + number)
-            if isinstance(part, Told):
-                yield Event(self.sync, part.operation, part.record, own)
-            elif isinstance(part, Passed):
-                account.passed[part.bucket] += 1
-            else:
-                one = whole(self.sync, body, properties, own) if kept else None
-                account.rejected.append(self._set_aside(own, part, one))
-
     def read_again(self, one: Event, account: Account) -> list[Event]:
         """The events of one that was kept as it came; any other is itself."""
-        told = told_whole(one)
-        return [one] if told is None else list(self._parts(told[0], one.origin, told[1], account))
+        return self._receiving.again(one, account)
 
     def decide(self, events: Sequence[Event], wish: Wish, account: Account, deadline: datetime) -> None:
         """A verdict for each event; what one waits for holds those behind it back."""
@@ -320,14 +282,11 @@ class SyncListener:
             ]
         )
         refused = [
-            self._set_aside(one.origin, verdict.reject, one)
+            self._receiving.set_aside(one.origin, verdict.reject, one)
             for one, verdict in account.events
             if verdict.reject is not None
         ]
         self.memory.rejected_events.note([*account.rejected, *refused])
-
-    def _set_aside(self, origin: Origin, reject: Reject, one: Event | None) -> RejectedEvent:
-        return RejectedEvent(self.sync, origin, reject, self._ground.clock(), one)
 
     def _beat(self, messages: Sequence[ReceivedMessage], account: Account) -> None:
         now = self._ground.clock()
