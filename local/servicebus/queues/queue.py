@@ -17,8 +17,9 @@ from local.servicebus.message import Message
 from local.servicebus.queues.duplicates import Duplicates
 from local.servicebus.queues.held import Consumer, Held, State
 from local.servicebus.queues.journal import Journal
+from local.servicebus.queues.locks import Locks
 from local.servicebus.queues.sessions import Ready, Session, Sessions, Waiter
-from local.servicebus.refusals import lock_lost, no_session_in_time, not_allowed, session_lost, session_taken, too_large
+from local.servicebus.refusals import no_session_in_time, not_allowed, session_taken, too_large
 from local.servicebus.settings import QueueSettings
 
 DEAD_LETTERS = "/$deadletterqueue"
@@ -52,7 +53,7 @@ class Queue:
         self.next_number = 1
         self._ids = ids
         self._ready = Ready()
-        self._locks: dict[UUID, Held] = {}  # without sessions: the lock that ends first comes first
+        self._locks = Locks(by_session=self.with_sessions)
         self._consumers: deque[Consumer] = deque()
         self._scheduled: list[tuple[int, int]] = []
         self._expiring: list[tuple[int, int]] = []
@@ -185,8 +186,7 @@ class Queue:
         until = now_ms + self.settings.lock_ms
         if self.with_sessions and held.message.session_id is not None:
             until = self.sessions.locked(held.message.session_id).locked_until_ms
-        held.lock(token, consumer, until)
-        self._locks[token] = held
+        self._locks.add(held, consumer, token, until)
 
     def wire(self, held: Held) -> bytes:
         """The message as a receiver gets it."""
@@ -196,24 +196,21 @@ class Queue:
 
     def locked(self, token: UUID) -> Held:
         """The message under a lock. Raises `BusRefusal` where there is none any more."""
-        held = self._locks.get(token)
-        if held is None:
-            raise session_lost() if self.with_sessions else lock_lost()
-        return held
+        return self._locks.find(token)
 
     def complete(self, token: UUID, now_ms: int) -> None:
         """The message is done with. Raises `BusRefusal` without its lock; so do the next three."""
-        self.remove(self._unlocked(token))
+        self.remove(self._locks.end(token))
         self.pump(now_ms)
 
     def abandon(self, token: UUID, now_ms: int, *, failed: bool = True) -> None:
         """The message is free again, at its old place, and has failed once more."""
-        self._release(self._unlocked(token), now_ms, failed=failed)
+        self._release(self._locks.end(token), now_ms, failed=failed)
         self.pump(now_ms)
 
     def defer(self, token: UUID, now_ms: int) -> None:
         """The message is given only to who asks for its number."""
-        held = self._unlocked(token)
+        held = self._locks.end(token)
         held.state = State.DEFERRED
         held.failures += 1
         self.journal.put(self.name, held)
@@ -223,24 +220,17 @@ class Queue:
         """The message goes to the dead-letter queue, with the reason and its explanation."""
         if self.dead is None:
             raise not_allowed("A message of a dead-letter queue cannot be dead-lettered.")
-        self._bury(self._unlocked(token), now_ms, reason, text)
+        self._bury(self._locks.end(token), now_ms, reason, text)
         self.pump(now_ms)
 
     def renew(self, token: UUID, now_ms: int) -> int:
         """Begins the lock's time anew; until when."""
-        held = self.locked(token)
-        if self.with_sessions:
-            return held.locked_until_ms
-        held.locked_until_ms = now_ms + self.settings.lock_ms
-        self._locks[token] = self._locks.pop(token)
-        return held.locked_until_ms
+        return self._locks.renew(token, now_ms + self.settings.lock_ms)
 
     def renew_session(self, name: str, now_ms: int) -> int:
         """Begins the time of a session's lock anew, and of its messages' locks; until when."""
         session = self.sessions.renew(name, now_ms)
-        for held in self._locks.values():
-            if held.message.session_id == name:
-                held.locked_until_ms = session.locked_until_ms
+        self._locks.renew_session(name, session.locked_until_ms)
         return session.locked_until_ms
 
     def remove(self, held: Held) -> None:
@@ -250,12 +240,6 @@ class Queue:
         self.journal.drop(self.name, held.number)
         if self.with_sessions and held.message.session_id is not None:
             self.sessions.forget(held.message.session_id)
-
-    def _unlocked(self, token: UUID) -> Held:
-        held = self.locked(token)
-        del self._locks[token]
-        held.unlock()
-        return held
 
     def _release(self, held: Held, now_ms: int, *, failed: bool) -> None:
         if failed:
@@ -293,8 +277,8 @@ class Queue:
         for session in self.sessions.expired(now_ms):
             if (holder := session.holder) is not None:
                 self._lose_session(holder, now_ms)
-        if not self.with_sessions:
-            self._end_locks(now_ms)
+        while (token := self._locks.over(now_ms)) is not None:
+            self._release(self._locks.end(token), now_ms, failed=True)
         for waiter in self.sessions.out_of_patience(now_ms):
             waiter.refused(no_session_in_time())
         self.pump(now_ms)
@@ -319,13 +303,6 @@ class Queue:
             self.remove(held)
         return True
 
-    def _end_locks(self, now_ms: int) -> None:
-        while self._locks:
-            token, held = next(iter(self._locks.items()))
-            if held.locked_until_ms > now_ms:
-                return
-            self._release(self._unlocked(token), now_ms, failed=True)
-
     def _lose_session(self, consumer: Consumer, now_ms: int) -> None:
         self._consumers.remove(consumer)
         self._end_session(consumer, now_ms, failed=True)
@@ -338,13 +315,12 @@ class Queue:
         if session.holder is not consumer:
             self.sessions.forget(session.name)
             return
-        for token in [token for token, held in self._locks.items() if held.message.session_id == session.name]:
-            self._release(self._unlocked(token), now_ms, failed=failed)
+        for token in self._locks.of_session(session.name):
+            self._release(self._locks.end(token), now_ms, failed=failed)
         self.sessions.free(session)
 
     def next_due(self) -> int | None:
         """When `tick` has something to do; None: never."""
         heads = [heap[0][0] for heap in (self._scheduled, self._expiring) if heap]
-        if self._locks and not self.with_sessions:
-            heads.append(next(iter(self._locks.values())).locked_until_ms)
-        return min([*heads, *([due] if (due := self.sessions.next_due()) is not None else [])], default=None)
+        ends = [due for due in (self._locks.next_due(), self.sessions.next_due()) if due is not None]
+        return min([*heads, *ends], default=None)
