@@ -92,7 +92,7 @@ def _say_open(session: Session, sync: str, cases: Iterator[Case], choice: Choice
 def _say_of_job(session: Session, job_id: str, choice: Choice, limit: int | None, csv_file: Path | None) -> None:
     job = _job(session, job_id)
     found = (Case(job.id, one, kept=False) for one in session.app.rejects(job.id, limit=limit))
-    cases = (case for case in found if choice.fits(case) and choice.names(case.reject.key))
+    cases = (case for case in found if choice.fits(case))
     if csv_file is not None:
         _write(session, (case.reject for case in cases), csv_file, job=job.id)
     elif session.json:

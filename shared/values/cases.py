@@ -34,14 +34,15 @@ class Choice:
         return self.cause is not None or bool(self.keys)
 
     def fits(self, case: Case) -> bool:
-        """Whether a case is meant, its key aside: who finds the cases compares keys as the server does."""
+        """Whether a case is meant; of its key's text, case and blanks at its end do not count."""
+        meant = not self.keys or _plain(case.reject.key) in map(_plain, self.keys)
+        return meant and self.suits(case)
+
+    def suits(self, case: Case) -> bool:
+        """Whether a case is meant, its key aside: for those that were found by their keys, as the server compares."""
         reject = case.reject
         causes = {reject.type.value.casefold(), f"{reject.type.value}/{reject.column or ''}".casefold()}
         return self.job in (None, case.job) and (self.cause is None or self.cause.casefold() in causes)
-
-    def names(self, key: str | None) -> bool:
-        """Whether a key is meant, as far as its text tells: case and blanks at its end do not count."""
-        return not self.keys or _plain(key) in map(_plain, self.keys)
 
     def __str__(self) -> str:
         words = [f"of job {self.job}"] if self.job else []

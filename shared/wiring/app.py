@@ -263,7 +263,7 @@ class LocalApp(LookBack):
     def open_rejects(self, target: str, choice: Choice = ANY) -> Iterator[Case]:
         """The open rejects of a sync, or those that a job set aside."""
         sync, job_id = self._target(target)
-        return (case for case in open_cases(self._state, sync, choice.keys) if replace(choice, job=job_id).fits(case))
+        return (case for case in open_cases(self._state, sync, choice.keys) if replace(choice, job=job_id).suits(case))
 
     def _target(self, target: str) -> tuple[str, str | None]:
         """A sync by its name, or a job by its id or a beginning of it; as (sync, job)."""

@@ -40,7 +40,7 @@ def chosen(state: State, sync: str, choice: Choice) -> dict[str, list[int]]:
     Raises:
         RefuseError: there are none; says what there is instead.
     """
-    cases = [case for case in open_cases(state, sync, choice.keys) if choice.fits(case)]
+    cases = [case for case in open_cases(state, sync, choice.keys) if choice.suits(case)]
     rows: dict[str, set[int]] = {}
     for case in cases:
         if case.kept and case.reject.row is not None:
