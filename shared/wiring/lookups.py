@@ -81,10 +81,10 @@ class Lookups:
         newer = outdated_by(self.state, job)
         return newer.id if newer is not None else None
 
-    def undo_of(self, job: Job) -> str | None:
-        """The job that took this one's changes back, or is about to: the newest, where it is one of the sync's last."""
+    def undo_of(self, job: Job) -> Job | None:
+        """The job that took this one's changes back, or was to: the newest, where it is one of the sync's last."""
         others = self.state.list(sync=job.sync, limit=_AT_A_TIME)
-        return next((one.id for one in others if one.undoes == job.id), None)
+        return next((one for one in others if one.undoes == job.id), None)
 
     def jobs(
         self,

@@ -109,7 +109,7 @@ def test_a_plan_is_looked_at_approved_and_undone(tmp_path: Path, open_page: Open
         world.work()
         becomes(page, "Succeeded")
         assert world.names() == {"A1": "Name 1", "A2": "Another name", "A3": "Name 3", "A4": "Name 4", "A9": "Nine"}
-        page.get_by_role("button", name="Plan the undo").click()
+        page.get_by_role("button", name="Plan the undo").dblclick(no_wait_after=True)
         page.wait_for_url(lambda url: url.partition("?")[0] != started)
         world.work()
         becomes(page, "Awaiting approval")
@@ -122,6 +122,7 @@ def test_a_plan_is_looked_at_approved_and_undone(tmp_path: Path, open_page: Open
         assert world.names() == before
         page.goto(started)
         page.locator("#state").get_by_text("Undone").wait_for()
+        assert len(world.site.hosted.app.jobs(sync="shop")) == 2
 
 
 def test_rejects_are_run_again_once_the_cause_is_mended(tmp_path: Path, open_page: Opener) -> None:

@@ -271,10 +271,6 @@ def test_cancel_and_undo(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancel stops the job; an undo is planned, never carried out at once; what is refused is told as a page."""
     job_id = api.job()
     assert post(api, f"/jobs/{job_id}/cancel").headers["Location"] == f"/jobs/{job_id}"
-    running = put(api, R)
-    api.hosted.app.stores.state.acquire("accounts", running, now=datetime.now(UTC), seconds=60)
-    assert post(api, f"/jobs/{running}/cancel").headers["Location"] == f"/jobs/{running}?said=cancelled"
-    assert "was asked to stop" in html(api.call("GET", f"/jobs/{running}"))
     assert api.get(f"/api/jobs/{job_id}")["state"] == "Cancelled"
     html(post(api, f"/jobs/{job_id}/cancel"), 409)
     html(post(api, f"/jobs/{job_id}/undo"), 422)
@@ -282,6 +278,21 @@ def test_cancel_and_undo(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api.hosted, "undo", lambda job, *, by, apply: asked.append(apply) or replace(job, id="undo-1"))
     assert post(api, f"/jobs/{job_id}/undo").headers["Location"] == "/jobs/undo-1?said=undone"
     assert asked == [False]
+    store, under_way = api.hosted.app.stores.state, api.job()
+    store.save(replace(store.get(under_way), undoes=job_id))
+    assert post(api, f"/jobs/{job_id}/undo").headers["Location"] == f"/jobs/{under_way}"
+    assert asked == [False]
+    assert f'Its undo: job <a class="mono" href="/jobs/{under_way}"' in html(api.call("GET", f"/jobs/{job_id}"))
+
+
+def test_a_running_job_is_asked_to_stop(api: Api) -> None:
+    """The page says so once, and then that it was asked; the button is gone."""
+    job_id = put(api, R)
+    api.hosted.app.stores.state.acquire("accounts", job_id, now=datetime.now(UTC), seconds=60)
+    assert post(api, f"/jobs/{job_id}/cancel").headers["Location"] == f"/jobs/{job_id}?said=cancelled"
+    text = html(api.call("GET", f"/jobs/{job_id}"))
+    assert "It was asked to stop" in text
+    assert buttons(text) == set()
 
 
 def test_a_reader_s_forms_are_refused(open_api: Opener) -> None:

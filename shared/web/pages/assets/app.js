@@ -18,3 +18,14 @@ if (here.searchParams.has("said")) {
   here.searchParams.delete("said");
   history.replaceState(history.state, "", here);
 }
+
+// A form is sent once, however often its button is pressed; who comes back to the page may send it again.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+});
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.permissions import Operation
 from shared.values.changes import Action
 from shared.values.jobs import JobState
-from shared.values.life import resumable
+from shared.values.life import UNFINISHED, resumable
 from shared.web.call import Answer
 from shared.web.pages.jobs import sums
 from shared.web.pages.jobs.forms import ApplyForm, CancelForm, UndoForm
@@ -50,7 +50,10 @@ def cancel(call: Call) -> Answer:
 
 
 def undo(call: Call) -> Answer:
-    """Plan what takes the job's changes back: a job of its own, which waits for its approval."""
+    """Plan what takes the job's changes back: a job of its own, which waits for its approval; one at a time."""
+    before = call.hosted.lookups.undo_of(call.job)
+    if before is not None and before.state in UNFINISHED:
+        return see(f"/jobs/{before.id}")
     planned = call.hosted.undo(call.job, by=call.caller.name, apply=False)
     return see(f"/jobs/{planned.id}", said="undone")
 

@@ -22,7 +22,7 @@ class Stand:
 
     `wrote`: some of its changes were sent. `ahead`: jobs of its sync that come before it. `stopping`: it was asked to
     stop. `outdated_by`: a later job of its sync that began. `redefined`: its plan is of another definition than the
-    sync's. `undone_by`: the job that took it back. `open`: its rejects of which nothing has become since.
+    sync's. `undone_by`: the job that took it back, or was to. `open`: its rejects of which nothing has become since.
     """
 
     wrote: bool = False
@@ -30,7 +30,7 @@ class Stand:
     stopping: bool = False
     outdated_by: str | None = None
     redefined: bool = False
-    undone_by: str | None = None
+    undone_by: Job | None = None
     open: int = 0
 
 
