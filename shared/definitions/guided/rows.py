@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.definitions.document import read_document
-from shared.definitions.rewriting import arrange, put
+from shared.definitions.document import Path, read_document
+from shared.definitions.rewriting import arrange, put_each
 from shared.definitions.rewriting.values import at
 from shared.definitions.rewriting.writing import flow
 
@@ -87,14 +87,15 @@ def with_rows(text: str, answers: Sequence[RowAnswer]) -> str:
 
 
 def _with_cells(text: str, rows: dict[int, Row], answers: Sequence[RowAnswer]) -> str:
+    cells: dict[Path, object] = {}
     for answer in answers:
         row = rows[answer.number] if answer.number is not None else None
         if row is None or row.fixed or answer.gone:
             continue
         for name, before, after in (("source", row.source, answer.source), ("target", row.target, answer.target)):
             if before != after:
-                text = put(text, (*_MAPPINGS, row.number, name), after)
-    return text
+                cells[(*_MAPPINGS, row.number, name)] = after
+    return put_each(text, cells)
 
 
 def _with_key(text: str, key: Sequence[str], rows: dict[int, Row], answers: Sequence[RowAnswer]) -> str:

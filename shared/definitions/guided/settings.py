@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from shared.definitions.document import Document, Path, path_of, read_document
 from shared.definitions.guarded import OPEN
-from shared.definitions.rewriting import put, remove
+from shared.definitions.rewriting import put, put_each, remove
 from shared.definitions.rewriting.values import GONE, at
 from shared.definitions.rewriting.writing import flow
 from shared.definitions.sync import SyncDefinition
@@ -114,11 +114,19 @@ def with_settings(text: str, answers: Mapping[str, str]) -> str:
     """The text with the answers that differ from what it says. Raises as `put`."""
     document = read_document(text)
     order = [setting.alias or name for name, setting in SyncDefinition.model_fields.items()]
+    there: dict[Path, object] = {}
+    others: list[tuple[Setting, str]] = []
     for field in (field for fields in FIELDS.values() for field in fields):
         setting = setting_of(document, field)
         answer = answers.get(field.path, setting.value)
         if setting.shown or answer == setting.value or _follows(field.path, answers):
             continue
+        if setting.written and answer:
+            there[path_of(field.path)] = _value(setting.kind, answer)
+        else:
+            others.append((setting, answer))
+    text = put_each(text, there)
+    for setting, answer in others:
         text = _written(text, setting, answer, order)
     return text
 

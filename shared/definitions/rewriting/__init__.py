@@ -9,7 +9,8 @@ and never break it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from shared.definitions.document import DocumentError, Path, read_document
 from shared.definitions.rewriting.outline import Node, column, entry_end, line_end, line_start, outline
@@ -18,6 +19,14 @@ from shared.definitions.rewriting.writing import flow, literal, scalar
 from shared.errors import RefuseError
 
 _HEADER_REMARK = re.compile(r"[|>][-+0-9]*([ \t]+#[^\n]*)?")
+
+
+class _Edit(NamedTuple):
+    """Characters from `start` to `end` (left out) give way to new ones."""
+
+    start: int
+    end: int
+    new: str
 
 
 def put(text: str, path: Path, value: object, order: Sequence[str] = ()) -> str:
@@ -33,6 +42,18 @@ def put(text: str, path: Path, value: object, order: Sequence[str] = ()) -> str:
     if same(at(document.value, path), value):
         return text
     return _rewritten(text, path, changed(document.value, path, value), lambda plain: _put(plain, path, value, order))
+
+
+def put_each(text: str, values: Mapping[Path, object]) -> str:
+    """The text with several values, each at a path that is there, none of them inside of another. Raises as `put`."""
+    document = read_document(text)
+    new = {path: value for path, value in values.items() if not same(at(document.value, path), value)}
+    if not new:
+        return text
+    wanted = document.value
+    for path, value in new.items():
+        wanted = changed(wanted, path, value)
+    return _rewritten(text, next(iter(new)), wanted, lambda plain: _put_each(plain, new))
 
 
 def remove(text: str, path: Path) -> str:
@@ -89,28 +110,48 @@ def _put(text: str, path: Path, value: object, order: Sequence[str]) -> str | No
             inner = nested(path[depth + 1 :], value)
             if node.kind == "mapping" and isinstance(step, str):
                 return _added(text, node, step, inner, order)
-            return _replaced(text, owner, key, node, {step: inner})
+            return _edited(text, [_replacement(text, owner, key, node, {step: inner})])
         owner, (key, node) = node, found
-    return _replaced(text, owner, key, node, value) if node is not None else None
+    return _edited(text, [_replacement(text, owner, key, node, value)]) if node is not None else None
 
 
-def _replaced(text: str, owner: Node | None, key: Node | None, node: Node, value: object) -> str | None:
+def _put_each(text: str, values: Mapping[Path, object]) -> str | None:
+    root = outline(text)
+    edits: list[_Edit | None] = []
+    for path, value in values.items():
+        owner, key, node = None, None, root
+        for step in path:
+            found = node.find(step) if node is not None else None
+            owner, (key, node) = node, found or (None, None)
+        edits.append(_replacement(text, owner, key, node, value) if node is not None else None)
+    return _edited(text, edits)
+
+
+def _edited(text: str, edits: Sequence[_Edit | None]) -> str | None:
+    """The text with all the edits; None when one of them is none."""
+    sound = [edit for edit in edits if edit is not None]
+    for edit in sorted(sound, reverse=True):
+        text = text[: edit.start] + edit.new + text[edit.end :]
+    return text if len(sound) == len(edits) else None
+
+
+def _replacement(text: str, owner: Node | None, key: Node | None, node: Node, value: object) -> _Edit | None:
     if owner is None:
         return None
     start = node.start if key is None else text.index(":", key.end) + 1
     if node.is_absent:  # its mark may stand behind a comment, at what comes next
         start = start if key is not None else text.rfind("-", 0, node.start + 1) + 1
-        return f"{text[:start]} {flow(value)}{text[start:]}"
+        return _Edit(start, start, f" {flow(value)}")
     before = text[start : node.start].rstrip() if key is not None else ""
     if key is not None and not owner.flow and isinstance(value, str):
         block = literal(value, column(text, key.start) + 2)
         rest = text[node.end : line_end(text, node.end)]
         if block is not None and (not rest.strip() or rest.lstrip(" \t").startswith("#")):
             remark = _remark(text, node) or rest
-            return f"{text[:start]} {block[0]}{before}{remark}\n{block[1]}{text[node.end + len(rest) :]}"
+            return _Edit(start, node.end + len(rest), f" {block[0]}{before}{remark}\n{block[1]}")
     written = flow(value, node.style)
     blank = " " if key is not None else ""
-    return f"{text[:start]}{blank}{written}{before}{_remark(text, node)}{text[node.end :]}"
+    return _Edit(start, node.end, f"{blank}{written}{before}{_remark(text, node)}")
 
 
 def _remark(text: str, node: Node) -> str:

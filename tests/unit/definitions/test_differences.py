@@ -7,11 +7,12 @@ from collections import Counter
 from difflib import SequenceMatcher
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.definitions import differences
-from shared.definitions.differences import MOST_WORK, Difference, Fold, Kind, Row, difference
+from shared.definitions.differences import Difference, Fold, Kind, Row, difference
+from tests.examples import examples
 
 TEXT = st.text("ab: \n\ré𝄞", max_size=40)
 LINES = st.lists(st.sampled_from(["a", "b", "c", "  d: 1", "", "x\r", "y\x0cz"]), max_size=30)
@@ -24,6 +25,7 @@ def sides(found: Difference) -> tuple[str, str]:
     return old, new
 
 
+@settings(max_examples=examples(100))
 @given(old=LINES, new=LINES)
 def test_both_texts_can_be_rebuilt(old: list[str], new: list[str]) -> None:
     """The two sides, put together, are the two texts; numbers count up; equal texts have no change."""
@@ -34,6 +36,7 @@ def test_both_texts_can_be_rebuilt(old: list[str], new: list[str]) -> None:
     assert found.same == ("\n".join(old) == "\n".join(new))
 
 
+@settings(max_examples=examples(100))
 @given(old=TEXT, new=TEXT)
 def test_pieces_are_the_lines(old: str, new: str) -> None:
     """A line's three pieces make the line, and what lies around the change is the same on both sides."""
@@ -44,6 +47,7 @@ def test_pieces_are_the_lines(old: str, new: str) -> None:
             assert (row.old_pieces[0], row.old_pieces[2]) == (row.new_pieces[0], row.new_pieces[2])
 
 
+@settings(max_examples=examples(100))
 @given(old=LINES, new=LINES, around=st.integers(0, 4))
 def test_folds_hide_only_what_is_the_same(old: list[str], new: list[str], around: int) -> None:
     """Every changed row is shown, and rows with folds count as many as there are."""
@@ -112,4 +116,4 @@ def test_the_work_is_bounded(case: str, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(differences, "SequenceMatcher", counted)
     assert sides(difference(old, new)) == (old, new)
-    assert sum(work) <= MOST_WORK
+    assert sum(work) <= 4_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.definitions.document import DocumentError, path_of, read_document
@@ -14,6 +14,7 @@ from shared.definitions.guided.settings import FIELDS
 from shared.definitions.reference import sync_schema
 from shared.definitions.rewriting.values import GONE, at
 from shared.errors import RefuseError
+from tests.examples import examples
 
 FOLDER = Path(__file__).parents[3] / "docs" / "examples"
 EXAMPLES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.yaml"))}
@@ -31,7 +32,7 @@ behaviour:
 """
 
 
-def settings(found: Guide) -> dict[str, Setting]:
+def shown(found: Guide) -> dict[str, Setting]:
     return {one.name: one for section in found.sections for one in section.settings}
 
 
@@ -44,7 +45,7 @@ def answers(found: Guide) -> list[RowAnswer]:
 def test_a_form_that_is_left_alone_changes_nothing(text: str) -> None:
     """What the form shows, sent back, is the text to the letter."""
     found = guide(text)
-    told = {one.name: one.value for one in settings(found).values() if not one.shown}
+    told = {one.name: one.value for one in shown(found).values() if not one.shown}
     assert filled_in(text, told, answers(found)) == text
     assert filled_in(text, {}, []) == text
 
@@ -52,7 +53,7 @@ def test_a_form_that_is_left_alone_changes_nothing(text: str) -> None:
 def test_choices_are_the_schemas() -> None:
     """Every field is a setting of the models, and its words, in their order, are those of the JSON schema."""
     schema = sync_schema()
-    found = settings(guide(SMALL))
+    found = shown(guide(SMALL))
     for fields in FIELDS.values():
         for field in fields:
             inner = schema
@@ -67,7 +68,7 @@ def test_choices_are_the_schemas() -> None:
 
 def test_what_is_shown_is_what_counts() -> None:
     """Values as they stand, defaults where nothing does, and what is more than a word as it is written."""
-    found = settings(guide(SMALL))
+    found = shown(guide(SMALL))
     assert (found["behaviour.strategy"].value, found["behaviour.new"].value) == ("full", "insert")
     assert (found["enabled"].value, found["behaviour.brakes.removals"].value) == ("true", "5%")
     assert (found["behaviour.changed"].shown, found["behaviour.changed"].value) == ('{ when: "a > 1" }', "")
@@ -119,6 +120,7 @@ def test_rows_are_changed_moved_added_and_taken_out() -> None:
     assert filled_in(SMALL, {}, [RowAnswer(1, "b", "y", 1)]).count("- ") == 3
 
 
+@settings(max_examples=examples(100))
 @given(
     name=st.sampled_from([field.path for fields in FIELDS.values() for field in fields]), answer=st.text(max_size=20)
 )
@@ -137,6 +139,7 @@ def test_hostile_answers_stay_values(name: str, answer: str) -> None:
     assert {key: after[key] for key in ("name", "mappings")} == {key: before[key] for key in ("name", "mappings")}
 
 
+@settings(max_examples=examples(100))
 @given(cells=st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8), st.integers(-5, 50)), max_size=4))
 def test_hostile_cells_stay_values(cells: list[tuple[str, str, int]]) -> None:
     """A new mapping's cells are just what was typed."""

@@ -78,6 +78,8 @@ def test_who_sees_the_editor(group: str, status: int, found: list[str], open_api
     if status == 200:
         assert typed(page) == text_of(api)
         assert bool(re.search(r'<textarea id="text"[^>]* readonly', page)) == (not found)
+    form = api.call("GET", PLACE, query={"form": "true"})
+    assert (b'name="setting.title"' in form.body) == (b"?form=true" in form.body) == bool(found)
     refused = post(api, text_of(api) + "#\n", "save")
     assert refused.status == {"crm-writers": 303, "crm-admins": 303, "others": 404}.get(group, 403)
 
@@ -311,6 +313,8 @@ def test_a_new_sync_is_begun_saved_and_taken_away(open_api: Opener) -> None:
     begun = html(sent(api, "/new", sync="fresh", beginning="upload", do="edit"))
     text = typed(begun).replace("your-org", "contoso")
     assert 'name="sync" value="fresh"' in begun
+    as_typed = api.call("POST", "/api/syncs/fresh/definition/check", json_body={"text": text})
+    assert (as_typed.status, b'"creates":true' in as_typed.body) == (200, True)
     wrong = html(sent(api, "/new", sync="fresh", do="save", text=text.replace("delta", "x")), 422)
     assert 'name="sync" value="fresh"' in wrong
     answer = sent(api, "/new", sync="fresh", do="save", text=text, note="new")

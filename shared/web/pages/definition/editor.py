@@ -72,12 +72,13 @@ def editor(call: Call) -> Answer:
     query: EditorQuery = call.query
     desk = call.hosted.app.definitions
     view = desk.show(call.sync)
+    may = call.gate.may(call.caller, Operation.CHANGE_DEFINITION, call.sync)
     sheet = Sheet(call.sync, view.text, view, expected_of(view), problems=view.problems)
     if query.revision is not None:
         text = desk.text(call.sync, query.revision)
         sheet = replace(sheet, text=text, note=_restores(query.revision), compared=_change(view, text))
-        sheet = checked(call, sheet) if call.gate.may(call.caller, Operation.CHANGE_DEFINITION, call.sync) else sheet
-    return formed(call, sheet) if query.form else shown(call, sheet)
+        sheet = checked(call, sheet) if may else sheet
+    return formed(call, sheet) if query.form and may else shown(call, sheet)
 
 
 def _restores(number: int) -> str:
