@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from shared.definitions.catalogue import Catalogue
+from shared.definitions.catalogue import Catalogue, Edit
+from shared.values.revisions import Revision
+from shared.values.rights import Grade
 from shared.wiring import doctor
 from shared.wiring.connections import Connector
 
@@ -61,3 +64,13 @@ def test_an_environment_written_in_several_ways_is_one(monkeypatch: pytest.Monke
 def test_only_the_syncs_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others' needs are no part of it."""
     assert roles(monkeypatch, Clients(), "b", "c") == [(["b"], "b", True), (["c"], "c", True)]
+
+
+def test_an_edited_sync_is_told() -> None:
+    """A note that it is edited and by whom; a warning, with its fix, when its file is another one by now."""
+    assert doctor.of_edit(None) == []
+    revision = Revision("a", 3, "Ann", datetime(2026, 3, 4, 9, 30, tzinfo=UTC), base="x")
+    (only,) = doctor.of_edit(Edit(revision, True, "x"))
+    assert (only.grade, only.found) == (Grade.NOTE, "edited in the app by Ann on 2026-03-04 09:30 UTC (revision 3)")
+    _, changed = doctor.of_edit(Edit(revision, True, "y"))
+    assert (changed.grade, "definition drop a" in changed.fix) == (Grade.WARNING, True)

@@ -177,6 +177,17 @@ def test_warnings_do_not_fail_a_check() -> None:
     assert call(MadeUpApp(), "check", "contacts").exit_code == 1
 
 
+def test_a_note_is_no_warning() -> None:
+    """What is only to be known stands there, last, and the sync is fine."""
+    note = Problem("", "edited in the app by Ann", severity=Severity.NOTE)
+    said = call(MadeUpApp(problems=[note]), "check", "accounts-from-erp").stdout
+    assert said.splitlines() == ["accounts-from-erp: fine", "  note edited in the app by Ann"]
+    warning = Problem("", "is odd", severity=Severity.WARNING)
+    said = call(MadeUpApp(problems=[note, warning]), "check", "accounts-from-erp").stdout
+    assert [line.split()[0] for line in said.splitlines()] == ["accounts-from-erp:", "warning", "note"]
+    assert "1 warning" in said
+
+
 def test_check_without_definitions_says_how_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty folder is not "fine"."""
     monkeypatch.setattr(MadeUpApp, "sync_names", lambda self: [])
