@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from shared.errors import DynsyncError, NotFoundError, RequestError
+from shared.errors import DynsyncError, NotFoundError, NotSignedInError, RequestError
 from shared.log import event
 from shared.permissions import NOBODY, Caller, Kind
 from shared.values.jobs import Job
@@ -122,7 +122,7 @@ class Application:
 
     def _refused(self, error: DynsyncError, request: Request) -> Answer:
         page = is_page(request.path)
-        answer = Refusal(error, request, self._hosted, self._seen(request)).page() if page else problem(error)
+        answer = Refusal(error, request, self._hosted, self._seen(error, request)).page() if page else problem(error)
         headers = dict(answer.headers)
         if answer.status == 401:
             headers["WWW-Authenticate"] = self._hosted.challenge()
@@ -130,8 +130,10 @@ class Application:
             headers["Allow"] = ", ".join(sorted(self._table.find(request.path)[0]))
         return Answer(answer.status, answer.body, answer.content_type, headers)
 
-    def _seen(self, request: Request) -> Caller:
+    def _seen(self, error: DynsyncError, request: Request) -> Caller:
         """Who is told of an error: nobody, where the error is about who calls."""
+        if isinstance(error, NotSignedInError):
+            return NOBODY
         try:
             return self._gate.caller(replace(request, method="GET"))
         except DynsyncError:

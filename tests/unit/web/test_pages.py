@@ -204,10 +204,13 @@ def test_the_way_back_stays_within_the_app(path: str, back: str) -> None:
     assert own_path(Request("POST", path)) == "/"
 
 
-def test_whom_the_platform_knows_and_we_do_not_is_not_sent_round_and_round(open_api: Opener) -> None:
+def test_whom_the_platform_knows_and_we_do_not_is_not_sent_round_and_round(
+    open_api: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
     """A session that ended, or an account of another tenant, gets a page with the ways to sign in and out."""
     ended = principal("dynsync.admin", exp=str(datetime(2025, 2, 1, tzinfo=UTC).timestamp()))
     text = html(open_api(ended).call("GET", "/"), 401)
+    assert [line.split()[0] for line in caplog.messages] == ["caller.refused"]
     assert 'href="/.auth/login/aad?post_login_redirect_uri=%2F"' in text
     assert 'href="/.auth/logout"' in text
     assert 'aria-label="Main"' not in text
