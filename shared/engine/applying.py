@@ -36,6 +36,8 @@ from shared.values.changes import Action, ChunkOutcome, Outcome, OutcomeStatus, 
 from shared.values.jobs import Brake, Phase, Progress
 
 MOST_THREADS = 256
+LOOKS = 3
+"""So often in a row are rows read and written in vain, each time changed between; then it is a conflict."""
 _MOVED = "the row was changed after the plan was made; make a new plan to see what it holds now"
 _TAKEN = "a row with this key was created after the plan was made"
 
@@ -185,16 +187,18 @@ class Applier:
     def _attempted(self, rows: list[PlanRow], _: Linker, *, in_doubt: bool) -> dict[int, Outcome]:
         """Send what is to be sent. In doubt or careful, the rows are read first, and written under that read's ETag.
 
-        A row that changed between the read and the write is looked at again, as long as that brings any of them on.
+        A row that changed between the read and the write is looked at again, as long as that brings any of them on: it
+        may have been touched in other columns, by what was written beside it.
         """
         if not in_doubt and not self.careful:
             return self._known(rows, self._written(rows, {}))
         outcomes: dict[int, Outcome] = {}
-        again = rows
-        while again:
+        again, in_vain = rows, 0
+        while again and in_vain < LOOKS:
             outcomes |= self._guarded(again, in_doubt=in_doubt)
             left = [row for row in again if _is_outrun(row, outcomes[row.change])]
-            again = left if len(left) < len(again) else []
+            in_vain = in_vain + 1 if len(left) == len(again) else 0
+            again = left
         return outcomes
 
     def _guarded(self, rows: list[PlanRow], *, in_doubt: bool) -> dict[int, Outcome]:
