@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 Opener = Callable[..., "Page"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Started once for each process of the tests."""
+    """Started once for each module: its client keeps a loop running, and other tests run loops of their own."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

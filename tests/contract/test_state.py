@@ -29,6 +29,7 @@ from shared.values.files import FileRead
 from shared.values.jobs import Brake, DestinationBalance, Job, JobState, Lease, SourceBalance
 from shared.values.life import TRANSITIONS, UNFINISHED
 from shared.values.watermarks import Watermark
+from shared.values.wording import state_words
 from tests.azurite import Account
 from tests.examples import examples
 
@@ -525,7 +526,8 @@ def test_only_drawn_transitions_are_stored(state: State, stored: JobState) -> No
             state.save(replace(saved, state=wanted))
             assert state.get(saved.id).state is wanted
         else:
-            with pytest.raises(TransitionError, match=f"is {stored} and cannot become {wanted}; .*`|wait"):
+            told = f"is {state_words(stored)} and cannot become {state_words(wanted)}; .*`|wait"
+            with pytest.raises(TransitionError, match=told):
                 state.save(replace(saved, state=wanted))
             assert state.get(saved.id) == saved
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.engine.realtime import listening, releasing
+from shared.errors import DefinitionError
 from shared.values.messages import ReceivedMessage
 from tests.e2e.conftest import BOUNDED, World, world
 from tests.e2e.events import ACCOUNT, Feed, Feeds, delete, feeds, put
@@ -57,8 +59,8 @@ class Story:
                 self.feed.take(self.sent[step % len(self.sent)])
         else:
             {
-                "off": lambda: self.feed.app.events.switch("story", on=False),
-                "on": lambda: self.feed.app.events.switch("story", on=True),
+                "off": lambda: self.switches(on=False),
+                "on": lambda: self.switches(on=True),
                 "outage": self.fails,
                 "calm": self.answers,
                 "break": self.breaks,
@@ -66,6 +68,10 @@ class Story:
                 "release": self.feed.release,
                 "restart": self.feed.restart,
             }[str(step)]()
+
+    def switches(self, *, on: bool) -> None:
+        with suppress(DefinitionError):  # while the definition is broken, this is refused
+            self.feed.app.events.switch("story", on=on)
 
     def sends(self, events: list[dict[str, object]]) -> None:
         """Each event a message, but two of them one; all in one batch."""
