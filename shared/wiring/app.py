@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets as randomness
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -38,6 +37,7 @@ from shared.wiring.connections import Connector, utc_now
 from shared.wiring.continuing import Continuing
 from shared.wiring.definitions import DefinitionDesk
 from shared.wiring.events import EventDesk
+from shared.wiring.job_ids import new_job_id
 from shared.wiring.listening import Listening
 from shared.wiring.lookback import LookBack
 from shared.wiring.rotation import Reached, once_more
@@ -316,8 +316,3 @@ class LocalApp(LookBack):
                 definition, base=self._base, allows_path=self._reach.allows_path, secrets=secrets
             ),
         )
-
-
-def new_job_id(now: datetime) -> str:
-    """A job's id: the time it began, so that ids sort, and eight random digits, so that those of one second differ."""
-    return f"{now:%Y%m%d-%H%M%S}-{randomness.token_hex(4)}"

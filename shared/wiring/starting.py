@@ -13,7 +13,8 @@ from shared.errors import DefinitionError, NotFoundError, RefuseError, RequestEr
 from shared.ports import CallMemory
 from shared.values.calls import RememberedCall
 from shared.values.jobs import Job, JobState
-from shared.wiring.app import LocalApp, new_job_id
+from shared.wiring.app import LocalApp
+from shared.wiring.job_ids import new_job_id
 from shared.wiring.nudges import Nudges
 
 

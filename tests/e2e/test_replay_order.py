@@ -11,7 +11,7 @@ from shared.engine.stepping import Steps
 from shared.errors import RefuseError
 from shared.values.cases import Choice
 from shared.values.jobs import Job, JobState
-from shared.wiring.app import new_job_id
+from shared.wiring.job_ids import new_job_id
 from tests.e2e.conftest import World, closes, ignore
 from tests.e2e.events import LISTENER, Feeds, feeds, put
 from tests.e2e.stories import Sync, column

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from shared.wiring.app import new_job_id
+from shared.wiring.job_ids import new_job_id
 
 
 def test_ids_of_one_second_differ() -> None:
