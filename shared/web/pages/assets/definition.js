@@ -42,8 +42,7 @@ class Editor {
     this.status = form.querySelector("[data-status]");
     this.guarded = form.querySelector("[data-guarded]");
     this.count = form.querySelector("[data-count]");
-    this.began = this.text.value;
-    this.now = null;
+    this.now = form.dataset.changed === undefined ? this.text.defaultValue : null;
     this.marked = new Set();
     this.asked = null;
     this.timer = null;
@@ -63,7 +62,7 @@ class Editor {
     this.text.addEventListener("blur", () => (this.free = false));
     this.text.addEventListener("input", () => this.typed());
     this.form.addEventListener("submit", () => (this.leaving = true));
-    addEventListener("pageshow", () => (this.leaving = false));
+    addEventListener("pageshow", () => this.back());
     addEventListener("beforeunload", (event) => this.left(event));
     this.compare();
   }
@@ -155,17 +154,25 @@ class Editor {
 
   // ---- what changed
 
+  // Who comes back to the page finds what they typed, which browsers put there again.
+  back() {
+    this.leaving = false;
+    this.number();
+    this.tell();
+  }
+
   get changed() {
     if (this.now !== null) return this.text.value !== this.now;
-    return this.form.dataset.changed !== undefined || this.text.value !== this.began;
+    return true;
   }
 
   left(event) {
     if (this.changed && !this.leaving) event.preventDefault();
   }
 
+  // What is there now, where the page came with another text; else it is what the page came with.
   async compare() {
-    if (!this.form.dataset.now) return;
+    if (this.now !== null || !this.form.dataset.now) return;
     try {
       const answer = await fetch(this.form.dataset.now, { headers: { accept: "application/json" } });
       if (answer.ok) this.now = (await answer.json()).text.replaceAll("\r\n", "\n");
