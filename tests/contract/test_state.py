@@ -77,8 +77,8 @@ def job(number: int = 1, **members: object) -> Job:
 
 
 def test_files_of_finished_jobs_are_remembered_by_sync(state: State) -> None:
-    """Each once, by name and version; noting them again changes nothing."""
-    read = (FileRead("in/a.csv", "0x1"), FileRead("in/ü 🌍.csv", "0x2"))
+    """Each once, by name and version; noting them again changes nothing. More at a time than one transaction takes."""
+    read = (FileRead("in/ü 🌍.csv", "0x2"), *(FileRead(f"in/{number}.csv", "0x1") for number in range(110)))
     for number in (1, 2):
         state.note_files(job(number, files=read))
     state.note_files(job(3, files=(FileRead("in/a.csv", "0x3"),)))
@@ -344,6 +344,9 @@ def test_threads_note_chunks_side_by_side(kept: State) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda chunk: kept.record("job-1", chunk), chunks))
     assert kept.chunks("job-1") == chunks
+    kept.save(job(1, state=JobState.FAILED))
+    kept.forget("job-1")
+    assert kept.chunks("job-1") == []
 
 
 def test_a_file_is_kept_and_consumed(opener: Opener, tmp_path: Path) -> None:

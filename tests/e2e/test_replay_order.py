@@ -203,7 +203,7 @@ def test_a_key_is_open_for_each_choice_of_variables_whose_record_has_not_landed(
     assert column(world, "name") == {"A1": "Long"}
 
 
-@pytest.mark.parametrize("order", ["older first", "newer first", "a run lands"])
+@pytest.mark.parametrize("order", ["older first", "newer first", "a run lands", "a run is refused"])
 def test_of_two_choices_the_newer_record_stands(world: World, order: str) -> None:
     """Where both may write the row, what is older is closed by what landed, whichever is replayed first."""
     older = REGIONAL.run(world, ["NA", "A1", "Older"], variables=NA)
@@ -212,6 +212,10 @@ def test_of_two_choices_the_newer_record_stands(world: World, order: str) -> Non
     if order == "a run lands":
         REGIONAL.run(world, ["NA", "A1", "Now"], variables=NA)
         assert open_of(world) == set()
+        return
+    if order == "a run is refused":
+        refused = REGIONAL.run(world, ["EMEA", "A1", "b\a"], variables=EMEA)  # by Dataverse: it was to land
+        assert (refused.planned, open_of(world)) == ({"create": 1}, {older.id, refused.id})
         return
     mended(REGIONAL).define(world)
     first = replay_of(world, older if order == "older first" else newer)

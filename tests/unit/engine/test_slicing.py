@@ -34,3 +34,14 @@ def test_a_step_that_was_taken_is_progress(tmp_path: Path) -> None:
         job = replace(job, slices=advanced(state, job, died=True))
     with pytest.raises(FailError, match=r"the last one died; .*; 4 of the steps after it are taken"):
         advanced(state, job, died=True)
+
+
+def test_after_a_death_every_row_is_compared(tmp_path: Path) -> None:
+    """From the next slice to the job's end: what a dead slice had read may have moved since."""
+    state = LocalState(tmp_path)
+    careful = []
+    job = JOB
+    for died in (False, True, False):
+        job = replace(job, slices=replace(advanced(state, job, died=died), reached=f"{died}, {len(careful)}"))
+        careful.append(job.slices is not None and job.slices.careful)
+    assert careful == [False, True, True]
