@@ -128,7 +128,7 @@ class JobRunner:
 
     def slice(
         self,
-        job_id: str,
+        seen: Job,
         definition: SyncDefinition,
         *,
         max_slice_s: float,
@@ -137,6 +137,7 @@ class JobRunner:
     ) -> Job:
         """Take the lease, begin a queued job or go on with it for about `max_slice_s`, and give the lease back.
 
+        `seen` is the job as it was when its definition was chosen; when somebody has begun it since, nothing is done.
         A job that is `Queued` or `Running` in the answer needs another slice, a while later: it is not through, or an
         older one of its sync comes first. A job that needs none is given back as it is. `stopping`: end it early.
 
@@ -144,13 +145,13 @@ class JobRunner:
             AlreadyRunningError: another slice or start of its sync is at work; nothing was done.
             StaleLeaseError: another start took the sync over in the course.
         """
-        job = self._state.get(job_id)
+        job = self._state.get(seen.id)
         if job.state not in queueing.AT_WORK or job.slices is None or queueing.before_it(self._state, job):
             return job
         start = Start({}, job.started_by, progress=progress)
         with leased_run(self._around, job, definition, start) as run:
-            job = self._state.get(job_id)
-            if job.state not in queueing.AT_WORK or queueing.before_it(self._state, job):
+            job = self._state.get(seen.id)
+            if job.state is not seen.state or queueing.before_it(self._state, job):
                 return job
             run.end_the_dead(job)
             ends_at = self._around.monotonic() + max_slice_s
@@ -238,7 +239,7 @@ class JobRunner:
         first = queueing.before_it(self._state, job)
         if first is not None:
             queueing.refuse_unless_first(self._state, job)
-        return self.slice(job.id, definition, max_slice_s=math.inf, progress=start.progress)
+        return self.slice(job, definition, max_slice_s=math.inf, progress=start.progress)
 
     def cancel(self, job_id: str, *, by: str) -> Job:
         """Stop a job: a running one is asked and stops within one batch; one that waits is cancelled at once.

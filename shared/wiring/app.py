@@ -205,7 +205,7 @@ class LocalApp(LookBack):
         job = self.job(job_id)
         definition = self._continuing.definition(job)
         length = self._max_slice_s
-        return self._runner.slice(job.id, definition, max_slice_s=length, progress=progress, stopping=stopping)
+        return self._runner.slice(job, definition, max_slice_s=length, progress=progress, stopping=stopping)
 
     def waiting(self, sync: str | None = None) -> list[Job]:
         """The queued jobs that need a slice, the oldest first."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shared.definitions.sync import SyncDefinition
 from shared.engine.applying import Applier
 from shared.errors import RefuseError, StateError
 from shared.state import LocalState
@@ -92,6 +93,27 @@ def test_a_running_job_goes_on_with_its_definition(world: World, monkeypatch: py
     assert column(world, "name") == {no: name for no, name, _ in RECORDS}
     assert set(column(world, "fax").values()) == {None}
     assert world.app.definitions.ran(job) == began
+
+
+def test_a_job_that_another_instance_began_meanwhile_is_left_to_its_definition(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was queued when this instance chose the definition of now; the other began it before the edit."""
+    ACCOUNT.read(world, *RECORDS)
+    here = world.app
+    job = here.queue("story", variables={}, files={}, started_by="timer", apply=True)
+    chosen = here._continuing.definition
+
+    def slowly(_: object, found: Job) -> SyncDefinition:
+        monkeypatch.undo()
+        assert slice_of(world, found, 1).state is JobState.RUNNING
+        save(here, ('"target": "name"', '"target": "fax"'))
+        return chosen(found)
+
+    monkeypatch.setattr("shared.wiring.continuing.Continuing.definition", slowly)
+    assert closes(here.slice(job.id, progress=ignore)).state is JobState.RUNNING
+    assert slice_of(world, job, 1000).state is JobState.SUCCEEDED
+    assert column(world, "name") == {no: name for no, name, _ in RECORDS}
 
 
 def test_what_begins_after_an_edit_takes_it(world: World) -> None:
