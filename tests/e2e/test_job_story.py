@@ -138,6 +138,12 @@ def test_after_a_crash_the_next_start_waits_before_it_writes(world: World) -> No
     assert all(pauses == len(slept) for phase, pauses, _ in told if phase is Phase.APPLY)
     assert column(world, "name") == {"A1": "Uno"}
 
+    told.clear()
+    state.acquire("story", "somebody", now=plan.created_at - timedelta(days=1), seconds=60)
+    app.start("story", variables={}, files={}, started_by="nia", progress=watch, apply=True)
+    phases = [phase for phase, *_ in told]
+    assert Phase.WAIT in phases[: phases.index(Phase.READ_SOURCE)], "a late write is there when the rows are read"
+
 
 def test_a_clock_set_back_changes_no_order(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job that starts after the clock was set back is still the newest, and the older plan is superseded."""
