@@ -16,8 +16,10 @@ COLUMNS = {
     "code": "code", "request_id": "request_id", "rejecting": "rejecting", "source": "source",
 }  # fmt: skip
 """The file's columns, and where each comes from in a reject."""
-_FORMULA = re.compile(r"[=+\-@\t\r]")
-_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
+FORMULA = r"^[=+\-@\t\r]"
+NUMBER = r"^[+-]?[0-9]+([.,][0-9]+)*$"
+"""What a spreadsheet takes for a formula, unless it is a number; regular expressions of Python's and of SQL's kind."""
+_FORMULA, _NUMBER = re.compile(FORMULA), re.compile(NUMBER)
 
 
 def write_rejects(path: Path, rejects: Iterable[Reject]) -> int:

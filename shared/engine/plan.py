@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self
 import duckdb
 import orjson
 
+from shared.csv_file import FORMULA, NUMBER
 from shared.engine.same_key import same_key
 from shared.engine.taking import Taken
 from shared.engine.workspace import Workspace
@@ -32,6 +33,10 @@ VERSION = 1
 _ACTIONS = {action.value: action for action in Action}
 _COLUMNS = "change, action, id::VARCHAR, key, row_no, before, after, later, deferred"
 _FORMATS = {".parquet": "(FORMAT parquet, COMPRESSION zstd)", ".csv": "(FORMAT csv, HEADER)", ".jsonl": "(FORMAT json)"}
+_SHEET = f"""* REPLACE (CASE
+    WHEN regexp_matches(key, {literal(FORMULA)}) AND NOT regexp_matches(key, {literal(NUMBER)}) THEN '''' || key
+    ELSE key END AS key)"""
+"""A CSV file is opened in spreadsheets: a key is no formula there. The other texts are JSON objects, which are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +280,8 @@ class PlanFile:
         form = _FORMATS.get(path.suffix.lower())
         if form is None:
             raise RefuseError(f"cannot write a plan as {path.name!r}; name a file that ends in {', '.join(_FORMATS)}")
-        sql = f"COPY (SELECT * FROM {self._path} ORDER BY change) TO {literal(str(path))} {form}"
+        columns = _SHEET if path.suffix.lower() == ".csv" else "*"
+        sql = f"COPY (SELECT {columns} FROM {self._path} ORDER BY change) TO {literal(str(path))} {form}"
         try:
             rows = self._connection.execute(sql).fetchall()
         except duckdb.IOException:

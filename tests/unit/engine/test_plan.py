@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
+import duckdb
 import orjson
 import pytest
 
-from shared.engine.plan import VERSION, Manifest, PlannedColumn
+from shared.engine.plan import VERSION, Manifest, PlanFile, PlannedColumn
 from shared.errors import RefuseError
 from shared.values.jobs import DestinationBalance, SourceBalance
 
@@ -61,3 +65,19 @@ def test_a_manifest_that_lacks_a_member_is_of_another_form():
     del values["ids"]
     with pytest.raises(RefuseError, match="another version"):
         Manifest.from_json(orjson.dumps(values))
+
+
+def test_a_spreadsheet_takes_no_key_for_a_formula(tmp_path: Path):
+    """In the CSV file those have an apostrophe in front, but numbers; the other files have every key as it is."""
+    keys = ["=HYPERLINK(1)", "+A1", "-A1", "@SUM(1)", "\t=1", "\r=1", "-1.5", "+49,10", "A=1", "'=1", ""]
+    rows, manifest = tmp_path / "plan.parquet", tmp_path / "plan.json"
+    manifest.write_bytes(MANIFEST.to_json())
+    made = "unnest(?) AS key, 'create' AS action, uuid() AS id, '{}' AS after, generate_subscripts(?, 1) AS change"
+    duckdb.connect().execute(f"COPY (SELECT {made}) TO '{rows}' (FORMAT parquet)", [keys, keys]).fetchall()
+    with PlanFile(rows, manifest) as plan:
+        assert plan.export(tmp_path / "out.csv") == len(keys)
+        plan.export(tmp_path / "out.jsonl")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        told = [row["key"] for row in csv.DictReader(file)]
+    assert told == [*(f"'{key}" for key in keys[:6]), *keys[6:]]
+    assert [orjson.loads(line)["key"] for line in (tmp_path / "out.jsonl").read_bytes().splitlines()] == keys

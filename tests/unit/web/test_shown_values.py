@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from shared.values.changes import Action
 from shared.values.plans import FieldChange
+from shared.web.pages.jobs.rejects import cells
 from shared.web.pages.jobs.values import LEAD_IN, SHORT, Piece, Shown, differing, pieces, shown, shown_field
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
@@ -87,3 +88,12 @@ def test_values_of_every_type() -> None:
     long = shown_field(FieldChange("name", "Contoso Nederland B.V.  I", "Contoso Nederland N.V.  I"), Action.UPDATE)
     assert long.after is not None
     assert [piece.text for piece in long.after.pieces if piece.differs] == ["N"]
+
+
+def test_a_record_is_shown_whatever_the_source_told() -> None:
+    """Cell by cell; what is no record is a text, however deep it says it is."""
+    deep = "[" * 100_000
+    assert list(cells(deep)) == [("", shown(deep))]
+    assert list(cells('{"a": null, "b": {"c": 1}}')) == [("a", shown(None)), ("b", shown('{"c": 1}'))]
+    assert list(cells("[1]")) == [("", shown("[1]"))]
+    assert list(cells(None)) == []

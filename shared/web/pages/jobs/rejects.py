@@ -15,7 +15,7 @@ from shared.values.jobs import Job
 from shared.values.records import Reject
 from shared.web.call import Answer
 from shared.web.pages.jobs.forms import AT_ONCE, RejectsQuery, ReplayForm
-from shared.web.pages.jobs.values import Shown, shown
+from shared.web.pages.jobs.values import Shown, shown, value_text
 from shared.web.pages.rendering import page, see
 from shared.web.routing import Call, Route
 
@@ -154,23 +154,23 @@ def _shown(reject: Reject, job: str, case: Case | None) -> ShownReject:
         case is not None and case.kept,
         shown(reject.key),
         shown(reject.found),
-        tuple(_source(reject.source)),
+        tuple(cells(reject.source)),
     )
 
 
-def _source(told: str | None) -> Iterator[tuple[str, Shown]]:
+def cells(told: str | None) -> Iterator[tuple[str, Shown]]:
     """The record as the source told it, cell by cell; a line that could not be split as it is."""
     if told is None:
         return
     try:
-        cells = json.loads(told)
-    except ValueError:
-        cells = None
-    if not isinstance(cells, dict):
+        found = json.loads(told)
+    except (ValueError, RecursionError):  # a line of a source may be anything
+        found = None
+    if not isinstance(found, dict):
         yield "", shown(told)
         return
-    for name, value in cells.items():
-        yield name, shown(value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    for name, value in found.items():
+        yield name, shown(value_text(value))
 
 
 def replay_of_job(call: Call) -> Answer:
