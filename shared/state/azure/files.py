@@ -61,7 +61,8 @@ class AzureFiles(RightToWrite):
         try:
             self._commit(sync, [tables.remove(partition, key)])
         except MovedRowError as error:
-            raise busy(sync) from error
+            if self._rows.get(partition, key) is not None:
+                raise busy(sync) from error
         self._blobs.delete(found[0]["blob"])
 
 

@@ -108,7 +108,7 @@ class LeaseRows:
 
     def _committed(self, partition: str, operations: Sequence[Operation]) -> bool:
         try:
-            self._rows.commit(partition, operations)
+            self._rows.commit(partition, operations, again=True)
         except MovedRowError:
             return False
         return True

@@ -14,6 +14,9 @@ from shared.state.azure.leasing import LeaseRows
 from shared.state.azure.tables import FenceGoneError, MovedRowError, Operation, Row, Rows
 from shared.values.jobs import Lease
 
+ATTEMPTS = 20
+"""How often a write is tried whose rows others change meanwhile."""
+
 
 class RightToWrite:
     """A store for the holder of a lease, or for somebody without one: what writes commits through it."""
@@ -49,7 +52,7 @@ class RightToWrite:
         else:
             fence = keys.FREE if fenced else None
         try:
-            self._rows.commit(keys.partition(sync), operations, fence=fence)
+            self._rows.commit(keys.partition(sync), operations, fence=fence, again=fenced)
         except FenceGoneError:
             self._require_right(sync)
             raise busy(sync) from None
@@ -57,12 +60,15 @@ class RightToWrite:
     def _remove(self, sync: str, prefix: str) -> None:
         """Delete the rows whose key begins so, under the fence."""
         partition = keys.partition(sync)
-        found = self._rows.beginning(partition, prefix)
-        while some := [tables.remove(partition, row["RowKey"]) for row in itertools.islice(found, 90)]:
+        for _ in range(ATTEMPTS):
+            found = self._rows.beginning(partition, prefix)
             try:
-                self._commit(sync, some)
-            except MovedRowError as error:
-                raise busy(sync) from error
+                while some := [tables.remove(partition, row["RowKey"]) for row in itertools.islice(found, 90)]:
+                    self._commit(sync, some)
+            except MovedRowError:  # some are gone already
+                continue
+            return
+        raise busy(sync)
 
 
 def busy(sync: str) -> StateError:

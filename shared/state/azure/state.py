@@ -16,14 +16,11 @@ from shared.state.azure.jobs import JobRows
 from shared.state.azure.leasing import LeaseRows
 from shared.state.azure.outcomes import AzureOutcomes
 from shared.state.azure.readings import AzureReadings
-from shared.state.azure.right import busy
+from shared.state.azure.right import ATTEMPTS, busy
 from shared.state.azure.tables import MovedRowError, Rows
 from shared.state.names import checked
 from shared.values.jobs import Job, JobState, Lease
 from shared.values.life import refuse_forget, refuse_transition
-
-ATTEMPTS = 20
-"""How often a write is tried whose rows others change meanwhile."""
 
 
 class AzureState(AzureCancels, AzureOutcomes, AzureReadings, AzureFiles):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import AuthenticationError, StateError
@@ -16,6 +16,8 @@ Row = Mapping[str, Any]
 Operation = tuple[str, dict[str, Any], dict[str, Any]]
 MOST_OPERATIONS = 99
 """Of one transaction, beside the fence."""
+TRIES = 3
+"""Of a transaction whose answer was lost: a line that the other side has closed says nothing of the next one."""
 _MOVED = {404, 409, 412}
 
 
@@ -113,8 +115,13 @@ class Rows:
         with worded():
             self._client.delete_entity(partition, key)
 
-    def commit(self, partition: str, operations: Sequence[Operation], *, fence: str | None = None) -> list[str]:
+    def commit(
+        self, partition: str, operations: Sequence[Operation], *, fence: str | None = None, again: bool = False
+    ) -> list[str]:
         """All operations or none; with a fence, only while it is there. Gives the rows' new versions ("" of one gone).
+
+        `again`: where no answer comes to what was sent, it is sent again, for whoever asks so can tell their own write
+        from another's. (The SDK sends no POST again.)
 
         Raises:
             FenceGoneError: it is not.
@@ -125,7 +132,7 @@ class Rows:
         fenced = [("update", {"PartitionKey": partition, "RowKey": fence}, {"mode": "merge"})] if fence else []
         with worded():
             try:
-                done = self._client.submit_transaction([*fenced, *operations])
+                done = self._sent([*fenced, *operations], tries=TRIES if again else 1)
             except TableTransactionError as error:
                 if fence and error.index == 0 and error.status_code == 404:
                     raise FenceGoneError from error
@@ -133,6 +140,14 @@ class Rows:
                     raise MovedRowError from error
                 raise
             return [str(one.get("etag") or "") for one in done[len(fenced) :]]
+
+    def _sent(self, operations: list[Operation], *, tries: int) -> list[Mapping[str, Any]]:
+        from azure.core.exceptions import ServiceResponseError
+
+        for _ in range(tries - 1):
+            with suppress(ServiceResponseError):
+                return self._client.submit_transaction(operations)
+        return self._client.submit_transaction(operations)
 
 
 def create(row: Row) -> Operation:

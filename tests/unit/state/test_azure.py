@@ -6,14 +6,17 @@ import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from azure.core.exceptions import ServiceResponseError
+from azure.data.tables import TableClient
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import AuthenticationError, RefuseError, StaleLeaseError, StateError
 from shared.state.azure import Account, AzureState, connect, keys
-from shared.state.azure.tables import FenceGoneError, Rows
+from shared.state.azure.tables import FenceGoneError, Operation, Rows
 from shared.values.changes import ChunkOutcome
 from shared.values.jobs import Job, JobState
 from tests import azurite
@@ -126,8 +129,8 @@ def test_a_lost_answer_to_taking_the_lease_takes_it_once(state: AzureState, monk
     commit = Rows.commit
     lost: list[int] = []
 
-    def answer_lost(rows: Rows, partition: str, operations: object, *, fence: str | None = None) -> None:
-        commit(rows, partition, operations, fence=fence)  # type: ignore[arg-type]
+    def answer_lost(rows: Rows, partition: str, operations: list[Operation], **how: Any) -> None:
+        commit(rows, partition, operations, **how)
         if not lost:
             lost.append(1)
             raise MovedRowError
@@ -228,3 +231,40 @@ def test_a_long_job_that_is_half_forgotten_can_still_be_read(
     assert [one.id for one in state.list(sync="accounts")] == ["job-1"]
     state.forget("job-1")
     assert (state.list(), list(state._blobs._client.list_blob_names())) == ([], [])
+
+
+@pytest.mark.needs("azurite")
+def test_a_line_that_is_closed_after_every_write_is_no_harm(
+    state: AzureState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each transaction of a job's holder is carried out, its answer is lost, and it is sent again: all is as it was to
+    be, and once; also where no answer comes at all."""
+    state.save(JOB)
+    send = TableClient.submit_transaction
+    answers = itertools.cycle([True, False])
+
+    def lost(client: TableClient, operations: Any, **how: Any) -> Any:
+        done = send(client, operations, **how)
+        if next(answers):
+            raise ServiceResponseError("the line was closed")
+        return done
+
+    monkeypatch.setattr(TableClient, "submit_transaction", lost)
+    lease = state.acquire("accounts", "job-1", now=NOW, seconds=60)
+    lease = state.renew(lease, now=NOW + timedelta(seconds=1), seconds=60)
+    ours = state.under(lease)
+    running = replace(JOB, state=JobState.RUNNING)
+    ours.save(running)
+    ours.record("job-1", ChunkOutcome(0, 0, 9, answered=True))
+    for name in ("plan", "report"):
+        made = tmp_path / name
+        made.write_text(name, encoding="utf-8")
+        ours.put("job-1", name, made)
+    ours.drop("job-1", "report")
+    assert (ours.get("job-1"), ours.names("job-1"), len(ours.chunks("job-1"))) == (running, ["plan"], 1)
+    ours.save(replace(running, state=JobState.FAILED))
+    ours.forget("job-1")
+    ours.release(lease)
+    assert (lease.epoch, state.find("job"), list(state._blobs._client.list_blob_names())) == (1, [], [])
+    answers = itertools.cycle([True])
+    assert state.acquire("accounts", "job-2", now=NOW, seconds=60).epoch == lease.epoch + 1
