@@ -285,9 +285,9 @@ class LocalApp(LookBack):
         """Put the watermark there; None takes it away. `dry`: only say what it would be."""
         return put(self._catalogue.get(sync), self._state, text, dry=dry)
 
-    def upcoming(self) -> list[Upcoming]:
-        """Every sync that has a schedule, with its next times."""
-        return self.schedules.upcoming(utc_now())
+    def upcoming(self, of: Callable[[str], bool] = lambda _: True) -> list[Upcoming]:
+        """Every sync that has a schedule, with its next times; those that are asked for."""
+        return self.schedules.upcoming(utc_now(), of=of)
 
     def secret_place(self) -> str:
         """Where secrets are kept, for people."""

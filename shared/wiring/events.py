@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -39,6 +40,8 @@ BEHIND = timedelta(minutes=1)
 STALLED = timedelta(minutes=15)
 """Events that have been held back for so long mean that somebody has to look."""
 RUNNING = timedelta(minutes=5)
+_SIDE_BY_SIDE = 8
+"""Listeners that the store is asked of at once: each is some questions of its own."""
 _SHOWN = 50
 """Problems that a message tells; an answer of the API holds all of them."""
 
@@ -56,14 +59,18 @@ class EventDesk:
 
     # ---- listeners
 
-    def listeners(self) -> list[ListenerView]:
-        """All syncs that have a listener."""
-        names = [name for name, one in self._catalogue.sound().items() if one.listener is not None]
-        return [self.listener(name) for name in names]
+    def listeners(self, of: Callable[[str], bool] = lambda _: True) -> list[ListenerView]:
+        """All syncs that have a listener; those that are asked for."""
+        names = [name for name, one in self._catalogue.sound().items() if one.listener is not None and of(name)]
+        with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="dynsync-listeners") as pool:
+            return list(pool.map(self._view, names))
 
     def listener(self, sync: str) -> ListenerView:
         """How one listener fares. Raises `NotFoundError` where there is none."""
         self._require(sync)
+        return self._view(sync)
+
+    def _view(self, sync: str) -> ListenerView:
         wish, pulse = self._memory.listeners.wish(sync), self._memory.listeners.pulse(sync)
         on, parked = self._listening.listener(sync).is_on(wish), self._memory.park.count(sync)
         state, why = self._state(sync, wish, pulse, on=on, parked=parked)

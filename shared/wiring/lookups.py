@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from heapq import merge
 from itertools import islice
 
 from shared.engine.history import outcomes_of, written
@@ -23,6 +24,8 @@ from shared.values.stories import WrittenRow
 from shared.wiring.progress import JobProgress, standing
 
 _AT_A_TIME = 200
+_OF_EACH = 10
+"""Jobs of one sync that are asked for at first, where those of some syncs are merged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class Lookups:
         may_see: Callable[[str], bool],
         *,
         limit: int,
+        among: Sequence[str] | None = None,
         sync: str | None = None,
         states: Sequence[JobState] = (),
         before: datetime | None = None,
@@ -98,21 +102,32 @@ class Lookups:
     ) -> list[Job]:
         """The newest jobs of the syncs that may be seen, made before a time; whose id begins so.
 
-        Schedules make jobs of several syncs at one instant: those of the last one's come along, over the limit, so that
-        nothing is left out between two pages.
+        `among`: there are no others that may be seen, so no other's are read. Schedules make jobs of several syncs at
+        one instant: those of the last one's come along, over the limit, so that nothing is left out between two pages.
         """
         seen: dict[str, bool] = {}
         found: list[Job] = []
-        for job in self._before(sync, states, before):
+        for job in self._newest(among if sync is None else (sync,), states, before, min(_AT_A_TIME, limit + 2)):
             if len(found) >= limit and job.created_at < found[-1].created_at:
                 break
             if job.id.startswith(beginning) and seen.setdefault(job.sync, may_see(job.sync)):
                 found.append(job)
         return found
 
-    def _before(self, sync: str | None, states: Sequence[JobState], before: datetime | None) -> Iterator[Job]:
+    def _newest(
+        self, among: Sequence[str] | None, states: Sequence[JobState], before: datetime | None, most: int
+    ) -> Iterator[Job]:
+        """The newest first; `most` are asked for at first."""
+        if among is None:
+            return self._before(None, states, before, most)
+        first = most if len(among) == 1 else min(most, _OF_EACH)
+        of_each = (self._before(one, states, before, first) for one in among)
+        return merge(*of_each, key=lambda job: job.created_at, reverse=True)
+
+    def _before(
+        self, sync: str | None, states: Sequence[JobState], before: datetime | None, most: int
+    ) -> Iterator[Job]:
         """All jobs, the newest first, asked for some at a time; those of one instant never in two parts."""
-        most = _AT_A_TIME
         while True:
             page = self.state.list(sync=sync, states=states, before=before, limit=most)
             whole = page if len(page) < most else [job for job in page if job.created_at > page[-1].created_at]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -53,9 +53,15 @@ class ScheduleDesk:
         """Remove jobs that are old enough, also those of syncs that never run again; returns how many."""
         return prune_all(self.stores.state, days=self.retention_days, now=now)
 
-    def upcoming(self, now: datetime, *, count: int = 3) -> list[Upcoming]:
-        """Every sync that has a schedule, with its next times."""
-        return [self._upcoming(definition, now, count) for definition in self._definitions() if definition.schedule]
+    def upcoming(self, now: datetime, *, of: Callable[[str], bool] = lambda _: True, count: int = 3) -> list[Upcoming]:
+        """Every sync that has a schedule, with its next times; those that are asked for."""
+        found = [one for one in self._definitions() if one.schedule and of(one.name)]
+        return [self._upcoming(definition, now, count) for definition in found]
+
+    def next_times(self, now: datetime) -> dict[str, datetime]:
+        """When each sync is due next, by name; those that are. Asks no store how far its schedule was followed."""
+        found = {one.name: Timetable.of(one.schedule) for one in self._definitions() if one.schedule and one.enabled}
+        return {name: when for name, times in found.items() if (when := times.after(now)) is not None}
 
     def _upcoming(self, definition: SyncDefinition, now: datetime, count: int) -> Upcoming:
         schedule = definition.schedule

@@ -98,7 +98,7 @@ def _standing(call: Call) -> Standing:
 
 
 def _sound(call: Call, standing: Standing, definition: SyncDefinition) -> Standing:
-    due = next((one for one in call.hosted.app.upcoming() if one.sync == call.sync), None)
+    due = next(iter(call.hosted.app.upcoming(lambda name: name == call.sync)), None)
     return replace(
         standing,
         source=facts.source_words(definition.source),

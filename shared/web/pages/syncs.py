@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,7 +37,7 @@ def syncs(call: Call) -> Answer:
     edits = call.hosted.app.edited()
     views = told.syncs(call).syncs
     listeners = {one.sync: one for one in events.listeners(call)}
-    due = _due(call)
+    due = call.hosted.app.schedules.next_times(call.gate.clock())
     lasts = _lasts(call, [one.name for one in views])
     lines = [
         Line(one, edits.get(one.name), last, due.get(one.name), listeners.get(one.name))
@@ -45,11 +45,6 @@ def syncs(call: Call) -> Answer:
     ]
     everywhere = bool(rights(call.caller, None))
     return page(call, "syncs.html", lines=lines, everywhere=everywhere, application=call.hosted.settings.api_client_id)
-
-
-def _due(call: Call) -> Mapping[str, datetime]:
-    """The next time of each schedule."""
-    return {one.sync: one.next[0] for one in told.schedules(call).schedules if one.next}
 
 
 def _lasts(call: Call, names: Sequence[str]) -> list[Job | None]:

@@ -124,8 +124,7 @@ def listener(call: Call) -> ListenerView:
 
 def listeners(call: Call) -> list[ListenerView]:
     """How the listeners that the caller may see fare."""
-    found = call.hosted.app.events.listeners()
-    return [one for one in found if call.gate.may(call.caller, Operation.SEE_LISTENER, one.sync)]
+    return call.hosted.app.events.listeners(lambda sync: call.gate.may(call.caller, Operation.SEE_LISTENER, sync))
 
 
 def switch(call: Call) -> ListenerView:

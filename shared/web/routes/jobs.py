@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from shared import temporary
 from shared.errors import RequestError
-from shared.permissions import Operation
+from shared.permissions import Operation, rights
 from shared.values.changes import Outcome, OutcomeStatus
 from shared.values.jobs import Job
 from shared.values.plans import PlannedChange
@@ -115,8 +115,8 @@ FORMATS = {"csv": "text/csv", "jsonl": "application/jsonl", "parquet": "applicat
 def jobs(call: Call) -> JobsPage:
     """The jobs of the syncs that the caller may see."""
     query: JobsQuery = call.query
-    found = call.hosted.lookups.jobs(
-        lambda sync: call.gate.may(call.caller, Operation.SHOW_JOB, sync),
+    found = visible(
+        call,
         limit=query.limit,
         sync=query.sync,
         states=query.state,
@@ -124,6 +124,17 @@ def jobs(call: Call) -> JobsPage:
         beginning=query.beginning,
     )
     return JobsPage(jobs=found, before=found[-1].created_at if len(found) >= query.limit else None)
+
+
+def visible(call: Call, **which: Any) -> list[Job]:
+    """Jobs of the syncs that the caller may see, as `Lookups.jobs` finds them."""
+
+    def may(sync: str) -> bool:
+        return call.gate.may(call.caller, Operation.SHOW_JOB, sync)
+
+    everywhere = bool(rights(call.caller, None))  # then of syncs that are gone, too
+    among = None if everywhere else [name for name in call.hosted.app.recent_names() if may(name)]
+    return call.hosted.lookups.jobs(may, among=among, **which)
 
 
 def job(call: Call) -> Job:

@@ -152,8 +152,8 @@ class SchedulesView(BaseModel):
 
 def schedules(call: Call) -> SchedulesView:
     """When which sync is due."""
-    found = call.hosted.app.upcoming()
-    return SchedulesView(schedules=[one for one in found if call.gate.may(call.caller, Operation.SHOW_SYNC, one.sync)])
+    found = call.hosted.app.upcoming(lambda sync: call.gate.may(call.caller, Operation.SHOW_SYNC, sync))
+    return SchedulesView(schedules=found)
 
 
 def check(call: Call) -> CheckView:

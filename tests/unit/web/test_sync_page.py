@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import SourceError
+from shared.values.events import Pulse
 from shared.values.problems import Problem, Severity
 from shared.web.call import Answer, Request
 from shared.web.forms import JSON_BYTES, MOST_FIELDS, read_fields
@@ -54,6 +55,29 @@ def test_the_page_tells_what_the_sync_does(api: Api) -> None:
     assert "client-secret" not in text
     assert re.findall(r'action="([^"]+)"', text) == [f"/syncs/accounts/{one}" for one in ("check", "test", "start")]
     assert 'name="variables.region" value="EMEA"' in text
+
+
+def test_a_page_asks_the_store_about_the_syncs_that_it_shows(open_api: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them is a question of its own in Azure, and there may be hundreds."""
+    api = open_api(principal("crm-readers"))
+    for name in ("accounts", "contacts", "hidden"):
+        with (api.folder / f"syncs/{name}.yaml").open("a") as file:
+            file.write('schedule: { cron: "0 0 2 * * *", time_zone: UTC }\nlistener: { action: op, key: [no] }\n')
+    stores, asked = api.hosted.app.stores, []
+    for store, name in ((stores.schedules, "mark"), (stores.listeners, "pulse")):
+        monkeypatch.setattr(
+            type(store),
+            name,
+            lambda _, sync, name=name: asked.append((name, sync)) or (Pulse() if name == "pulse" else None),
+        )
+    assert "2025-03-02 02:00 UTC" in html(api.call("GET", "/"))
+    assert sorted(asked) == [("pulse", "accounts"), ("pulse", "contacts")]
+    asked.clear()
+    html(api.call("GET", "/syncs/accounts"))
+    assert sorted(asked) == [("mark", "accounts"), ("pulse", "accounts")]
+    asked.clear()
+    html(api.call("GET", "/", headers=principal("strangers")))
+    assert asked == []
 
 
 @pytest.mark.parametrize(

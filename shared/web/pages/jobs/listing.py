@@ -7,19 +7,14 @@ from shared.values.jobs import JobState
 from shared.web.call import Answer
 from shared.web.pages.jobs.forms import AT_ONCE, JobsQuery
 from shared.web.pages.rendering import page
+from shared.web.routes.jobs import visible
 from shared.web.routing import Call, Route
 
 
 def jobs(call: Call) -> Answer:
     """The newest first, page by page."""
     query: JobsQuery = call.query
-    found = call.hosted.lookups.jobs(
-        lambda sync: call.gate.may(call.caller, Operation.SHOW_JOB, sync),
-        limit=AT_ONCE,
-        sync=query.sync,
-        states=query.states,
-        before=query.before,
-    )
+    found = visible(call, limit=AT_ONCE, sync=query.sync, states=query.states, before=query.before)
     names = [name for name in call.hosted.app.recent_names() if call.gate.may(call.caller, Operation.SHOW_SYNC, name)]
     return page(
         call,
