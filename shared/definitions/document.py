@@ -30,6 +30,8 @@ MAX_CHARACTERS = 200_000
 MAX_DEPTH = 24
 MAX_VALUES = 50_000
 """Values of a document, aliases counted as often as they are used."""
+MAX_WRITTEN_OUT = 2 * MAX_CHARACTERS
+"""Characters of all its values, those of aliases counted as often as they are used."""
 
 Path = tuple[str | int, ...]
 _TAGGABLE = (ScalarEvent, MappingStartEvent, SequenceStartEvent)
@@ -91,12 +93,13 @@ def plain_scalar(text: str) -> object:
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or list that is being filled."""
+    """A mapping or list that is being filled; `before`: characters of all values before it."""
 
     value: dict[str, object] | list[object]
     path: Path
     anchor: str | None
     line: int
+    before: int
     size: int = 1
     key: str | None = None
 
@@ -107,8 +110,8 @@ class _Reader:
         self.problems: list[Problem] = []
         self.doubtful: set[Path] = set()
         self._open: list[_Open] = []
-        self._anchors: dict[str, tuple[object, int]] = {}
-        self._values = 0
+        self._anchors: dict[str, tuple[object, int, int]] = {}
+        self._values = self._characters = 0
         self.root: object = None
 
     def take(self, event: Event) -> None:
@@ -132,12 +135,12 @@ class _Reader:
                 Problem("", f"line {line} is nested too deep", f"at most {MAX_DEPTH} levels are allowed")
             )
         path = self._next_path(line)
-        self._open.append(_Open(value, path, event.anchor, line))
+        self._open.append(_Open(value, path, event.anchor, line, self._characters))
 
     def _end(self) -> None:
         done = self._open.pop()
         if done.anchor is not None:
-            self._anchors[str(done.anchor)] = (done.value, done.size)
+            self._anchors[str(done.anchor)] = (done.value, done.size, self._characters - done.before)
         self._add(done.value, done.path, done.line, done.size)
 
     def _scalar(self, event: ScalarEvent, line: int) -> None:
@@ -145,13 +148,14 @@ class _Reader:
         text = str(event.value)
         if any(0xD800 <= ord(sign) <= 0xDFFF or sign == "\0" for sign in text):
             raise DocumentError(Problem("", f"line {line} holds a character that is none", "remove it"))
+        self._count(len(text))
         if top is not None and isinstance(top.value, dict) and top.key is None:
             top.key = text
             self._check_key(top, text, line)
             return
         value = text if event.style else plain_scalar(text)
         if event.anchor is not None:
-            self._anchors[str(event.anchor)] = (value, 1)
+            self._anchors[str(event.anchor)] = (value, 1, len(text))
         self._add(value, self._next_path(line), line, 1)
 
     def _check_key(self, top: _Open, key: str, line: int) -> None:
@@ -172,8 +176,15 @@ class _Reader:
             raise DocumentError(
                 Problem("", f"line {line} refers to an anchor that is not defined before it", "write the value out")
             )
-        value, size = known
+        value, size, characters = known
+        self._count(characters)
         self._add(value, self._next_path(line), line, size)
+
+    def _count(self, characters: int) -> None:
+        self._characters += characters
+        if self._characters > MAX_WRITTEN_OUT:
+            allowed = f"at most {MAX_WRITTEN_OUT:,} characters, aliases written out"
+            raise DocumentError(Problem("", "the document holds too much text", allowed))
 
     def _next_path(self, line: int) -> Path:
         if not self._open:

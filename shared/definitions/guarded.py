@@ -62,7 +62,7 @@ _OPEN: Mapping[type[Part], tuple[str, ...]] = {
         *("batch_size", "parallel", "timeout_s"),
     ),
     ColumnMapping: ("source", "target", "link", "on_null"),
-    Link: ("column", "missing", "ambiguous"),
+    Link: ("missing", "ambiguous"),
     Behaviour: (
         *("strategy", "key", "duplicates", "new", "changed", "dropped", "returned", "deletes", "action_column"),
         *("brakes", "undo"),
@@ -170,11 +170,17 @@ def _used(definitions: Iterable[SyncDefinition], leaves: Iterable[_Leaves]) -> s
 
     A variable that counts in the old definition or the new one counts in both.
     """
-    formulas = [(name, one.formula) for found in definitions for name, one in _variables(found) if one.formula]
-    texts = [leaf.value for found in leaves for leaf in found.values() if isinstance(leaf.value, str)]
-    used = set[str]().union(*map(_named, texts), (name for name, formula in formulas if _reads_a_setting(formula)))
-    while more := {need for name, formula in formulas if name in used for need in _named(formula)} - used:
-        used |= more
+    needs: dict[str, set[str]] = {}
+    used = set[str]().union(*(_named(leaf.value) for found in leaves for leaf in found.values()))
+    for found in definitions:
+        for name, one in _variables(found):
+            needs.setdefault(name, set()).update(_named(one.formula))
+            used |= {name} if _reads_a_setting(one.formula or "") else set()
+    more = list(used)
+    while more:  # each name once: formulas may hang together in a long chain
+        new = needs.get(more.pop(), set()) - used
+        used |= new
+        more += new
     return used
 
 
@@ -184,8 +190,10 @@ def _variables(definition: SyncDefinition) -> Iterator[tuple[str, Variable]]:
         yield from ((name, one) for name, one in definition.variables.items() if one.stands("formula"))
 
 
-def _named(text: str) -> set[str]:
+def _named(text: object) -> set[str]:
     """Every variable that a text can name, however it is read."""
+    if not isinstance(text, str):
+        return set()
     return names(template_pieces(text)) | names(code_pieces(text))
 
 

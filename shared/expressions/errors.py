@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from difflib import get_close_matches
 
 from shared.errors import FailError
+from shared.nearest import nearest as nearest_of
 
 
 class ExpressionError(FailError, ValueError):
@@ -23,7 +23,7 @@ def nearest(name: str, allowed: Collection[str], *, kind: str) -> str:
     if not allowed:
         return f"there are no {kind} here"
     by_folded = {candidate.casefold(): candidate for candidate in allowed}
-    if close := get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6):
-        return f"did you mean {by_folded[close[0]]!r}?"
+    if close := nearest_of(name.casefold(), by_folded):
+        return f"did you mean {by_folded[close]!r}?"
     shown = sorted(allowed)
     return f"{kind}: {', '.join(shown[:12])}{' …' if len(shown) > 12 else ''}"

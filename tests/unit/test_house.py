@@ -23,6 +23,7 @@ LAYERS = {
         "log",
         "ports",
         "expressions",
+        "nearest",
         "sql",
         "variables",
         "json_text",

@@ -45,7 +45,7 @@ class Edits:
     monotonic: Callable[[], float]
     _looked: tuple[float, Mapping[str, Revision]] | None = None
     _changes: int = 0
-    _kept: dict[str, tuple[int, Read]] = field(default_factory=dict)
+    _kept: dict[str, tuple[Revision, Read]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def newest(self, *, fresh: bool) -> Mapping[str, Revision]:
@@ -71,17 +71,20 @@ class Edits:
             self._looked = None
 
     def read(self, revision: Revision) -> Read:
-        """What a sync's newest revision gives; the same object as long as it is the newest."""
+        """What a sync's newest revision gives; the same object as long as it is the newest.
+
+        It is told by all that is known of it: a store that was restored from a copy gives its numbers once more.
+        """
         kept = self._kept.get(revision.sync)
-        if kept is not None and kept[0] == revision.number:
+        if kept is not None and kept[0] == revision:
             return kept[1]
         read = self._read(revision)
         with self._lock:
             kept = self._kept.get(revision.sync)
-            if kept is not None and kept[0] == revision.number:
+            if kept is not None and kept[0] == revision:
                 return kept[1]
-            if read.text and (kept is None or kept[0] < revision.number):
-                self._kept[revision.sync] = (revision.number, read)
+            if read.text:
+                self._kept[revision.sync] = (revision, read)
         return read
 
     def meaning(self, sync: str, meaning: str) -> SyncDefinition | None:

@@ -14,6 +14,7 @@ from shared.definitions.reach import Reach
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.unbuilt import unbuilt_parts
 from shared.errors import DefinitionError
+from shared.nearest import one_text
 from shared.values.problems import Problem, Severity
 
 
@@ -80,7 +81,8 @@ def examine(
         DefinitionError: the text is not YAML.
     """
     reading = read_sync(text, name=name)
-    across = check_definition(reading.model, reach, local=local, base=base, meant=_meant(name, reading))
+    with one_text():
+        across = check_definition(reading.model, reach, local=local, base=base, meant=_meant(name, reading))
     return reading.model, [*reading.problems, *(_with_line(problem, reading.document) for problem in across)]
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from difflib import get_close_matches
 
 from shared.definitions.checks.heard import AnyName, heard
 from shared.definitions.mapping import ColumnMapping, EntityFromColumn
 from shared.definitions.schema_column import SchemaColumn
 from shared.definitions.sync import SyncDefinition
+from shared.nearest import nearest
 from shared.values.problems import Problem
 
 ROW_NUMBER = "row_no"
@@ -48,13 +48,15 @@ def condition_columns(definition: SyncDefinition) -> dict[str, str]:
     return AnyName(kinds) if broken else kinds
 
 
-def unknown_column(definition: SyncDefinition, name: str, path: str) -> list[Problem]:
-    """A problem when the source has no column of that name."""
-    labels = source_kinds(definition)
+def unknown_column(
+    definition: SyncDefinition, name: str, path: str, kinds: Mapping[str, str] | None = None
+) -> list[Problem]:
+    """A problem when the source has no column of that name; `kinds` are its columns, where they are known already."""
+    labels = source_kinds(definition) if kinds is None else kinds
     if name in labels:
         return []
-    near = get_close_matches(name, labels, n=1)
-    remedy = f"did you mean {near[0]!r}?" if near else f"its columns: {', '.join([*labels][:20])}"
+    near = nearest(name, labels)
+    remedy = f"did you mean {near!r}?" if near else f"its columns: {', '.join([*labels][:20])}"
     return [Problem(path, f"the source has no column {name!r}", remedy)]
 
 
@@ -141,14 +143,17 @@ def _targets(definition: SyncDefinition) -> Iterator[Problem]:
 
 
 def _sources(definition: SyncDefinition) -> Iterator[Problem]:
+    kinds = source_kinds(definition)
     for number, mapping in enumerate(definition.mappings):
-        yield from heard(_source(definition, mapping, f"mappings.{number}"))
+        yield from heard(_source(definition, mapping, f"mappings.{number}", kinds))
         yield from heard(_link_source(definition, mapping, f"mappings.{number}"))
 
 
-def _source(definition: SyncDefinition, mapping: ColumnMapping, path: str) -> Iterator[Problem]:
+def _source(
+    definition: SyncDefinition, mapping: ColumnMapping, path: str, kinds: Mapping[str, str]
+) -> Iterator[Problem]:
     for name in mapping.sources:
-        yield from unknown_column(definition, name, f"{path}.source")
+        yield from unknown_column(definition, name, f"{path}.source", kinds)
 
 
 def _link_source(definition: SyncDefinition, mapping: ColumnMapping, path: str) -> Iterator[Problem]:

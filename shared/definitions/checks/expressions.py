@@ -38,9 +38,10 @@ def check(definition: SyncDefinition) -> list[Problem]:
 
 def _columns(definition: SyncDefinition) -> Iterator[Problem]:
     needs: dict[str, frozenset[str]] = {}
+    kinds = source_kinds(definition)
     for number, column in enumerate(definition.source.columns):
         expressions: list[Expression] = []
-        for texts in (_formula(definition, number, column), _cases(definition, number, column)):
+        for texts in (_formula(definition, number, column, kinds), _cases(number, column, kinds)):
             yield from heard(_told(definition, texts, expressions))
         yield from heard(_patterns(number, column))
         yield from heard(_mask(number, column))
@@ -54,15 +55,17 @@ def _columns(definition: SyncDefinition) -> Iterator[Problem]:
         yield Problem(path, f"calculated columns need each other: {' → '.join(ring)}", "break the circle")
 
 
-def _formula(definition: SyncDefinition, number: int, column: SchemaColumn) -> Iterator[_Text]:
+def _formula(
+    definition: SyncDefinition, number: int, column: SchemaColumn, kinds: Mapping[str, str]
+) -> Iterator[_Text]:
     if column.formula is not None:
         in_file = isinstance(definition.source, FileSource) or not definition.source.stands("type")
         path = f"source.schema.{number}.formula"
-        yield _Text(path, column.formula, source_kinds(definition), row_number=in_file)
+        yield _Text(path, column.formula, kinds, row_number=in_file)
 
 
-def _cases(definition: SyncDefinition, number: int, column: SchemaColumn) -> Iterator[_Text]:
-    path, columns = f"source.schema.{number}", source_kinds(definition)
+def _cases(number: int, column: SchemaColumn, columns: Mapping[str, str]) -> Iterator[_Text]:
+    path = f"source.schema.{number}"
     for place, case in enumerate(column.cases):
         if case.stands("when"):
             yield _Text(f"{path}.cases.{place}.when", case.when, columns, condition=True)

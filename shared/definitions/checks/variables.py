@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 
 from shared.definitions.checks.heard import heard
 from shared.definitions.formulas import Formula, parse_formula
@@ -14,6 +13,7 @@ from shared.definitions.post_sync import JOB_VARIABLES, PostSyncStep
 from shared.definitions.source import DataverseSource, FileSource, RestSource, SqlSource
 from shared.definitions.sync import SyncDefinition
 from shared.expressions.probe import pattern_complaint
+from shared.nearest import nearest
 from shared.values.problems import Problem
 from shared.variables import Piece, code_pieces, names, template_pieces
 
@@ -78,8 +78,8 @@ def _unknown_in(definition: SyncDefinition, texts: Iterator[_Named]) -> Iterator
 def _missing(definition: SyncDefinition, used: set[str], path: str) -> Iterator[Problem]:
     known = set(definition.variables) | set(JOB_VARIABLES if path.startswith("post_sync.") else ())
     for name in sorted(used - known):
-        near = get_close_matches(name, known, n=1)
-        remedy = f"did you mean @{near[0]}?" if near else f"declare it under variables: {name}: {{ }}"
+        near = nearest(name, known)
+        remedy = f"did you mean @{near}?" if near else f"declare it under variables: {name}: {{ }}"
         yield Problem(path, f"there is no variable @{name}", remedy)
 
 

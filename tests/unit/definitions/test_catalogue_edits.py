@@ -72,6 +72,19 @@ def test_a_revision_is_understood_once(catalogue: Catalogue, shelf: Shelf) -> No
     assert catalogue.get("accounts") == first
 
 
+def test_a_restored_store_gives_its_numbers_once_more(catalogue: Catalogue, shelf: Shelf) -> None:
+    """Of a copy of yesterday, what is saved next is another revision of a number that was there before."""
+    shelf.save("accounts", other("accounts", "2.0.0"))
+    copy = dict(shelf.kept)
+    shelf.save("accounts", other("accounts", "3.0.0"))
+    assert catalogue.get("accounts").version == "3.0.0"
+    shelf.kept = copy
+    assert catalogue.get("accounts").version == "2.0.0"
+    assert catalogue.get("accounts") is catalogue.get("accounts")
+    shelf.save("accounts", other("accounts", "4.0.0"))
+    assert catalogue.get("accounts").version == "4.0.0"
+
+
 def test_a_file_is_the_same_object_until_it_changes(catalogue: Catalogue) -> None:
     """So that whoever keeps what follows from a definition can tell that it is the same."""
     assert catalogue.get("contacts") is catalogue.recent("contacts")

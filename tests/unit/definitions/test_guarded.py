@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.definitions import guarded
 from shared.definitions.checks.outside import secrets_of
 from shared.definitions.guarded import OPEN, guarded_changes
 from shared.definitions.loading import parse_sync, read_sync
@@ -17,6 +18,7 @@ from shared.definitions.mapping import ColumnMapping
 from shared.definitions.part import Part, SecretRef
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.wording import model_parts
+from shared.variables import Piece, code_pieces
 from tests.examples import examples
 from tests.unit.definitions.test_cases import BASE
 
@@ -33,7 +35,7 @@ GUARDED = {
     "authority",
     "DynamicsDestination": "type entity service_url auth tenant_id client_id client_secret certificate credentials "
     "authority id_column filter bypass caller tag",
-    "Link": "entity where",
+    "Link": "entity column where",
     "Behaviour": "approval",
     # Within guarded settings everything is guarded:
     "SecretRef": "secret",
@@ -215,9 +217,14 @@ def _changed(old: str, *replacements: tuple[str, str]) -> list[str]:
 
 
 def test_a_link_that_moves_counts() -> None:
-    """The table that a lookup is found in, and which column it fills, are guarded; the rest of the link is not."""
+    """The table that a lookup is found in, by which of its columns, and which column it fills, are guarded; the rest
+    of the link is not: a lookup by another column would ask what stands in that one."""
     assert _changed(BASE, ("link: { entity: account,", "link: { entity: contact,")) == ["mappings.3.link.entity"]
-    assert _changed(BASE, ("target: parentaccountid", "target: masterid")) == ["mappings.3.link.entity"]
+    assert _changed(BASE, ("column: accountnumber", "column: governmentid")) == ["mappings.3.link.column.0"]
+    assert _changed(BASE, ("target: parentaccountid", "target: masterid")) == [
+        "mappings.3.link.column.0",
+        "mappings.3.link.entity",
+    ]
     assert _changed(BASE, ("  - { source: display, target: name }\n", ""), ("missing: reject", "missing: defer")) == []
 
 
@@ -235,6 +242,22 @@ def test_a_variable_is_as_guarded_as_what_is_made_of_it() -> None:
         "variables.extract.file",
     ]
     assert _changed(sql, ("region = @region", "region = @extract")) == ["source.query"]
+
+
+def test_a_long_chain_of_variables_is_followed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each text is looked through a fixed number of times, however the formulas hang together: a draft is anybody's."""
+    looked = 0
+
+    def counted(text: str) -> list[Piece]:
+        nonlocal looked
+        looked += 1
+        return code_pieces(text)
+
+    monkeypatch.setattr(guarded, "code_pieces", counted)
+    chain = "".join(f"  v{n}: {{ formula: \"FILENAME(@v{n + 1}, '(a)')\" }}\n" for n in range(200))
+    new = parse_sync(BASE.replace('"@extract"', '"@v0"').replace("variables:\n", f"variables:\n{chain}"), name="base")
+    assert "variables.v199.formula" in guarded_changes(parse_sync(BASE, name="base"), new)
+    assert looked < 400
 
 
 def test_a_setting_of_the_app_is_guarded() -> None:

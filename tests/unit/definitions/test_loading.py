@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from shared.definitions.behaviour import ConditionalUpdate
 from shared.definitions.catalogue import examine
 from shared.definitions.checks import check_definition
-from shared.definitions.document import plain_scalar, read_document
+from shared.definitions.document import DocumentError, plain_scalar, read_document
 from shared.definitions.loading import load_sync, parse_sync
 from shared.definitions.reach import Reach
 from shared.definitions.schedule import check_cron
@@ -269,3 +269,11 @@ def test_a_cron_expression_is_due_at_some_time_or_refused(fields: list[str]) -> 
         assert check_cron(" ".join(fields))
     except ValueError as error:
         assert "cron expression" in str(error)
+
+
+def test_text_that_aliases_write_out_is_bounded() -> None:
+    """A few characters cannot become an expression in each of thousands of places; within the bound they may."""
+    anchors = "a: &a '" + "x" * 10_000 + "'\nb: &b { c: *a }\nd: "
+    assert read_document(f"{anchors}[{'*b, *a, ' * 18}]").problems == ()
+    with pytest.raises(DocumentError, match="at most 400,000 characters, aliases written out"):
+        read_document(f"{anchors}[{'*b, *a, ' * 20}]")
