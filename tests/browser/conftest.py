@@ -36,10 +36,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Opener]:
-    """Opens a page of its own. A line on the console or a request that fails is a failure of the test."""
+    """Opens a page of its own. A line on the console or a request that fails is a failure of the test.
+
+    `refused`: the status that it may get; what it asked for then may break off.
+    """
     contexts, faults = [], []
 
-    def opened(base_url: str, *, width: int = 1400, theme: str = "light", **how: Any) -> Page:
+    def opened(base_url: str, *, width: int = 1400, theme: str = "light", refused: int = 0, **how: Any) -> Page:
         context = browser.new_context(
             base_url=base_url,
             viewport={"width": width, "height": 800},
@@ -49,10 +52,13 @@ def open_page(browser: Browser) -> Iterator[Opener]:
             **how,
         )
         contexts.append(context)
-        context.on("console", lambda line: faults.append(f"{line.type}: {line.text}"))
+        context.on(
+            "console",
+            lambda line: (refused and str(refused) in line.text) or faults.append(f"{line.type}: {line.text}"),
+        )
         context.on("weberror", lambda error: faults.append(str(error.error)))
-        context.on("requestfailed", lambda request: faults.append(f"{request.url}: {request.failure}"))
-        context.on("response", lambda answer: answer.status >= 400 and faults.append(f"{answer.url}: {answer.status}"))
+        context.on("requestfailed", lambda request: refused or faults.append(f"{request.url}: {request.failure}"))
+        context.on("response", lambda answer: answer.status in (*range(400), refused) or faults.append(answer.url))
         page = context.new_page()
         page.set_default_timeout(10_000)
         return page

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.dataverse import CLIENT_ID, CLIENT_SECRET, TENANT_ID, LocalDataverse
+from shared.values.jobs import JobState
 from shared.wiring.nudges import Nudge
 from tests.browser.conftest import Opener
 from tests.browser.site import Site, serving
 from tests.pages import faults
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.needs("chromium")
 SECRETS = {"TENANT_ID": TENANT_ID, "CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET}
@@ -149,3 +150,24 @@ def test_rejects_are_run_again_once_the_cause_is_mended(tmp_path: Path, open_pag
         page.get_by_text("The sync has no open rejects").wait_for()
         page.goto("/syncs/shop/records?key=a1")
         assert page.get_by_role("heading", level=2).count() == 2
+
+
+def test_a_session_that_ended_is_told(site: Site, open_page: Opener) -> None:
+    """The page of a running job loads itself again, so that it leads to sign in; but not again and again."""
+    page = open_page(site.url, refused=401)
+    page.clock.install()
+    asked: list[str] = []
+
+    def progress(route: Route) -> None:
+        asked.append(route.request.url)
+        route.continue_() if len(asked) == 1 else route.fulfill(status=401)
+
+    page.route("**/progress", progress)
+    with page.expect_response("**/progress"):
+        page.goto(f"/jobs/{site.jobs[JobState.RUNNING]}")
+    page.evaluate("window.before = true")
+    page.locator("#phase").get_by_text("at work").wait_for()
+    page.clock.run_for(2500)
+    page.locator("#pace").get_by_text("No answer").wait_for()
+    assert page.evaluate("window.before === undefined")
+    assert len(asked) == 3

@@ -82,7 +82,7 @@ def replay_of_job(call: Call) -> Reply:
 def _replayed(call: Call, target: str) -> Reply:
     form: ReplayForm = call.body.value
     choice = Choice(cause=form.cause, keys=form.keys)
-    return accepted(call.hosted.replay(target, choice, by=call.caller.name, apply=not form.dry_run))
+    return accepted(call, call.hosted.replay(target, choice, by=call.caller.name, apply=not form.dry_run))
 
 
 _REFUSES = (409, 503)

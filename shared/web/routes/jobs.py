@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from shared.values.records import Reject
 from shared.values.stories import ChangeStory, RecordStory, WrittenRow
 from shared.web.call import Answer
 from shared.web.routes.forms import ChangesQuery, JobsQuery, PlanQuery, RejectsQuery, RowsQuery, StoryQuery, UndoForm
-from shared.web.routes.starts import accepted
+from shared.web.routes.starts import accepted, shown
 from shared.web.routing import Call, Reply, Route
 from shared.wiring.lookups import JobReport, NumberedReject
 from shared.wiring.progress import JobProgress
@@ -134,12 +135,12 @@ def visible(call: Call, **which: Any) -> list[Job]:
 
     everywhere = bool(rights(call.caller, None))  # then of syncs that are gone, too
     among = None if everywhere else [name for name in call.hosted.app.recent_names() if may(name)]
-    return call.hosted.lookups.jobs(may, among=among, **which)
+    return [shown(call, job) for job in call.hosted.lookups.jobs(may, among=among, **which)]
 
 
 def job(call: Call) -> Job:
     """One job."""
-    return call.job
+    return shown(call, call.job)
 
 
 def progress(call: Call) -> JobProgress:
@@ -175,22 +176,22 @@ def rejects(call: Call) -> RejectsPage:
 
 def report(call: Call) -> JobReport:
     """The job with its sums and its rejects by kind."""
-    return call.hosted.lookups.report(call.job)
+    return call.hosted.lookups.report(shown(call, call.job))
 
 
 def job_story(call: Call) -> StoriesView:
     """What the job did to one record."""
-    return _told(call.hosted.app.stories(call.query.key, job_id=call.job.id))
+    return _told(call, call.hosted.app.stories(call.query.key, job_id=call.job.id))
 
 
 def sync_story(call: Call) -> StoriesView:
     """What the sync's last jobs did to one record."""
     query: StoryQuery = call.query
-    return _told(call.hosted.app.stories(query.key, sync=call.sync, limit=query.limit))
+    return _told(call, call.hosted.app.stories(query.key, sync=call.sync, limit=query.limit))
 
 
-def _told(stories: list[RecordStory]) -> StoriesView:
-    return StoriesView(stories=[StoryView.of(story) for story in stories])
+def _told(call: Call, stories: list[RecordStory]) -> StoriesView:
+    return StoriesView(stories=[StoryView.of(replace(story, job=shown(call, story.job))) for story in stories])
 
 
 def plan(call: Call) -> Answer:
@@ -210,18 +211,18 @@ def plan(call: Call) -> Answer:
 
 def apply(call: Call) -> Reply:
     """Let the plan be carried out."""
-    return accepted(call.hosted.apply(call.job, by=call.caller.name))
+    return accepted(call, call.hosted.apply(call.job, by=call.caller.name))
 
 
 def undo(call: Call) -> Reply:
     """Take the job's changes back, by a job of its own."""
     form: UndoForm = call.body.value
-    return accepted(call.hosted.undo(call.job, by=call.caller.name, apply=not form.dry_run))
+    return accepted(call, call.hosted.undo(call.job, by=call.caller.name, apply=not form.dry_run))
 
 
 def cancel(call: Call) -> Job:
     """Stop the job."""
-    return call.hosted.app.cancel(call.job.id, by=call.caller.name)
+    return shown(call, call.hosted.app.cancel(call.job.id, by=call.caller.name))
 
 
 _STATE = (409, 422, 503)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from shared import temporary
@@ -43,12 +44,18 @@ def _started(call: Call, sync: str, form: StartForm) -> Reply:
             apply=not form.dry_run,
         )
         job = call.hosted.starter.start(wanted, key=_key(call))
-    return accepted(job)
+    return accepted(call, job)
 
 
-def accepted(job: Job) -> Reply:
+def accepted(call: Call, job: Job) -> Reply:
     """The answer to what is done later: the job, and where to look at it."""
-    return Reply(job, 202, {"Location": f"/api/jobs/{job.id}"})
+    return Reply(shown(call, job), 202, {"Location": f"/api/jobs/{job.id}"})
+
+
+def shown(call: Call, job: Job) -> Job:
+    """The job as the caller may see it: of the syncs that led to it, those that they may know of."""
+    known = tuple(name for name in job.chain if call.gate.may(call.caller, Operation.SHOW_SYNC, name))
+    return job if known == job.chain else replace(job, chain=known)
 
 
 def _key(call: Call) -> str | None:

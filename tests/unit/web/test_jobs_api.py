@@ -260,6 +260,21 @@ def test_jobs_of_one_instant_are_all_listed(api: Api, monkeypatch: pytest.Monkey
         assert asked == ({None} if who == "dynsync.read" else may)
 
 
+def test_who_led_to_a_job_is_told_to_those_who_may_know_of_it(api: Api) -> None:
+    """A step of another sync began it: its name stands in no answer to who may not read that one."""
+    job_id, store = api.job(), api.hosted.lookups.state
+    store.save(replace(store.get(job_id), chain=("hidden", "contacts")))
+    reader, executor = principal("crm-readers"), principal("crm-readers", "crm-operators")
+    for path in ("/api/jobs", f"/api/jobs/{job_id}", f"/api/jobs/{job_id}/report", f"/jobs/{job_id}", "/jobs"):
+        assert b"hidden" not in api.call("GET", path, headers=reader).body, path
+    assert api.get(f"/api/jobs/{job_id}", headers=reader)["chain"] == ["contacts"]
+    assert api.get(f"/api/jobs/{job_id}")["chain"] == ["hidden", "contacts"]
+    assert b"hidden \xe2\x80\xba contacts" in api.call("GET", f"/jobs/{job_id}").body
+    cancelled = api.call("POST", f"/api/jobs/{job_id}/cancel", headers=executor)
+    assert (cancelled.status, b"hidden" in cancelled.body) == (200, False)
+    assert store.get(job_id).chain == ("hidden", "contacts")
+
+
 def listed(api: Api, monkeypatch: pytest.MonkeyPatch) -> set[str | None]:
     """Fills with the syncs whose jobs are read from now on; None: all of them."""
     found: set[str | None] = set()

@@ -1,7 +1,9 @@
-// Follows one job: asks how far it is every two seconds, less often while nobody looks or nothing answers, and
-// loads the page again when its state is another, or its plan is made.
+// Follows one job: asks how far it is every two seconds, less often while nothing answers, not at all while nobody
+// looks. Loads the page again when its state is another, its plan is made, or its reader may not see it any more: the
+// page then says why, and leads to sign in again.
 const EVERY_MS = 2000;
 const SLOWEST_MS = 60000;
+const NOT_YOURS = [401, 403, 404];
 
 const watched = document.getElementById("watch");
 const part = Object.fromEntries(["phase", "amount", "bar", "pace", "again"].map((id) => [id, document.getElementById(id)]));
@@ -9,6 +11,7 @@ const { job, state, planned } = watched.dataset;
 const number = new Intl.NumberFormat("en");
 let pause = EVERY_MS;
 let timer = 0;
+let answered = false;
 
 function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -53,6 +56,10 @@ function waiting(told) {
 async function look() {
   try {
     const answer = await fetch(`/api/jobs/${encodeURIComponent(job)}/progress`, { headers: { accept: "application/json" } });
+    if (answered && NOT_YOURS.includes(answer.status)) {
+      location.reload();
+      return;
+    }
     if (!answer.ok) throw new Error(String(answer.status));
     const told = await answer.json();
     if (told.state !== state || (told.phase === "apply" && !planned)) {
@@ -60,6 +67,7 @@ async function look() {
       return;
     }
     show(told);
+    answered = true;
     pause = EVERY_MS;
   } catch {
     pause = Math.min(pause * 2, SLOWEST_MS);

@@ -11,6 +11,7 @@ from shared.web.call import Answer
 from shared.web.pages.jobs import sums
 from shared.web.pages.jobs.life import MOST_COUNTED, Stand, Ways, meaning, ways
 from shared.web.pages.rendering import page
+from shared.web.routes.starts import shown
 from shared.web.routing import Call, Route
 
 
@@ -20,7 +21,7 @@ def job(call: Call) -> Answer:
     return page(
         call,
         "jobs/show.html",
-        job=found,
+        job=shown(call, found),
         stand=stand,
         meaning=meaning(found, stand),
         ways=ways_of(call, stand),
