@@ -105,6 +105,23 @@ def test_a_plan_is_filtered_searched_and_paged(api: Api, monkeypatch: pytest.Mon
     html(api.call("GET", path, query={"action": "explode"}), 422)
 
 
+@pytest.mark.usefixtures("kept")
+def test_a_plan_of_long_values_is_seen_in_shorter_pages(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A memo has up to a million characters: what does not fit is on the next page, and one change fits always."""
+    long = tuple(FieldChange("c", None, "\u202e" * 600) for _ in range(2))
+    monkeypatch.setitem(
+        globals(), "CHANGES", [PlannedChange(n, Action.CREATE, f"A{n}", "8d", n, long) for n in (1, 2, 3)]
+    )
+    monkeypatch.setattr("shared.web.pages.jobs.changes.PAGE_CHARACTERS", 2400)
+    path = f"/jobs/{job(api)}/changes"
+    first = html(api.call("GET", path))
+    assert (first.count("<article"), re.findall(r"after=(\d+)", first)) == (2, ["2"])
+    last = html(api.call("GET", path, query={"after": "2"}))
+    assert (last.count("<article"), "after=" in last) == (1, False)
+    monkeypatch.setattr("shared.web.pages.jobs.changes.PAGE_CHARACTERS", 10)
+    assert html(api.call("GET", path)).count("<article") == 1
+
+
 def test_a_job_without_a_plan_says_so(api: Api) -> None:
     """Before it is made, and when nothing differed."""
     assert "not made yet" in html(api.call("GET", f"/jobs/{api.job()}/changes"))

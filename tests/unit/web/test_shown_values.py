@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from shared.values.changes import Action
 from shared.values.plans import FieldChange
 from shared.web.pages.jobs.rejects import cells
-from shared.web.pages.jobs.values import LEAD_IN, SHORT, Piece, Shown, differing, pieces, shown, shown_field
+from shared.web.pages.jobs.values import LEAD_IN, MOST, SHORT, Piece, Shown, differing, pieces, shown, shown_field
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
 
@@ -97,3 +97,12 @@ def test_a_record_is_shown_whatever_the_source_told() -> None:
     assert list(cells('{"a": null, "b": {"c": 1}}')) == [("a", shown(None)), ("b", shown('{"c": 1}'))]
     assert list(cells("[1]")) == [("", shown("[1]"))]
     assert list(cells(None)) == []
+
+
+def test_a_value_beyond_all_measure_is_cut() -> None:
+    """Its beginning is there, and how long it is; what differs is found in it all the same."""
+    long = "a" * 3_000_000
+    found = shown(long)
+    assert (sum(len(piece.text) for piece in found.folded), found.cut, found.length) == (MOST, MOST, len(long))
+    assert differing(long, long + "b") == (range(len(long), len(long)), range(len(long), len(long) + 1))
+    assert shown("a" * MOST).cut == 0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from shared.permissions import Operation
 from shared.values.changes import Outcome, OutcomeStatus
@@ -12,10 +13,12 @@ from shared.web.call import Answer
 from shared.web.pages.jobs import sums
 from shared.web.pages.jobs.forms import AT_ONCE, ChangesQuery
 from shared.web.pages.jobs.showing import stand_of, ways_of
-from shared.web.pages.jobs.values import Shown, ShownField, shown, shown_field
+from shared.web.pages.jobs.values import MOST, Shown, ShownField, shown, shown_field, value_text
 from shared.web.pages.rendering import page
 from shared.web.routing import Call, Route
 
+PAGE_CHARACTERS = 1_000_000
+"""Of the values on one page; of longer ones, fewer changes stand on it."""
 OUTCOMES: Mapping[OutcomeStatus, tuple[str, str]] = {
     OutcomeStatus.DONE: ("Done", "ok"),
     OutcomeStatus.REJECTED: ("Refused by Dataverse", "bad"),
@@ -54,14 +57,23 @@ def shown_change(change: PlannedChange, outcome: Outcome | None) -> ShownChange:
     return ShownChange(change, shown(change.key), fields, fate)
 
 
+def fitting(lengths: Sequence[int]) -> int:
+    """How many of the first fit onto one page, by their characters; one at least."""
+    return max(1, sum(total <= PAGE_CHARACTERS for total in accumulate(lengths)))
+
+
+def _characters(change: PlannedChange) -> int:
+    values = (value_text(value) or "" for field in change.fields for value in (field.old, field.new))
+    return sum(min(len(text), MOST) for text in values)
+
+
 def changes(call: Call) -> Answer:
     """The plan, page by page; of one action or one key when asked."""
     query: ChangesQuery = call.query
     actions = () if query.action is None else (query.action,)
-    found = call.hosted.lookups.changes(
-        call.job, limit=AT_ONCE, after=query.after, actions=actions, key=query.key
-    )  # fmt: skip
-    stand = stand_of(call)
+    read = call.hosted.lookups.changes(call.job, limit=AT_ONCE, after=query.after, actions=actions, key=query.key)
+    found = read[: fitting([_characters(one) for one in read])]
+    stand = stand_of(call, counting=False)
     outcomes = call.hosted.lookups.outcomes(call.job, found) if stand.wrote else {}
     return page(
         call,
@@ -72,7 +84,7 @@ def changes(call: Call) -> Answer:
         total=sum(call.job.planned.values()),
         in_words=sums.in_words(call.job),
         query=query,
-        after=found[-1].change if len(found) == AT_ONCE else None,
+        after=found[-1].change if len(found) == AT_ONCE or len(found) < len(read) else None,
         ways=ways_of(call, stand),
         stand=stand,
     )

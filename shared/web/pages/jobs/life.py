@@ -11,6 +11,7 @@ from shared.values.jobs import Job, JobState
 from shared.values.life import CANCELLABLE, TRANSITIONS, resumable
 from shared.values.wording import counted
 from shared.web.pages.jobs.sums import in_words, left
+from shared.wiring.progress import JobProgress
 
 MOST_COUNTED = 10_000
 """Open rejects that are counted for a job's page; of more it says so."""
@@ -23,6 +24,7 @@ class Stand:
     `wrote`: some of its changes were sent. `ahead`: jobs of its sync that come before it. `stopping`: it was asked to
     stop. `outdated_by`: a later job of its sync that began. `redefined`: its plan is of another definition than the
     sync's. `undone_by`: the job that took it back, or was to. `open`: its rejects of which nothing has become since.
+    `progress`: how far it is, while it is queued or running.
     """
 
     wrote: bool = False
@@ -32,6 +34,7 @@ class Stand:
     redefined: bool = False
     undone_by: Job | None = None
     open: int = 0
+    progress: JobProgress | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from shared.values.jobs import Job, JobState
 from shared.values.life import UNFINISHED, resumable
 from shared.web.call import Answer
 from shared.web.pages.jobs import sums
+from shared.web.pages.jobs.forms import UNDER_WAY
 from shared.web.pages.jobs.life import MOST_COUNTED, Stand, Ways, meaning, ways
 from shared.web.pages.rendering import page
 from shared.web.routes.starts import shown
@@ -25,7 +26,7 @@ def job(call: Call) -> Answer:
         stand=stand,
         meaning=meaning(found, stand),
         ways=ways_of(call, stand),
-        progress=call.hosted.lookups.standing(found) if found.state in (JobState.QUEUED, JobState.RUNNING) else None,
+        progress=stand.progress,
         balances=sums.balances(found),
         planned=sums.planned(found),
         in_words=sums.in_words(found),
@@ -36,12 +37,15 @@ def job(call: Call) -> Answer:
     )
 
 
-def stand_of(call: Call) -> Stand:
-    """What is known of the job beside itself; asked only where its state makes it matter."""
+def stand_of(call: Call, *, counting: bool = True) -> Stand:
+    """What is known of the job beside itself; asked only where its state makes it matter.
+
+    `counting`: its open rejects are counted, which reads them.
+    """
     found, lookups = call.job, call.hosted.lookups
     progress = lookups.standing(found)
     may_go_on = found.state is JobState.AWAITING_APPROVAL or resumable(found)
-    over = found.state not in (JobState.QUEUED, JobState.RUNNING)
+    over = found.state not in UNDER_WAY
     return Stand(
         wrote=lookups.wrote(found),
         ahead=progress.before,
@@ -49,7 +53,8 @@ def stand_of(call: Call) -> Stand:
         outdated_by=lookups.outdated_by(found) if may_go_on else None,
         redefined=may_go_on and not call.hosted.app.keeps_its_definition(found),
         undone_by=lookups.undo_of(found) if over and found.undoes is None else None,
-        open=_open(call, found) if over else 0,
+        open=_open(call, found) if over and counting else 0,
+        progress=None if over else progress,
     )
 
 

@@ -17,6 +17,8 @@ from shared.values.plans import FieldChange
 
 SHORT = 160
 """Characters of a value that are seen at once; the rest is folded away."""
+MOST = 50_000
+"""Characters of one value that a page holds; the whole of a longer one is in the download."""
 LEAD_IN = 40
 SMALL = 24
 """Up to so many characters, two values that differ are marked whole: a part of a number says nothing."""
@@ -34,13 +36,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One value. `empty`: it is null. `folded`: the whole of a long one; `length`: its characters."""
+    """One value. `empty`: it is null. `folded`: the whole of a long one, `cut`: its beginning; `length`: all of it."""
 
     pieces: tuple[Piece, ...] = ()
     empty: bool = False
     label: str = ""
     folded: tuple[Piece, ...] = ()
     length: int = 0
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,21 @@ def differing(old: str, new: str) -> tuple[range, range]:
     """Which characters of either are not common to both: all between the same beginning and the same end."""
     if max(len(old), len(new)) <= SMALL and old != new:
         return range(len(old)), range(len(new))
-    shorter = min(len(old), len(new))
-    head = next((n for n in range(shorter) if old[n] != new[n]), shorter)
-    tail = next((n for n in range(shorter - head) if old[-1 - n] != new[-1 - n]), shorter - head)
+    head = _alike(old, new)
+    tail = _alike(old[head:][::-1], new[head:][::-1])
     return range(head, len(old) - tail), range(head, len(new) - tail)
+
+
+def _alike(old: str, new: str) -> int:
+    """With how many characters both begin. A value may have a million, so whole runs are compared."""
+    low, high = 0, min(len(old), len(new))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if old[low:middle] == new[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def shown(text: str | None, *, label: str | None = None, differs: range | None = None) -> Shown:
@@ -89,7 +103,7 @@ def shown(text: str | None, *, label: str | None = None, differs: range | None =
     if text is None:
         return Shown(empty=True)
     marked = differs or range(0)
-    whole = tuple(pieces(text, marked))
+    whole = tuple(pieces(text[:MOST], marked))
     if len(text) <= SHORT:
         return Shown(whole, label=label or "", length=len(text))
     begin = max(0, marked.start - LEAD_IN) if marked and marked.start > SHORT - LEAD_IN else 0
@@ -97,7 +111,8 @@ def shown(text: str | None, *, label: str | None = None, differs: range | None =
     part = range(marked.start - begin, min(marked.stop - begin, len(seen)))
     lead = (Piece("…"),) if begin else ()
     rest = (Piece("…"),) if begin + SHORT < len(text) else ()
-    return Shown((*lead, *pieces(seen, part), *rest), label=label or "", folded=whole, length=len(text))
+    cut = MOST if len(text) > MOST else 0
+    return Shown((*lead, *pieces(seen, part), *rest), label=label or "", folded=whole, length=len(text), cut=cut)
 
 
 def pieces(text: str, differs: range = range(0)) -> Iterator[Piece]:
