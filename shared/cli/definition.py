@@ -117,6 +117,7 @@ def save(session: Session, sync: str, file: str, note: str) -> None:
         say_json({"revision": revision, "diff": "\n".join(lines), **_told(draft)})
     else:
         say(session.out(), f"Saved {safe(sync)} as revision {revision.number}.")
+        say(session.out(), f"Then: {called()} check {safe(sync)} (asks the source and Dataverse, too)")
 
 
 def _now(words: DefinitionWords, sync: str) -> tuple[DefinitionView | None, int]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from shared.cli.facade import Edits
 from shared.cli.options import everywhere, exported, session_of, variables
 from shared.cli.output import CLEAN, FAILED, exit_code, say_json
 from shared.cli.screens.changes import print_changes
@@ -13,7 +14,7 @@ from shared.cli.screens.job import print_job, print_next_steps
 from shared.cli.screens.paper import say
 from shared.cli.screens.problems import print_problems
 from shared.cli.session import Session, who
-from shared.cli.texts import called, counted, refusal
+from shared.cli.texts import called, counted, refusal, safe
 from shared.errors import DefinitionError, DynsyncError, NotFoundError
 from shared.values.jobs import Job, JobState
 from shared.values.problems import Problem, Severity
@@ -82,6 +83,7 @@ def plan(
     with session.progress() as progress:
         job = session.app.start(sync, variables=values, files=files, started_by=who(), progress=progress, apply=False)
     say_plan(session, job, sample=sample, export=export)
+    _say_unused_file(session, sync)
     return exit_code(job)
 
 
@@ -100,6 +102,7 @@ def run(session: Session, /, *, sync: str, values: dict[str, str], files: dict[s
     with session.progress() as progress:
         job = session.app.start(sync, variables=values, files=files, started_by=who(), progress=progress, apply=True)
     _say(session, job, sample=0)
+    _say_unused_file(session, sync)
     return exit_code(job)
 
 
@@ -173,3 +176,13 @@ def _say(session: Session, job: Job, *, sample: int) -> None:
     if sample and job.state is JobState.AWAITING_APPROVAL:
         print_changes(out, session.app.plan_sample(job.id, limit=sample), total=sum(job.planned.values()))
     print_next_steps(out, job)
+
+
+def _say_unused_file(session: Session, sync: str) -> None:
+    """Warn who has changed a file here that does not count, for the sync is edited in the app."""
+    if session.json or session.address or not isinstance(session.app, Edits):
+        return
+    if session.app.definitions.show(sync).file_changed:
+        found = f"this ran what was edited in the app; its file has changed since and does not count until `{called()} "
+        ways = f"definition drop {safe(sync)}`; `{called()} definition diff {safe(sync)}` compares"
+        say(session.err(), ("Warning: ", "yellow"), found + ways)

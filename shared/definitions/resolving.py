@@ -85,7 +85,10 @@ def _missing(definition: SyncDefinition, given: Mapping[str, str], files: Mappin
     }
     if not missing:
         return []
-    return [f"no value is given for {', '.join(missing)}; add {' '.join(missing.values())}"]
+    texts = [name for name in missing if not definition.variables[name].file]
+    chosen = [name for name in missing if definition.variables[name].file]
+    kinds = [f"no {kind} is given for {', '.join(of)}" for kind, of in (("value", texts), ("file", chosen)) if of]
+    return [f"{', and '.join(kinds)}; give it with the start (on the command line: {' '.join(missing.values())})"]
 
 
 def _with_formulas(

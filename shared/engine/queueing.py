@@ -47,6 +47,13 @@ def start_of(state: State, job: Job, watching: Start) -> Start:
     return replace(watching, variables=variables, started_by=job.started_by, handed_over=tuple(paths.values()))
 
 
+def with_own_names(text: str, job: Job, start: Start) -> str:
+    """`text` with the names that its files came by, not where this machine keeps their copies."""
+    for variable in job.handed_over:
+        text = text.replace(start.variables[variable], job.variables[variable])
+    return text
+
+
 def before_it(store: JobStore, job: Job) -> Job | None:
     """The oldest unfinished queued job of the sync that was made before this one: it comes first."""
     waiting = [

@@ -26,6 +26,7 @@ from shared.engine.leasing import Held
 from shared.engine.linking import OPEN
 from shared.engine.making import PlanMaking
 from shared.engine.plan import MANIFEST, ROWS, Manifest, PlanFile
+from shared.engine.queueing import with_own_names
 from shared.engine.readback import ReadBack
 from shared.engine.realtime.claiming import claims_of
 from shared.engine.retention import prune
@@ -140,7 +141,8 @@ class Run:
         except CancelledError as error:
             return self._closing.end(self._as_left(job), JobState.CANCELLED, error=str(error))
         except DynsyncError as error:
-            return self._closing.end(self._as_left(job), JobState.FAILED, error=str(error))
+            left = self._as_left(job)
+            return self._closing.end(left, JobState.FAILED, error=with_own_names(str(error), left, self.start))
         except KeyboardInterrupt:
             self._end_if_ours(job, JobState.CANCELLED, "cancelled by the person who started it")
             raise

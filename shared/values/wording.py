@@ -30,7 +30,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def what_it_did(job: Job) -> str:
-    """`1,200 read, 3 created, 1 rejected`: what is not nothing; of a job that is not done, so far."""
+    """`1,200 read, 3 created, 1 rejected`: what is not nothing; of a job that is not done, so far, and its plan."""
     source, rows = job.source, job.destination
     counts = {
         "read": source.read,
@@ -40,6 +40,6 @@ def what_it_did(job: Job) -> str:
         "rejected": source.rejected,
         "conflict": source.conflict,
         "refused": rows.refused,
-        "not attempted": source.not_attempted + rows.not_attempted,
+        "planned" if job.finished_at is None else "not attempted": source.not_attempted + rows.not_attempted,
     }
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing read"

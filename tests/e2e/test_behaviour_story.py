@@ -12,7 +12,7 @@ from shared.engine import reading
 from shared.errors import NotFoundError, RefuseError
 from shared.values.changes import Action
 from shared.values.jobs import JobState
-from tests.e2e.conftest import World, an_hour_ago, closes
+from tests.e2e.conftest import World, an_hour_ago, closes, ignore
 from tests.e2e.stories import NO_BRAKES, Sync, column, fields, rejects
 
 ACCOUNT = Sync(
@@ -460,6 +460,12 @@ def test_files_handed_over_with_the_start(world: World, tmp_path_factory: pytest
     job = closes(world.run("story", files={"extract": elsewhere}))
 
     assert (job.state, job.source.created) == (JobState.SUCCEEDED, 1)
+
+    elsewhere.write_text("quite;another\n1;2\n")
+    job = world.app.queue("story", variables={}, files={"extract": elsewhere}, started_by="nia", apply=True)
+    error = str(closes(world.app.slice(job.id, progress=ignore)).error)
+    assert "the header of x.csv lacks" in error  # by the name that it came by, not where its copy lies
+    assert "input-extract" not in error
 
 
 def test_a_key_in_other_letters_is_the_same_key(world: World) -> None:

@@ -112,6 +112,17 @@ def test_show_prints_the_text_alone(app: EditingApp) -> None:
     assert call(app, "definition", "show", "accounts", "-q").stderr == ""
 
 
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_a_changed_file_that_does_not_count_is_told(app: EditingApp, verb: str) -> None:
+    """Whoever mended the file of an edited sync, and runs it, learns that the edit ran; machines read JSON alone."""
+    edited(app, EDIT)
+    assert "file" not in call(app, verb, "accounts", "-q").stderr
+    app.definitions.file_changed = True
+    ended = call(app, verb, "accounts", "-q")
+    assert "its file has changed since and does not count until `dynsync definition drop accounts`" in ended.stderr
+    assert (ended.exit_code, call(app, verb, "accounts", "-q", "--json").stderr) == (0, "")
+
+
 def test_an_older_text_is_shown(app: EditingApp) -> None:
     """By its number; 0 is the file's."""
     edited(app, EDIT, None)
@@ -141,6 +152,7 @@ def test_save_shows_what_changes_and_saves_on_what_was_read(app: EditingApp, tmp
     assert ended.exit_code == 0
     for said in ("+description: edited", "may change: source.path", "warning behaviour.brakes", "as revision 1"):
         assert said in ended.stdout
+    assert ended.stdout.splitlines()[-1].startswith("Then: dynsync check accounts")
     assert "-" not in [line[:1] for line in ended.stdout.splitlines()[2:]]
     assert app.definitions.texts == [EDIT]
     assert app.definitions.notes == [("nia", "more words")]

@@ -44,7 +44,8 @@ def test_defaults_texts_files_and_formulas_become_values() -> None:
 
 def test_every_missing_variable_is_named_at_once() -> None:
     """Nobody has to start a job three times to learn what it wants."""
-    with pytest.raises(RefuseError, match="no value is given for a, c, f; add -v a=VALUE -v c=VALUE --file f=PATH"):
+    told = "no value is given for a, c, and no file is given for f; give it with the start"
+    with pytest.raises(RefuseError, match=rf"{told} \(on the command line: -v a=VALUE -v c=VALUE --file f=PATH\)"):
         resolved("  a: {}\n  b: { default: '' }\n  c: {}\n  f: { file: true }\n")
 
 

@@ -15,6 +15,7 @@ from shared.web.call import Answer
 from shared.web.pages.definition.beginnings import BEGINNINGS
 from shared.web.pages.definition.sheet import next_times
 from shared.web.pages.lines import line, of_path, unlined
+from shared.wiring.definitions import DefinitionDesk
 from tests.unit.web.conftest import Api, Opener, principal
 from tests.unit.web.test_pages import html
 from tests.unit.web.test_sync_page import sent
@@ -120,6 +121,14 @@ def test_a_text_is_checked_with_its_lines(writer: Api) -> None:
     assert "No problem found." in html(post(writer, text_of(writer) + "# more\n"))
     assert "near line 2" in html(post(writer, "name: accounts\n  a: [\n"))
     assert writer.hosted.app.definitions.revisions("accounts") == []
+
+
+def test_what_only_a_look_finds_keeps_nothing_from_being_saved(writer: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page does not say that a text must be mended first which “Save” then takes."""
+    monkeypatch.setattr(DefinitionDesk, "look", lambda *_: [Problem("mappings.0.target", "no such column")])
+    page = html(post(writer, text_of(writer) + "# more\n", "look"))
+    assert "1 error in source or Dataverse: it can be saved, but its jobs fail" in page
+    assert "before it can be saved" not in page
 
 
 def test_errors_keep_the_text(writer: Api) -> None:

@@ -65,7 +65,7 @@ class Sheet:
 
     @property
     def errors(self) -> int:
-        """Problems that keep the text from being saved."""
+        """Errors: of the text alone, which keep it from being saved; after a closer look, of source and Dataverse."""
         return sum(problem.severity.value == "error" for problem in self.problems or ())
 
 
