@@ -76,13 +76,14 @@ def test_a_restored_store_gives_its_numbers_once_more(catalogue: Catalogue, shel
     """Of a copy of yesterday, what is saved next is another revision of a number that was there before."""
     shelf.save("accounts", other("accounts", "2.0.0"))
     copy = dict(shelf.kept)
-    shelf.save("accounts", other("accounts", "3.0.0"))
+    shelf.save("accounts", other("accounts", "3.0.0"), by="Ann")
     assert catalogue.get("accounts").version == "3.0.0"
-    shelf.kept = copy
+    shelf.kept = dict(copy)
+    shelf.save("accounts", other("accounts", "4.0.0"), by="Bo")
+    assert catalogue.get("accounts").version == "4.0.0"
+    shelf.kept = dict(copy)
     assert catalogue.get("accounts").version == "2.0.0"
     assert catalogue.get("accounts") is catalogue.get("accounts")
-    shelf.save("accounts", other("accounts", "4.0.0"))
-    assert catalogue.get("accounts").version == "4.0.0"
 
 
 def test_a_file_is_the_same_object_until_it_changes(catalogue: Catalogue) -> None:
