@@ -14,6 +14,7 @@ from shared.definitions.rewriting.values import GONE, at
 from shared.definitions.rewriting.writing import flow
 from shared.definitions.sync import SyncDefinition
 from shared.definitions.wording import place_of
+from shared.errors import RefuseError
 
 
 class Kind(StrEnum):
@@ -64,6 +65,10 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     "Destination": (Field("destination.filter", "Filter", Kind.LONG),),
 }
 """The form, from top to bottom. Choices, defaults and meanings come from the models."""
+
+
+MOST_WORK = 600_000
+"""Characters of the text times settings that are new in it: each of them is put in by reading the text anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,11 @@ def with_settings(text: str, answers: Mapping[str, str]) -> str:
             there[path_of(field.path)] = _value(setting.kind, answer)
         else:
             others.append((setting, answer))
+    if len(others) * len(text) > MOST_WORK:
+        raise RefuseError(
+            f"the text is too long for {len(others)} settings that it does not have yet",
+            remedy="fill in fewer at a time, or write them into the text",
+        )
     text = put_each(text, there)
     for setting, answer in others:
         text = _written(text, setting, answer, order)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.definitions.document import DocumentError, path_of, read_document
 from shared.definitions.guided import Guide, RowAnswer, Setting, filled_in, guide
+from shared.definitions.guided import settings as one_by_one
 from shared.definitions.guided.settings import FIELDS
 from shared.definitions.reference import sync_schema
 from shared.definitions.rewriting.values import GONE, at
@@ -97,6 +98,15 @@ def test_settings_are_written_where_they_belong() -> None:
     emptied = filled_in(text, {"title": "", "schedule.cron": "", "schedule.time_zone": "Asia/Tokyo"}, [])
     assert "title" not in emptied
     assert "schedule" not in emptied
+
+
+def test_new_settings_are_put_into_a_text_of_some_length_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each one reads the text anew: of a very long one, fewer at a time; those that are there already are as many."""
+    monkeypatch.setattr(one_by_one, "MOST_WORK", 3 * len(SMALL))
+    rows, absent = answers(guide(SMALL)), [f"behaviour.brakes.{name}" for name in ("removals", "creates", "updates")]
+    with pytest.raises(RefuseError, match="too long for 4 settings that it does not have yet"):
+        filled_in(SMALL, {**dict.fromkeys(absent, "1%"), "title": "Long"}, rows)
+    assert "removals: 1%" in filled_in(SMALL, {absent[0]: "1%"}, rows)
 
 
 def test_rows_are_changed_moved_added_and_taken_out() -> None:
