@@ -45,7 +45,6 @@ SENTENCES: Mapping[str, str] = {
     "dropped": "The edit is dropped.",
     "taken-away": "The sync is taken away.",
     "created": "The sync is there.",
-    "watermark-set": "The watermark is set; the next run reads from there.",
 }
 """All that a page can be made to say by its address."""
 

@@ -65,9 +65,26 @@ def test_the_policy_allows_nothing_inline_and_nobody_else() -> None:
 def test_no_template_trusts_a_value() -> None:
     """None marks a text as safe or switches escaping off; a value that is missing is a fault."""
     for path in TEMPLATES.rglob("*.html"):
-        assert not re.search(r"\|\s*safe|autoescape|Markup", path.read_text("utf-8")), path.name
+        text = path.read_text("utf-8")
+        assert not re.search(r"\|\s*safe|autoescape|Markup", text), path.name
+        assert not re.search(r"\s[\w-]+=\{\{", text), f"an attribute without quotes in {path.name}"
+    for path in assets.FOLDER.glob("*.js"):
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", path.read_text("utf-8"))
     with pytest.raises(UndefinedError):
         templates().from_string("{{ nothing }}").render()
+
+
+def test_nothing_of_the_pages_is_dead() -> None:
+    """Every class that is styled is used, every macro called, every template shown, every sentence said."""
+    pages = [path for kind in ("html", "py", "js") for path in TEMPLATES.parent.rglob(f"*.{kind}")]
+    text = "\n".join(path.read_text("utf-8") for path in pages)
+    words = set(re.findall(r"[\w-]+", text))
+    rules = "\n".join(path.read_text("utf-8") for path in assets.FOLDER.glob("*.css"))
+    styled = re.findall(r"\.([a-zA-Z][\w-]*)", re.sub(r"/\*.*?\*/|\{[^{}]*\}", "", rules, flags=re.S))
+    assert {name for name in styled if name not in words and f"{name.rpartition('--')[0]}--" not in words} == set()
+    assert [name for name in re.findall(r"macro (\w+)", text) if len(re.findall(rf"\b{name}\(", text)) < 2] == []
+    shown = (path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.html"))
+    assert [name for name in (*shown, *SENTENCES) if f'"{name}"' not in text.replace(f'    "{name}": "', "")] == []
 
 
 def test_pages_are_no_part_of_the_document() -> None:
