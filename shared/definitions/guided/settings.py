@@ -30,36 +30,79 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One line of the form: where the setting stands, what people call it, and how it is asked for."""
+    """One line of the form: where the setting stands, what people call it, and how it is asked for.
+
+    `meaning` is said in place of the model's words where those speak of the text.
+    """
 
     path: str
     label: str
     kind: Kind = Kind.WORD
+    meaning: str = ""
+
+
+_EMPTY = "Beyond it the job waits with its plan. Left empty: no limit."
 
 
 FIELDS: Mapping[str, tuple[Field, ...]] = {
     "About": (
         Field("title", "Title", Kind.LINE),
         Field("description", "Description", Kind.LONG),
-        Field("enabled", "Enabled", Kind.FLAG),
+        Field("enabled", "Enabled", Kind.FLAG, "no: it neither starts by schedule nor by hand."),
     ),
     "Schedule": (
-        Field("schedule.cron", "When it starts", Kind.LINE),
-        Field("schedule.time_zone", "Time zone", Kind.LINE),
+        Field(
+            "schedule.cron",
+            "When it starts",
+            Kind.LINE,
+            "Minute, hour, day of the month, month and day of the week: 0 6 * * 1-5 is six o'clock, Monday to Friday. "
+            "Left empty: it has no schedule.",
+        ),
+        Field("schedule.time_zone", "Time zone", Kind.LINE, "Whose clock is meant, such as Europe/Amsterdam."),
     ),
     "What it does": (
         Field("behaviour.strategy", "Strategy"),
         Field("behaviour.new", "New records"),
-        Field("behaviour.changed", "Changed records"),
-        Field("behaviour.dropped", "Dropped records"),
+        Field(
+            "behaviour.changed",
+            "Changed records",
+            meaning="A record whose row differs: update the row or leave it. A condition is written in the text.",
+        ),
+        Field(
+            "behaviour.dropped",
+            "Dropped records",
+            meaning="A row without a record: leave it (ignore) or delete it. To deactivate it, or to set its end date, "
+            "is written in the text. Only with strategy full, where everything is read each time.",
+        ),
         Field("behaviour.returned", "Records that come back"),
         Field("behaviour.approval", "Approval"),
     ),
     "Brakes": (
-        Field("behaviour.brakes.removals", "Removals", Kind.SHARE),
-        Field("behaviour.brakes.creates", "Creates", Kind.SHARE),
-        Field("behaviour.brakes.updates", "Updates", Kind.SHARE),
-        Field("behaviour.brakes.rejects", "Rejects", Kind.SHARE),
+        Field(
+            "behaviour.brakes.removals",
+            "Removals",
+            Kind.SHARE,
+            f"Rows deleted, expired and deactivated, as a share of the destination's rows. {_EMPTY}",
+        ),
+        Field(
+            "behaviour.brakes.creates",
+            "Creates",
+            Kind.SHARE,
+            f"Rows created, as a share of the destination's rows; it may pass 100%. {_EMPTY} "
+            "Not limited while the destination is empty.",
+        ),
+        Field(
+            "behaviour.brakes.updates",
+            "Updates",
+            Kind.SHARE,
+            f"Rows updated, as a share of the destination's rows. {_EMPTY}",
+        ),
+        Field(
+            "behaviour.brakes.rejects",
+            "Rejects",
+            Kind.SHARE,
+            f"Records rejected, as a share of the records read. {_EMPTY}",
+        ),
         Field("behaviour.brakes.at_least", "At least (rows)", Kind.COUNT),
     ),
     "Destination": (Field("destination.filter", "Filter", Kind.LONG),),
@@ -105,7 +148,7 @@ def setting_of(document: Document, field: Field) -> Setting:
         name=field.path,
         label=field.label,
         kind=field.kind,
-        meaning=place.description or "",
+        meaning=field.meaning or place.description or "",
         value=default if found is GONE else "" if shown else _text(found),
         default=default,
         choices=choices,

@@ -63,11 +63,12 @@ class ColumnsView(BaseModel):
 
 
 class ConnectionView(BaseModel):
-    """Whether one side can be reached, and what stands in the way."""
+    """Whether one side can be reached, and what stands in the way; `tried`: whether it could be looked for at all."""
 
     name: str
     up: bool
     note: str = ""
+    tried: bool = True
 
 
 class ConnectionsView(BaseModel):
@@ -174,7 +175,12 @@ def table(call: Call) -> Table:
 def connections(call: Call) -> ConnectionsView:
     """Try both sides with the credentials that the definition names."""
     checker = call.hosted.app.checker
-    call.hosted.app.definition(call.sync)
+    definition = call.hosted.app.definition(call.sync)
+    given = [name for name, variable in definition.variables.items() if variable.required]
+    if given:
+        late = f"what it reads is told by each start ({', '.join(given)}), so there is nothing to try before"
+        untried = ConnectionView(name="source", up=False, note=late, tried=False)
+        return ConnectionsView(connections=[untried, _tried("destination", checker.table, call.sync)])
     looks: Mapping[str, Callable[[str], object]] = {"source": checker.source_columns, "destination": checker.table}
     return ConnectionsView(connections=[_tried(name, look, call.sync) for name, look in looks.items()])
 

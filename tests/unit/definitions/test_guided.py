@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,10 @@ def test_choices_are_the_schemas() -> None:
                 inner = inner["properties"][step]
             words = [word for part in (inner, *inner.get("oneOf", [])) for word in part.get("enum", [])]
             assert list(found[field.path].choices) == words, field.path
-            assert found[field.path].meaning == inner["description"]
+            assert found[field.path].meaning == (field.meaning or inner["description"])
+            assert not re.search(r"[{}]|null|false|true", found[field.path].meaning), (
+                "words of the text, not of the form"
+            )
 
 
 def test_what_is_shown_is_what_counts() -> None:

@@ -322,6 +322,7 @@ def test_a_new_sync_is_begun_saved_and_taken_away(open_api: Opener) -> None:
     begun = html(sent(api, "/new", sync="fresh", beginning="upload", do="edit"))
     text = typed(begun).replace("your-org", "contoso")
     assert 'name="sync" value="fresh"' in begun
+    assert "data-guarded hidden" in html(sent(api, "/new", sync="fresh", text=text, do="check"))  # all of it is new
     as_typed = api.call("POST", "/api/syncs/fresh/definition/check", json_body={"text": text})
     assert (as_typed.status, b'"creates":true' in as_typed.body) == (200, True)
     wrong = html(sent(api, "/new", sync="fresh", do="save", text=text.replace("delta", "x")), 422)

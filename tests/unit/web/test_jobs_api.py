@@ -341,7 +341,7 @@ def test_a_sync_tells_what_to_ask_for(api: Api) -> None:
 def test_both_sides_are_tried(api: Api) -> None:
     """What stands in the way is told by side; here the secrets are missing."""
     sides = {one["name"]: one for one in json.loads(api.call("POST", "/api/syncs/accounts/test").body)["connections"]}
-    assert sides["source"] == {"name": "source", "up": True, "note": ""}
+    assert sides["source"] == {"name": "source", "up": True, "note": "", "tried": True}
     assert not sides["destination"]["up"]
     assert "accounts--client" in sides["destination"]["note"]
     assert api.get("/api/syncs/accounts/source")["columns"].keys() == {"no", "label"}

@@ -198,6 +198,9 @@ def test_connections_are_tried_on_the_page(api: Api) -> None:
     text = html(sent(api, "/syncs/accounts/test"))
     assert text.count(">Reached<") == 1
     assert text.count(">Not reached<") == 1
+    text = html(sent(api, "/syncs/files/test"))
+    assert "is told by each start (extract)" in text
+    assert (text.count(">Not tried<"), text.count(">Not reached<")) == (1, 1)
 
 
 def test_a_listener_is_switched_and_released(api: Api) -> None:

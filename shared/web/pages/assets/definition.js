@@ -223,7 +223,7 @@ class Editor {
     this.list.replaceChildren(...problems.map((one) => this.item(one)));
     this.marked = new Set(problems.map((one) => lineOf(one.found)));
     this.number();
-    this.guard(sound ? told.guarded ?? [] : []);
+    this.guard(sound && !told.creates ? told.guarded ?? [] : []);
     if (!sound) this.status.textContent = told.detail ?? "It could not be checked.";
     else if (errors) this.status.textContent = `${counted(errors, "error")} to mend before it can be saved.`;
     else if (problems.length) this.status.textContent = `${counted(problems.length, "warning")}; it can be saved.`;
