@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.columns import SQL_TYPES, TypedColumn
-from shared.dataverse.client import DataverseClient
+from shared.dataverse.asking import Answer
+from shared.dataverse.client import Asked, DataverseClient
 from shared.definitions.mapping import EntityFromColumn
 from shared.definitions.source import SqlSource
 from shared.definitions.sync import SyncDefinition
@@ -32,15 +34,31 @@ def gather(definition: SyncDefinition, client: DataverseClient) -> Metadata:
     Raises:
         DestinationError: the table is unknown, or metadata cannot be read.
     """
-    table = client.table(definition.destination.entity)
-    names = dict.fromkeys(name for name in _linked_names(definition, table))
-    linked: dict[str, Table] = {}
-    for name in names:
-        try:
-            linked[name] = client.table(name)
-        except DestinationError:
-            continue  # `prepare` names the mapping whose table is unknown
-    return Metadata(table, linked, client.environment())
+    with client.side_by_side() as asked:
+        own, environment = asked.table(definition.destination.entity), asked.environment()
+        _answers(asked, _named(definition))
+        table = own()
+        answers = _answers(asked, _linked_names(definition, table))
+        linked: dict[str, Table] = {}
+        for name, answer in answers.items():
+            with suppress(DestinationError):  # `prepare` names the mapping whose table is unknown
+                linked[name] = answer()
+        return Metadata(table, linked, environment())
+
+
+def _answers(asked: Asked, names: Iterable[str]) -> dict[str, Answer[Table]]:
+    """What is asked about tables, by their names; a table that is unknown is left out."""
+    found: dict[str, Answer[Table]] = {}
+    for name in dict.fromkeys(names):
+        with suppress(DestinationError):  # as above
+            found[name] = asked.table(name)
+    return found
+
+
+def _named(definition: SyncDefinition) -> Iterable[str]:
+    """The tables that links name themselves."""
+    links = (mapping.link for mapping in definition.mappings if mapping.link is not None)
+    return (link.entity for link in links if not isinstance(link.entity, EntityFromColumn))
 
 
 def _linked_names(definition: SyncDefinition, table: Table) -> Iterable[str]:

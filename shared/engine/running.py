@@ -230,7 +230,7 @@ class Run:
         with workspace_folder(self.around.workspaces) as folder, PlanFile(rows, manifest) as plan:
             transport = destination.client.transport
             before = transport.uses()
-            plan.manifest.refuse_another(destination.client.environment().organization_id)
+            plan.manifest.refuse_another(destination.client.organization_id)
             transport.permit = self.held.permit
             careful_now = careful or job.undoes is not None
             with claims_of(self.around.ledger, self.state, job, self.around.clock) as claims:

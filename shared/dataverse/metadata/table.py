@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import partial
 
+from shared.dataverse.asking import Answer, Asking
 from shared.dataverse.literals import encoded, quoted
 from shared.dataverse.metadata.columns import CASTS, kind_of, read_column
 from shared.dataverse.metadata.json import Json, flag, inner, label, objects, text, texts
-from shared.dataverse.reading import Reader
+from shared.dataverse.reading import Reader, Row
 from shared.dataverse.transport import Transport
 from shared.errors import DestinationError
 from shared.values.tables import AlternateKey, Column, ColumnKind, LookupTarget, Table
@@ -27,30 +29,63 @@ Navigation = Mapping[str, Mapping[str, str]]
 """Navigation property names: by column, then by the table pointed at."""
 
 
-def read_table(transport: Transport, reader: Reader, name: str, entity_sets: Mapping[str, str]) -> Table:
-    """Read one table by its logical name; `entity_sets` gives set names by logical name.
+class TableReading:
+    """One table that is being read, by its logical name: what can be asked at once is, from the beginning."""
 
-    Raises:
-        DestinationError: the table cannot be written through the Web API, or the service refused.
-    """
-    root = f"EntityDefinitions(LogicalName={encoded(quoted(name))})"
-    definition = transport.get(root).json()
-    elastic = text(definition, "TableType") == "Elastic"
-    return Table(
-        name=name,
-        schema_name=text(definition, "SchemaName"),
-        entity_set=_required(definition, "EntitySetName", name),
-        id_column=_required(definition, "PrimaryIdAttribute", name),
-        name_column=text(definition, "PrimaryNameAttribute") or None,
-        columns=_read_columns(reader, root, entity_sets),
-        keys=tuple(_key(row) for row in reader.all_rows(f"{root}/{_KEYS}")),
-        bulk_create=elastic or _offers(reader, "CreateMultiple", name),
-        bulk_update=elastic or _offers(reader, "UpdateMultiple", name),
-        optimistic_concurrency=flag(definition, "IsOptimisticConcurrencyEnabled"),
-        change_tracking=flag(definition, "ChangeTrackingEnabled"),
-        elastic=elastic,
-        deletable=_deletable(definition),
-    )
+    def __init__(self, asking: Asking, transport: Transport, reader: Reader, name: str) -> None:
+        self._asking, self._reader, self._name = asking, reader, name
+        self._root = root = f"EntityDefinitions(LogicalName={encoded(quoted(name))})"
+        self._attributes = asking.later(self._ask_columns)
+        self._definition = asking.later(lambda: transport.get(root).json())
+        self._navigation = asking.later(lambda: _navigation(reader, root))
+        self._keys = asking.later(lambda: reader.all_rows(f"{root}/{_KEYS}"))
+        self._bulk_create = asking.later(lambda: _offers(reader, "CreateMultiple", name))
+        self._bulk_update = asking.later(lambda: _offers(reader, "UpdateMultiple", name))
+
+    def table(self, entity_sets: Mapping[str, str]) -> Table:
+        """The table; `entity_sets` gives set names by logical name. Of several faults, always the same one is told.
+
+        Raises:
+            DestinationError: the table cannot be written through the Web API, or the service refused.
+        """
+        definition = self._definition()
+        elastic = text(definition, "TableType") == "Elastic"
+        return Table(
+            name=self._name,
+            schema_name=text(definition, "SchemaName"),
+            entity_set=_required(definition, "EntitySetName", self._name),
+            id_column=_required(definition, "PrimaryIdAttribute", self._name),
+            name_column=text(definition, "PrimaryNameAttribute") or None,
+            columns=self._columns(entity_sets),
+            keys=tuple(map(_key, self._keys())),
+            bulk_create=elastic or self._bulk_create(),
+            bulk_update=elastic or self._bulk_update(),
+            optimistic_concurrency=flag(definition, "IsOptimisticConcurrencyEnabled"),
+            change_tracking=flag(definition, "ChangeTrackingEnabled"),
+            elastic=elastic,
+            deletable=_deletable(definition),
+        )
+
+    def _ask_columns(self) -> tuple[list[Row], list[Answer[list[Row]]]]:
+        """The attributes, and what is asked of their kinds."""
+        rows = self._reader.all_rows(f"{self._root}/{_ATTRIBUTES}")
+        attributes = [row for row in rows if text(row, "LogicalName")]
+        kinds = {kind_of(attribute) for attribute in attributes}
+        casts = dict.fromkeys(CASTS[kind] for kind in sorted(kinds) if kind in CASTS)
+        paths = [f"{self._root}/Attributes/{cast.segment}?{cast.query}" for cast in casts]
+        return attributes, [self._asking.later(partial(self._reader.all_rows, path)) for path in paths]
+
+    def _columns(self, entity_sets: Mapping[str, str]) -> dict[str, Column]:
+        attributes, asked = self._attributes()
+        details: dict[str, Json] = {text(row, "LogicalName"): row for rows in asked for row in rows()}
+        navigation = self._navigation()
+        columns = {}
+        for attribute in sorted(attributes, key=lambda row: text(row, "LogicalName")):
+            name = text(attribute, "LogicalName")
+            detail = details.get(name, {})
+            targets = _targets(attribute, detail, navigation.get(name, {}), entity_sets)
+            columns[name] = read_column(attribute, detail, targets)
+        return columns
 
 
 def _deletable(definition: Json) -> bool:
@@ -67,28 +102,6 @@ def _required(definition: Json, member: str, name: str) -> str:
     if not value:
         raise DestinationError(f"the metadata of table {name!r} has no {member}; it cannot be used through the Web API")
     return value
-
-
-def _read_columns(reader: Reader, root: str, entity_sets: Mapping[str, str]) -> dict[str, Column]:
-    attributes = [row for row in reader.all_rows(f"{root}/{_ATTRIBUTES}") if text(row, "LogicalName")]
-    details = _read_details(reader, root, {kind_of(attribute) for attribute in attributes})
-    navigation = _navigation(reader, root)
-    columns = {}
-    for attribute in sorted(attributes, key=lambda row: text(row, "LogicalName")):
-        name = text(attribute, "LogicalName")
-        detail = details.get(name, {})
-        targets = _targets(attribute, detail, navigation.get(name, {}), entity_sets)
-        columns[name] = read_column(attribute, detail, targets)
-    return columns
-
-
-def _read_details(reader: Reader, root: str, kinds: set[ColumnKind]) -> dict[str, Json]:
-    casts = dict.fromkeys(CASTS[kind] for kind in sorted(kinds) if kind in CASTS)
-    return {
-        text(row, "LogicalName"): row
-        for cast in casts
-        for row in reader.all_rows(f"{root}/Attributes/{cast.segment}?{cast.query}")
-    }
 
 
 def _navigation(reader: Reader, root: str) -> Navigation:

@@ -85,7 +85,7 @@ class UndoMaking:
         )
 
     def _refuse_another_place(self, undone: Job, plan: PlanFile) -> None:
-        if self.destination.client.environment().organization_id != plan.manifest.organization:
+        if self.destination.client.organization_id != plan.manifest.organization:
             raise RefuseError(
                 f"job {undone.id} wrote to another environment than the one at service_url; "
                 "let the definition name that one again to undo it"
