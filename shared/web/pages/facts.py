@@ -21,7 +21,9 @@ def source_words(source: Source) -> str:
     """`Delimited text: incoming/customers.csv`. Of an address only host and path, for its query may hold a key."""
     match source:
         case FileSource():
-            return f"{_KINDS[source.type]}: {place(source.path)}"
+            path = source.path
+            given = f"what each start hands over ({path[1:]})" if path[:1] == "@" and path[1:].isidentifier() else ""
+            return f"{_KINDS[source.type]}: {given or place(path)}"
         case SqlSource():
             what = f"table {source.table}" if source.table else "a query"
             return f"{_DATABASES[source.dialect]} database: {what}"

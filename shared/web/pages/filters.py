@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -34,9 +35,14 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
+_NAME = re.compile(r"[._/0-9]")
+"""What no plain word has."""
+
+
 def sentence(text: str) -> str:
-    """A message from below as a sentence: it begins with a capital letter."""
-    return text[:1].upper() + text[1:]
+    """A message from below as a sentence: it begins with a capital letter, or with the name of a file or setting."""
+    first = text.partition(" ")[0].rstrip(":,;.")
+    return text if _NAME.search(first) else text[:1].upper() + text[1:]
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {

@@ -244,7 +244,7 @@ def test_jobs_of_one_instant_are_all_listed(api: Api, monkeypatch: pytest.Monkey
         sync, variables={}, files={}, started_by="schedule", apply=False, at=at
     )
     times = [NOW + timedelta(hours=hour) for hour in range(3)]
-    made = {queue(sync, at).id: sync for at in times for sync in ("accounts", "contacts", "hidden")}
+    made = {queue(sync, at).id: (sync, at) for at in times for sync in ("accounts", "contacts", "hidden")}
     for who, may in MAY_READ.items():
         asked = listed(api, monkeypatch)
         for limit in ("1", "2", "4", "50"):
@@ -255,8 +255,8 @@ def test_jobs_of_one_instant_are_all_listed(api: Api, monkeypatch: pytest.Monkey
                 if page["before"] is None:
                     break
                 query["before"] = page["before"]
-            assert seen == sorted(seen, key=lambda one: one[:15], reverse=True)
-            assert sorted(seen) == sorted(one for one, sync in made.items() if sync in may), who
+            assert [made[one][1] for one in seen] == sorted((made[one][1] for one in seen), reverse=True)
+            assert sorted(seen) == sorted(one for one, (sync, _) in made.items() if sync in may), who
         assert asked == ({None} if who == "dynsync.read" else may)
 
 

@@ -11,6 +11,7 @@ from jinja2 import UndefinedError
 
 from shared.web.call import Answer, Request
 from shared.web.pages import PAGES, assets
+from shared.web.pages.filters import sentence
 from shared.web.pages.refusals import own_path
 from shared.web.pages.rendering import HEADERS, SENTENCES, TEMPLATES, see, templates
 from shared.web.routes import ROUTES, described
@@ -262,6 +263,14 @@ def test_errors_of_pages_are_pages(api: Api, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("shared.web.pages.syncs.told.syncs", lambda _: 1 / 0)
     fault = api.call("GET", "/")
     assert "division" not in html(fault, 500)
+
+
+def test_a_message_is_written_as_a_sentence() -> None:
+    """It begins with a capital letter, and leaves the name of a file or of a setting as it is."""
+    words = ["the file is empty", "semi.csv: the header", "behaviour.key: is missing", "", "it's late"]
+    assert [sentence(one) for one in words] == [
+        "The file is empty", "semi.csv: the header", "behaviour.key: is missing", "", "It's late",
+    ]  # fmt: skip
 
 
 def test_a_sentence_is_one_of_the_list(api: Api) -> None:

@@ -199,6 +199,7 @@ def test_connections_are_tried_on_the_page(api: Api) -> None:
     assert text.count(">Reached<") == 1
     assert text.count(">Not reached<") == 1
     text = html(sent(api, "/syncs/files/test"))
+    assert "Delimited text: what each start hands over (extract)" in text
     assert "is told by each start (extract)" in text
     assert (text.count(">Not tried<"), text.count(">Not reached<")) == (1, 1)
 
