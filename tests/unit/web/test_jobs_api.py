@@ -99,6 +99,8 @@ def test_a_job_is_watched(api: Api) -> None:
     told = api.get(f"/api/jobs/{first}/progress")
     assert (told["state"], told["phase"], told["done"], told["total"]) == ("Running", "apply", 3, 9)
     assert told["stopping"]
+    stores.progress.note("accounts", ProgressNote("an-earlier-job", Progress(Phase.APPLY, 3, 9), NOW, NOW))
+    assert api.get(f"/api/jobs/{first}/progress")["phase"] is None
 
 
 def test_a_lost_nudge_loses_no_job(api: Api, caplog: pytest.LogCaptureFixture) -> None:

@@ -19,13 +19,13 @@ if (here.searchParams.has("said")) {
   history.replaceState(history.state, "", here);
 }
 
-// A form is sent once, however often its button is pressed; who comes back to the page may send it again.
-document.addEventListener("submit", (event) => {
-  const form = event.target;
-  if (event.defaultPrevented || form.method !== "post") return;
-  if (form.dataset.sent) event.preventDefault();
-  form.dataset.sent = "yes";
-});
-addEventListener("pageshow", () => {
-  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
-});
+// A form is sent once, however often its button is pressed; who comes back to the page may send it again. Nothing is
+// asked of the form itself: a field that is called `method` or `dataset` would answer in its place.
+for (const form of document.querySelectorAll('form[method="post"]')) {
+  let sent = false;
+  form.addEventListener("submit", (event) => {
+    if (sent) event.preventDefault();
+    sent = true;
+  });
+  addEventListener("pageshow", () => (sent = false));
+}
