@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.values.jobs import Job
+
 
 @dataclass(frozen=True, slots=True)
 class Revision:
@@ -24,6 +26,11 @@ class Revision:
     dropped: bool = False
     meaning: str = ""
     base: str = ""
+
+    def ran_in(self, job: Job) -> bool:
+        """Whether the job ran what this means, and had not ended before this was made: a file may mean the same."""
+        late = job.finished_at is not None and job.finished_at < self.at
+        return self.meaning != "" and self.meaning == job.definition_hash and not late
 
 
 LONGEST_NOTE = 1000

@@ -80,7 +80,7 @@ class DefinitionDesk:
     def ran(self, job: Job) -> Revision | None:
         """The revision that a job ran, or began with; None: a file's, or one that is kept no more."""
         found = self.store.list(job.sync, limit=KEPT_REVISIONS) if job.definition_hash else []
-        return next((one for one in found if one.meaning == job.definition_hash), None)
+        return next((one for one in found if one.ran_in(job)), None)
 
     # ---- changed
 

@@ -314,3 +314,5 @@ def test_a_job_tells_its_revision(desk: DefinitionDesk) -> None:
     assert desk.ran(ran) == saved
     assert desk.ran(job(JobState.SUCCEEDED, before)) is None
     assert desk.ran(replace(ran, definition_hash="")) is None
+    assert desk.ran(replace(ran, finished_at=saved.at)) == saved
+    assert desk.ran(replace(ran, finished_at=saved.at - timedelta(seconds=1))) is None  # its file meant the same

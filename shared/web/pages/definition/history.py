@@ -87,7 +87,8 @@ def _lines(revisions: Sequence[Revision], jobs: Mapping[str, Sequence[Job]]) -> 
     for place, one in enumerate(revisions):
         earlier = (other.number for other in revisions[place + 1 :] if other.meaning == one.meaning)
         same_as = next(earlier, None) if one.meaning else None
-        lines.append(Line(one, same_as, tuple(jobs.get(one.meaning, ())) if one.meaning else ()))
+        ran = tuple(job for job in jobs.get(one.meaning, ()) if one.ran_in(job))
+        lines.append(Line(one, same_as, ran))
     return lines
 
 
