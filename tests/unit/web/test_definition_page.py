@@ -329,6 +329,7 @@ def test_a_new_sync_is_begun_saved_and_taken_away(open_api: Opener) -> None:
     assert 'name="sync" value="fresh"' in wrong
     answer = sent(api, "/new", sync="fresh", do="save", text=text, note="new")
     assert (answer.status, answer.headers["Location"]) == (303, "/syncs/fresh?said=created")
+    assert "only in this app, without a file; last changed by" in html(api.call("GET", "/syncs/fresh"))
     taken = html(sent(api, "/new", sync="fresh", do="save", text=text), 422)
     assert typed(taken) == text
     assert "This sync has no file" in html(api.call("GET", "/syncs/fresh/definition/drop"))
