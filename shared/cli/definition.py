@@ -25,6 +25,12 @@ LARGEST_BYTES = 1_000_000
 """Of a file that is read: more than any definition takes, whose characters are counted later."""
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True)
 _NOTE = click.option("-m", "--note", default="", help="Why, for those who read the history.")
+_BASE = click.option(
+    "--from",
+    "base",
+    type=click.IntRange(0),
+    help="The revision that you set out from, as show told (0: the file); refused when a newer one is there.",
+)
 _REVISION = click.option("--revision", type=click.IntRange(0), help="Of this number, as history has it; 0: the file.")
 
 
@@ -90,15 +96,17 @@ def history(session: Session, sync: str, limit: int) -> None:
 @click.argument("sync")
 @click.argument("file", type=_FILE)
 @_NOTE
+@_BASE
 @everywhere
 @session_of
-def save(session: Session, sync: str, file: str, note: str) -> None:
+def save(session: Session, sync: str, file: str, note: str, base: int | None) -> None:
     """Put FILE (- reads standard input) in the place of the definition: shows what changes and saves it at once.
 
-    It is refused when it has an error, or when somebody else changed the definition in the meantime.
+    It is refused when it has an error, or when somebody else changed the definition in the meantime: while this runs,
+    or, with --from, since the text that FILE was made of was read.
     """
     text, words = _read(file), _words(session)
-    now, expected = _now(words, sync)
+    now, newest = _now(words, sync)
     if now is not None and now.text == text and not now.file_changed:
         _tell_same(session, sync)
         return
@@ -112,7 +120,7 @@ def save(session: Session, sync: str, file: str, note: str) -> None:
     if not session.json:
         print_difference(session.out(), lines)
         print_saving(session.out(), draft)
-    revision = words.save(sync, text, expected=expected, by=who(), note=note)
+    revision = words.save(sync, text, expected=newest if base is None else base, by=who(), note=note)
     if session.json:
         say_json({"revision": revision, "diff": "\n".join(lines), **_told(draft)})
     else:
@@ -159,15 +167,15 @@ def _told(draft: Draft) -> dict[str, object]:
 @definition.command(short_help="Give a sync back to its file; where it has none, take it away.")
 @click.argument("sync")
 @_NOTE
+@_BASE
 @everywhere
 @session_of
-def drop(session: Session, sync: str, note: str) -> None:
+def drop(session: Session, sync: str, note: str, base: int | None) -> None:
     """Give a sync back to its file; where it has none, take the sync away. Its history stays."""
     words = _words(session)
     view = words.show(sync)
-    revision = words.save(
-        sync, None, expected=view.revision.number if view.revision is not None else 0, by=who(), note=note
-    )
+    newest = view.revision.number if view.revision is not None else 0
+    revision = words.save(sync, None, expected=newest if base is None else base, by=who(), note=note)
     if session.json:
         say_json({"revision": revision})
         return

@@ -204,6 +204,18 @@ def test_who_comes_second_is_refused(app: EditingApp, tmp_path: Path) -> None:
     assert "otto changed it" in ended.stderr
 
 
+@pytest.mark.parametrize("verb", ["save", "drop"])
+def test_what_was_made_of_an_older_text_is_refused(verb: str, app: EditingApp, tmp_path: Path) -> None:
+    """With --from: though nobody comes between while the command runs. The number that was read is taken."""
+    edited(app, EDIT)
+    words = ["definition", verb, "accounts", *([written(tmp_path, FILE + "# mine\n")] if verb == "save" else [])]
+    refused = call(app, *words, "--from", "0")
+    assert (refused.exit_code, app.definitions.texts) == (1, [EDIT])
+    assert "otto changed it at noon" in refused.stderr
+    assert call(app, *words, "--from", "1").exit_code == 0
+    assert len(app.definitions.texts) == 2
+
+
 def test_a_new_sync_is_said_to_be_one(app: EditingApp, tmp_path: Path) -> None:
     """With the names that are near, for it may be a slip; one that was taken away goes on with its numbers."""
     app.definitions = Words(file=None)
