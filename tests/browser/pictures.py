@@ -29,7 +29,7 @@ PICTURES: Mapping[str, tuple[str, str]] = {
 def main() -> int:
     """Draw every picture anew, of the app as somebody sees it who is signed in and may do everything."""
     with tempfile.TemporaryDirectory() as folder:
-        signed_in = principal("dynsync.admin", preferred_username="nia@contoso.com")
+        signed_in = principal("dynsync.admin", preferred_username="operator@contoso.com")
         now = datetime.now(UTC).replace(second=0, microsecond=0)
         with serving(Path(folder) / "app", signed_in, now=now, **ON) as site:
             _draw(site)

@@ -21,7 +21,7 @@ from tests.browser.kept import keep_work
 
 NOW = datetime(2025, 3, 3, 8, 30, tzinfo=UTC)
 DEVELOPER = {"DYNSYNC_DEVELOPER": "unchecked"}
-_DEFINITION = """
+_DEFINITION = """\
 name: {name}
 title: '{title}'
 description: '{description}'
@@ -30,7 +30,10 @@ variables: {variables}
 source:
   type: delimited
   path: "{path}"
-  schema: [{{ name: no, type: text }}, {{ name: label, type: text }}, {{ name: changed_at, type: date }}]
+  schema:
+    - {{ name: no, type: text }}
+    - {{ name: label, type: text }}
+    - {{ name: changed_at, type: date }}
 {source}
 destination:
   type: dynamics
@@ -40,14 +43,14 @@ destination:
   client_id: {{ secret: {name}--client-id }}
   client_secret: {{ secret: {name}--client-secret }}
 mappings:
-  - {{ source: no, target: accountnumber }}
-  - {{ source: label, target: name }}
-behaviour: {{ strategy: {strategy}, key: [accountnumber] }}
+  - {{ source: no, target: {key} }}
+  - {{ source: label, target: {label} }}
+behaviour: {{ strategy: {strategy}, key: [{key}] }}
 {rest}
 """
 _PLAIN = {
     "description": "", "enabled": "true", "variables": "{}", "path": "customers.csv", "source": "", "entity": "account",
-    "strategy": "delta", "rest": "",
+    "strategy": "delta", "key": "accountnumber", "label": "name", "rest": "",
 }  # fmt: skip
 SYNCS: Mapping[str, Mapping[str, str]] = {
     "accounts-from-erp": {
@@ -62,6 +65,8 @@ SYNCS: Mapping[str, Mapping[str, str]] = {
     "contacts-from-crm": {
         "title": "Contacts of the old CRM",
         "entity": "contact",
+        "key": "employeeid",
+        "label": "lastname",
         "strategy": "full",
         "rest": 'schedule: { cron: "0 */15 * * * *", time_zone: UTC }',
     },
@@ -153,7 +158,7 @@ def _furnish(folder: Path) -> None:
 def _edit(hosted: Hosted, path: Path) -> None:
     """A definition that was edited in the app, and whose file has changed since."""
     text = path.read_text()
-    hosted.app.definitions.save(path.stem, text.replace("*/15", "*/10"), expected=0, by="nia@contoso.com")
+    hosted.app.definitions.save(path.stem, text.replace("*/15", "*/10"), expected=0, by="operator@contoso.com")
     path.write_text(text.replace("*/15", "*/20"))
 
 
@@ -166,7 +171,7 @@ def _jobs(hosted: Hosted, now: datetime) -> dict[JobState, str]:
     told: dict[JobState, dict[str, Any]] = {
         JobState.SUCCEEDED: {"source": replace(sums, rejected=0, unchanged=1156), "destination": rows, "planned": plan},
         JobState.FAILED: {"error": "the source ../customers.csv cannot be read: line 7 has 5 fields, the header has 3"},
-        JobState.CANCELLED: {"notes": ("cancelled by nia@contoso.com",)},
+        JobState.CANCELLED: {"notes": ("cancelled by operator@contoso.com",)},
         JobState.AWAITING_APPROVAL: {"planned": {"delete": 120}, "brakes": (brake,)},
         JobState.COMPLETED_WITH_ERRORS: {"source": sums, "destination": rows, "planned": plan},
         JobState.RUNNING: {},
@@ -179,7 +184,8 @@ def _jobs(hosted: Hosted, now: datetime) -> dict[JobState, str]:
         found[state] = f"{begun:%Y%m%d-%H%M%S}-{number:04x}"
         job = Job(
             id=found[state], sync=of.get(state, "accounts-from-erp"), state=JobState.QUEUED,
-            started_by="nia@contoso.com", created_at=begun, definition_version="1.0.0", variables={"region": "EMEA"},
+            started_by="operator@contoso.com", created_at=begun, definition_version="1.0.0",
+            variables={"region": "EMEA"},
         )  # fmt: skip
         hosted.app.stores.state.save(job)
         hosted.app.stores.state.save(replace(job, state=JobState.RUNNING))

@@ -99,7 +99,7 @@ def test_a_plan_is_looked_at_approved_and_undone(tmp_path: Path, open_page: Open
         started = page.url
         page.get_by_text("a brake holds it. Nothing is written.").wait_for()
         page.get_by_role("link", name="Look at the 4 changes").click()
-        change = page.get_by_role("article").filter(has_text="A2")
+        change = page.get_by_role("article").filter(has=page.get_by_role("link", name="A2", exact=True))
         assert change.locator("td.before").inner_text() == "Name 2"
         assert change.locator("td.after").inner_text() == "Another name"
         page.get_by_role("link", name="Apply …").click()
