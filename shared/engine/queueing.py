@@ -48,8 +48,8 @@ def start_of(state: State, job: Job, watching: Start) -> Start:
 
 
 def with_own_names(text: str, job: Job, start: Start) -> str:
-    """`text` with the names that its files came by, not where this machine keeps their copies."""
-    for variable in job.handed_over:
+    """`text` with the names that its files came by, not where this machine keeps their copies, once it has them."""
+    for variable in job.handed_over.keys() & start.variables.keys():
         text = text.replace(start.variables[variable], job.variables[variable])
     return text
 
