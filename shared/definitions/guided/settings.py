@@ -56,6 +56,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
             "When it starts",
             Kind.LINE,
             "Minute, hour, day of the month, month and day of the week: 0 6 * * 1-5 is six o'clock, Monday to Friday. "
+            "A sixth field, in front, is for seconds. "
             "Left empty: it has no schedule.",
         ),
         Field("schedule.time_zone", "Time zone", Kind.LINE, "Whose clock is meant, such as Europe/Amsterdam."),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.definitions.loading import parse_sync
+from shared.definitions.unbuilt import unbuilt_parts
 from shared.values.problems import Problem
 from shared.web.call import Answer
 from shared.web.pages.definition.beginnings import BEGINNINGS
@@ -347,8 +348,10 @@ def test_who_may_not_make_a_sync(admin: Api) -> None:
 
 @pytest.mark.parametrize("name", BEGINNINGS)
 def test_beginnings_are_sound(name: str) -> None:
-    """Every text to begin with is a definition, as it is."""
-    assert parse_sync(BEGINNINGS[name].text("a-new-one"), name="a-new-one").behaviour.approval == "required"
+    """Every text to begin with is a definition, as it is, of parts that run."""
+    definition = parse_sync(BEGINNINGS[name].text("a-new-one"), name="a-new-one")
+    assert definition.behaviour.approval == "required"
+    assert unbuilt_parts(definition) == []
 
 
 def test_lines_of_problems() -> None:

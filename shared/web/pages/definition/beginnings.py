@@ -83,14 +83,6 @@ BEGINNINGS: Mapping[str, Beginning] = {
             "  table: sales.customers" + _SCHEMA,
             ("customer_no", "customer_name"),
         ),
-        Beginning(
-            "dataverse", "Another Dataverse table",
-            "  type: dataverse\n  entity: contact\n  service_url: https://your-other-org.crm4.dynamics.com/\n"
-            "  client_id: { secret: $sync--source-client-id }\n"
-            "  client_secret: { secret: $sync--source-client-secret }\n"
-            "  schema:\n    - { name: governmentid, type: text }\n    - { name: fullname, type: text }",
-            ("governmentid", "fullname"),
-        ),
     )
 }  # fmt: skip
-"""By name, in the order in which they are offered."""
+"""By name, in the order in which they are offered: only kinds of source that run."""
